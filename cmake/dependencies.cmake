@@ -1,0 +1,21 @@
+# Libraries of the distribution; nothing is downloaded. Imported targets are SYSTEM by nature, so their headers never warn.
+# Debian 12's default Boost (1.74) has no Boost.JSON: there it is libboost1.81-dev (scripts/install_dependencies.sh).
+set(Boost_NO_WARN_NEW_VERSIONS ON)
+find_package(Boost 1.81 REQUIRED COMPONENTS json)
+find_package(SQLite3 REQUIRED)
+find_package(LibArchive REQUIRED)
+find_package(CURL REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(fmt REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(tl-expected REQUIRED)
+find_package(Threads REQUIRED)
+if(BUILD_TESTING)
+  find_package(doctest REQUIRED)
+endif()
+
+# Not every supported distribution ships zstd's own CMake files under one target name; pkg-config is the same everywhere.
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
+add_library(dbuild_zstd INTERFACE)
+target_link_libraries(dbuild_zstd INTERFACE PkgConfig::zstd)
