@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support/compression.hpp"
+
+#include <zstd.h>
+
+namespace dbuild {
+namespace {
+
+tl::unexpected<Error> zstd_failure(ErrorKind kind, std::size_t code) {
+    return fail(kind, std::string("zstd: ") + ZSTD_getErrorName(code));
+}
+
+struct DecompressionContext {
+    ZSTD_DCtx* handle = ZSTD_createDCtx();
+    DecompressionContext() = default;
+    DecompressionContext(const DecompressionContext&) = delete;
+    DecompressionContext& operator=(const DecompressionContext&) = delete;
+    ~DecompressionContext() { ZSTD_freeDCtx(handle); }
+};
+
+} // namespace
+
+struct ZstdWriter::Impl {
+    Sink sink;
+    ZSTD_CCtx* context = ZSTD_createCCtx();
+    std::string buffer = std::string(ZSTD_CStreamOutSize(), '\0');
+    ~Impl() { ZSTD_freeCCtx(context); }
+
+    Status feed(std::string_view bytes, ZSTD_EndDirective directive) {
+        ZSTD_inBuffer in{bytes.data(), bytes.size(), 0};
+        for (;;) {
+            ZSTD_outBuffer out{buffer.data(), buffer.size(), 0};
+            const auto left = ZSTD_compressStream2(context, &out, &in, directive);
+            if (ZSTD_isError(left)) return zstd_failure(ErrorKind::internal, left);
+            if (out.pos > 0) DBUILD_TRY(sink({buffer.data(), out.pos}));
+            const bool is_done = directive == ZSTD_e_end ? left == 0 : in.pos == in.size;
+            if (is_done) return {};
+        }
+    }
+};
+
+ZstdWriter::ZstdWriter(Sink sink, int level) : impl_(std::make_unique<Impl>()) {
+    impl_->sink = std::move(sink);
+    ZSTD_CCtx_setParameter(impl_->context, ZSTD_c_compressionLevel, level);
+    ZSTD_CCtx_setParameter(impl_->context, ZSTD_c_checksumFlag, 1);
+}
+ZstdWriter::~ZstdWriter() = default;
+ZstdWriter::ZstdWriter(ZstdWriter&&) noexcept = default;
+Status ZstdWriter::write(std::string_view bytes) { return impl_->feed(bytes, ZSTD_e_continue); }
+Status ZstdWriter::finish() { return impl_->feed({}, ZSTD_e_end); }
+
+Result<std::string> zstd_compress(std::string_view bytes, int level) {
+    std::string out;
+    ZstdWriter writer(
+        [&](std::string_view piece) -> Status {
+            out += piece;
+            return {};
+        },
+        level);
+    DBUILD_TRY(writer.write(bytes));
+    DBUILD_TRY(writer.finish());
+    return out;
+}
+
+Result<std::string> zstd_decompress(std::string_view bytes, std::size_t max_size) {
+    std::string out;
+    const auto take = [&](std::string_view piece) -> Status {
+        if (out.size() + piece.size() > max_size) return fail(ErrorKind::corrupt, "zstd: more bytes than expected");
+        out += piece;
+        return {};
+    };
+    const auto give = [&](char* buffer, std::size_t capacity) -> Result<std::size_t> {
+        const auto count = bytes.copy(buffer, capacity);
+        bytes.remove_prefix(count);
+        return count;
+    };
+    DBUILD_TRY(zstd_decompress_stream(give, take));
+    return out;
+}
+
+Status zstd_decompress_stream(const std::function<Result<std::size_t>(char*, std::size_t)>& source,
+                              const std::function<Status(std::string_view)>& sink) {
+    const DecompressionContext context;
+    std::string input(ZSTD_DStreamInSize(), '\0');
+    std::string output(ZSTD_DStreamOutSize(), '\0');
+    std::size_t expected = 1; // bytes that the frame still wants; 0 at its end
+    for (;;) {
+        DBUILD_TRY_ASSIGN(const auto count, source(input.data(), input.size()));
+        if (count == 0) break;
+        ZSTD_inBuffer in{input.data(), count, 0};
+        while (in.pos < in.size) {
+            ZSTD_outBuffer out{output.data(), output.size(), 0};
+            expected = ZSTD_decompressStream(context.handle, &out, &in);
+            if (ZSTD_isError(expected)) return zstd_failure(ErrorKind::corrupt, expected);
+            if (out.pos > 0) DBUILD_TRY(sink({output.data(), out.pos}));
+        }
+    }
+    // The input is used up; what the decoder still holds comes out now.
+    while (expected != 0) {
+        ZSTD_inBuffer in{input.data(), 0, 0};
+        ZSTD_outBuffer out{output.data(), output.size(), 0};
+        expected = ZSTD_decompressStream(context.handle, &out, &in);
+        if (ZSTD_isError(expected)) return zstd_failure(ErrorKind::corrupt, expected);
+        if (out.pos == 0) break;
+        DBUILD_TRY(sink({output.data(), out.pos}));
+    }
+    if (expected != 0) return fail(ErrorKind::corrupt, "zstd: the data is cut off");
+    return {};
+}
+
+} // namespace dbuild

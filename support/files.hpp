@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files: owned descriptors, whole-file reads, atomic replacement, temporary folders, and a lock file.
+#pragma once
+
+#include "support/result.hpp"
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace dbuild {
+
+/// An owned file descriptor, or -1.
+class Fd {
+public:
+    Fd() = default;
+    explicit Fd(int fd) : fd_(fd) {}
+    Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    Fd& operator=(Fd&& other) noexcept;
+    ~Fd() { reset(); }
+
+    int get() const { return fd_; }
+    bool is_open() const { return fd_ >= 0; }
+    void reset();
+
+private:
+    int fd_ = -1;
+};
+
+/// Opens a file for reading (close-on-exec). Errors: not_found — no such file; unavailable — anything else.
+Result<Fd> open_for_reading(const std::filesystem::path& path);
+
+/// The whole file. Errors: as open_for_reading; unavailable — a read failed.
+Result<std::string> read_file(const std::filesystem::path& path);
+
+/// Writes all bytes, repeating short writes. `name` is for the message. Errors: unavailable.
+Status write_all(int fd, std::string_view bytes, const std::filesystem::path& name);
+
+/// Writes a scratch file: not atomic, not synced. Errors: unavailable.
+Status write_file(const std::filesystem::path& path, std::string_view bytes);
+
+Status make_directories(const std::filesystem::path& path);
+
+/// A file that appears under its final name only by commit(): temporary file in the same folder, fdatasync, rename, fsync of
+/// the folder. Without commit() nothing is left behind.
+class AtomicFile {
+public:
+    static Result<AtomicFile> create(std::filesystem::path final_path);
+    AtomicFile(AtomicFile&&) noexcept = default;
+    AtomicFile& operator=(AtomicFile&&) = delete;
+    ~AtomicFile();
+
+    Status write(std::string_view bytes);
+    Status commit();
+
+private:
+    AtomicFile(std::filesystem::path final_path, std::filesystem::path temporary, Fd fd);
+    std::filesystem::path final_path_;
+    std::filesystem::path temporary_;
+    Fd fd_;
+};
+
+/// A private temporary folder (mode 0700), removed with everything in it by the destructor.
+class TempDir {
+public:
+    /// Below TMPDIR or /tmp.
+    static Result<TempDir> create(std::string_view prefix);
+    TempDir(TempDir&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+    TempDir& operator=(TempDir&&) = delete;
+    ~TempDir();
+    const std::filesystem::path& path() const { return path_; }
+
+private:
+    explicit TempDir(std::filesystem::path path) : path_(std::move(path)) {}
+    std::filesystem::path path_;
+};
+
+/// An exclusive flock on a file, held until destruction; waits for other holders.
+class FileLock {
+public:
+    static Result<FileLock> acquire(const std::filesystem::path& path);
+
+private:
+    explicit FileLock(Fd fd) : fd_(std::move(fd)) {}
+    Fd fd_;
+};
+
+} // namespace dbuild

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// HTTP by libcurl, whose header stays in http.cpp: one request at a time over one reused connection, also over unix sockets.
+#pragma once
+
+#include "support/result.hpp"
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dbuild {
+
+struct HttpRequest {
+    std::string method = "GET";
+    std::string url;
+    std::filesystem::path unix_socket;                                  // empty: none
+    std::vector<std::string> headers;                                   // "Name: value"
+    std::function<std::size_t(char* buffer, std::size_t capacity)> body; // source of an upload, 0 at its end
+    std::chrono::milliseconds connect_timeout{5000};
+};
+struct HttpResponse {
+    int status = 0;
+    std::string body; // empty where a sink took it
+};
+
+class HttpClient {
+public:
+    HttpClient();
+    ~HttpClient();
+    HttpClient(HttpClient&&) noexcept;
+    HttpClient& operator=(HttpClient&&) noexcept;
+
+    /// In:     sink — takes the body of a 2xx answer piece by piece.
+    /// Errors: unavailable — no connection; transient — broken off; what the sink fails with. A bad status is no error here.
+    Result<HttpResponse> send(const HttpRequest& request, const std::function<Status(std::string_view)>& sink = nullptr);
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_; // made by the first send
+};
+
+/// Percent-encodes everything but unreserved characters.
+std::string url_encode(std::string_view text);
+
+} // namespace dbuild

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// posix_spawn instead of Boost.Process: one thread has to drain two pipes, watch the cancel flag and own a process group,
+// which Boost 1.81 offers only through an event loop.
+#include "support/process.hpp"
+
+#include "support/files.hpp"
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char** environ;
+
+namespace dbuild {
+namespace {
+
+constexpr auto k_grace = std::chrono::seconds(2); // between SIGTERM and SIGKILL
+constexpr int k_poll_ms = 100;                    // how soon a cancel is seen
+
+struct Pipe {
+    Fd read_end, write_end;
+};
+
+Result<Pipe> make_pipe() {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) return fail(ErrorKind::unavailable, std::string("cannot make a pipe: ") + std::strerror(errno));
+    return Pipe{Fd(ends[0]), Fd(ends[1])};
+}
+
+struct SpawnSettings {
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    SpawnSettings() {
+        posix_spawn_file_actions_init(&actions);
+        posix_spawnattr_init(&attributes);
+    }
+    ~SpawnSettings() {
+        posix_spawn_file_actions_destroy(&actions);
+        posix_spawnattr_destroy(&attributes);
+    }
+    SpawnSettings(const SpawnSettings&) = delete;
+    SpawnSettings& operator=(const SpawnSettings&) = delete;
+};
+
+Result<pid_t> spawn(const ProcessOptions& options, SpawnSettings& settings, short flags) {
+    std::vector<char*> words;
+    for (const auto& argument : options.arguments) words.push_back(const_cast<char*>(argument.c_str()));
+    words.push_back(nullptr);
+    sigset_t defaults; // an ignored SIGPIPE would be inherited
+    sigemptyset(&defaults);
+    sigaddset(&defaults, SIGPIPE);
+    posix_spawnattr_setsigdefault(&settings.attributes, &defaults);
+    posix_spawnattr_setflags(&settings.attributes, static_cast<short>(flags | POSIX_SPAWN_SETSIGDEF));
+    pid_t pid = 0;
+    const int error = ::posix_spawnp(&pid, words[0], &settings.actions, &settings.attributes, words.data(), environ);
+    if (error != 0) return fail(ErrorKind::unavailable, "cannot start " + options.arguments[0] + ": " + std::strerror(error));
+    return pid;
+}
+
+ProcessResult wait_for(pid_t pid) {
+    int status = 0;
+    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)};
+}
+
+/// Ends the process group step by step as long as it is told to.
+class Canceller {
+public:
+    Canceller(pid_t group, const std::atomic<bool>* cancelled) : group_(group), cancelled_(cancelled) {}
+    void tick() {
+        if (!cancelled_ || !*cancelled_) return;
+        const auto now = std::chrono::steady_clock::now();
+        if (!was_cancelled_) {
+            ::kill(-group_, SIGTERM);
+            deadline_ = now + k_grace;
+        } else if (now >= deadline_) {
+            ::kill(-group_, SIGKILL);
+        }
+        was_cancelled_ = true;
+    }
+    bool was_cancelled() const { return was_cancelled_; }
+
+private:
+    pid_t group_;
+    const std::atomic<bool>* cancelled_;
+    bool was_cancelled_ = false;
+    std::chrono::steady_clock::time_point deadline_;
+};
+
+} // namespace
+
+Result<ProcessResult> run_process(const ProcessOptions& options, const OutputSink& on_stdout, const OutputSink& on_stderr,
+                                  const std::atomic<bool>* cancelled) {
+    DBUILD_TRY_ASSIGN(auto out, make_pipe());
+    DBUILD_TRY_ASSIGN(auto err, make_pipe());
+    SpawnSettings settings;
+    posix_spawn_file_actions_addopen(&settings.actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&settings.actions, out.write_end.get(), 1);
+    posix_spawn_file_actions_adddup2(&settings.actions, err.write_end.get(), 2);
+    posix_spawnattr_setpgroup(&settings.attributes, 0);
+    DBUILD_TRY_ASSIGN(const pid_t pid, spawn(options, settings, POSIX_SPAWN_SETPGROUP));
+    out.write_end.reset();
+    err.write_end.reset();
+    Canceller canceller(pid, cancelled);
+    struct Stream {
+        Fd* fd;
+        const OutputSink* sink;
+    };
+    const std::array<Stream, 2> streams = {Stream{&out.read_end, &on_stdout}, Stream{&err.read_end, &on_stderr}};
+    std::string buffer(65536, '\0');
+    while (out.read_end.is_open() || err.read_end.is_open()) {
+        std::array<pollfd, 2> watched = {pollfd{out.read_end.get(), POLLIN, 0}, pollfd{err.read_end.get(), POLLIN, 0}};
+        ::poll(watched.data(), watched.size(), k_poll_ms); // a closed one is -1, which poll leaves alone
+        canceller.tick();
+        for (std::size_t i = 0; i < streams.size(); ++i) {
+            if (watched[i].revents == 0) continue;
+            const auto count = ::read(watched[i].fd, buffer.data(), buffer.size());
+            if (count > 0)
+                (*streams[i].sink)({buffer.data(), static_cast<std::size_t>(count)});
+            else if (count == 0 || errno != EINTR)
+                streams[i].fd->reset();
+        }
+    }
+    const auto result = wait_for(pid);
+    if (canceller.was_cancelled()) return fail(ErrorKind::interrupted, "interrupted");
+    return result;
+}
+
+Result<ProcessResult> run_inherited(const ProcessOptions& options) {
+    SpawnSettings settings;
+    DBUILD_TRY_ASSIGN(const pid_t pid, spawn(options, settings, 0));
+    return wait_for(pid);
+}
+
+} // namespace dbuild

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs a program: arguments as a list (never a shell), output to callbacks or inherited, ended when the user wants it.
+#pragma once
+
+#include "support/result.hpp"
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dbuild {
+
+struct ProcessOptions {
+    std::vector<std::string> arguments; // arguments[0] is looked up in PATH
+};
+struct ProcessResult {
+    int exit_status = 0; // 128 + signal if it was killed
+};
+using OutputSink = std::function<void(std::string_view)>;
+
+/// Runs the program to its end; its standard input is empty.
+/// In:     on_stdout, on_stderr — called from this thread with whatever arrives, any cut.
+///         cancelled — may be null; once set, the program's process group gets SIGTERM, and SIGKILL after two seconds.
+/// Errors: unavailable — it cannot be started; interrupted — it was cancelled.
+Result<ProcessResult> run_process(const ProcessOptions& options, const OutputSink& on_stdout, const OutputSink& on_stderr,
+                                  const std::atomic<bool>* cancelled = nullptr);
+
+/// Runs the program with this process's own standard streams. Errors: unavailable.
+Result<ProcessResult> run_inherited(const ProcessOptions& options);
+
+} // namespace dbuild
