@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dockerfile_parser/expansion.hpp"
+
+#include "dockerfile_parser/unicode.hpp"
+
+#include <algorithm>
+
+namespace dbuild::dockerfile_parser {
+namespace {
+
+tl::unexpected<Error> syntax_error(std::string message) { return fail(ErrorKind::invalid_dockerfile, std::move(message)); }
+
+/// A pattern of ${x#p} and its like: `*` and `?` are active unless escaped.
+struct GlobToken {
+    enum class Kind { literal, one, any } kind = Kind::literal;
+    char character = 0;
+};
+
+Result<std::vector<GlobToken>> compile_glob(std::string_view pattern) {
+    std::vector<GlobToken> tokens;
+    for (std::size_t i = 0; i < pattern.size(); ++i) {
+        const char c = pattern[i];
+        if (c == '*') {
+            tokens.push_back({GlobToken::Kind::any, 0});
+        } else if (c == '?') {
+            tokens.push_back({GlobToken::Kind::one, 0});
+        } else if (c == '\\') {
+            if (++i == pattern.size() || std::string_view("*?\\}/").find(pattern[i]) == std::string_view::npos)
+                return syntax_error("invalid escape in pattern \"" + std::string(pattern) + "\"");
+            tokens.push_back({GlobToken::Kind::literal, pattern[i]});
+        } else {
+            tokens.push_back({GlobToken::Kind::literal, c});
+        }
+    }
+    return tokens;
+}
+
+/// All lengths of prefixes of `text` that the tokens match, ascending.
+std::vector<std::size_t> prefix_lengths(const std::vector<GlobToken>& tokens, std::string_view text) {
+    std::vector<bool> reached(text.size() + 1, false);
+    reached[0] = true;
+    for (const auto& token : tokens) {
+        std::vector<bool> next(text.size() + 1, false);
+        bool is_open = false; // an `any` that has begun
+        for (std::size_t at = 0; at <= text.size(); ++at) {
+            if (token.kind == GlobToken::Kind::any) {
+                is_open = is_open || reached[at];
+                next[at] = is_open;
+            } else if (reached[at] && at < text.size()) {
+                const auto step = token.kind == GlobToken::Kind::one ? decode_utf8(text, at).size : std::size_t{1};
+                if (token.kind == GlobToken::Kind::one || text[at] == token.character) next[at + step] = true;
+            }
+        }
+        reached = std::move(next);
+    }
+    std::vector<std::size_t> lengths;
+    for (std::size_t at = 0; at <= text.size(); ++at)
+        if (reached[at]) lengths.push_back(at);
+    return lengths;
+}
+
+std::string strip_prefix(const std::vector<GlobToken>& tokens, const std::string& value, bool is_longest) {
+    const auto lengths = prefix_lengths(tokens, value);
+    if (lengths.empty()) return value;
+    return value.substr(is_longest ? lengths.back() : lengths.front());
+}
+
+std::string strip_suffix(const std::vector<GlobToken>& tokens, const std::string& value, bool is_longest) {
+    for (std::size_t i = 0; i <= value.size(); ++i) { // from the front for the longest suffix, from the end for the shortest
+        const auto begin = is_longest ? i : value.size() - i;
+        const auto lengths = prefix_lengths(tokens, std::string_view(value).substr(begin));
+        if (!lengths.empty() && lengths.back() == value.size() - begin) return value.substr(0, begin);
+    }
+    return value;
+}
+
+/// Greedy, leftmost, as Go's regexp replaces.
+std::string replace_matches(const std::vector<GlobToken>& tokens, const std::string& value, const std::string& replacement,
+                            bool replaces_all) {
+    std::string result;
+    std::size_t at = 0;
+    while (at <= value.size()) {
+        const auto lengths = prefix_lengths(tokens, std::string_view(value).substr(at));
+        if (lengths.empty()) {
+            if (at < value.size()) result += value[at];
+            ++at;
+            continue;
+        }
+        result += replacement;
+        const auto length = lengths.back();
+        if (!replaces_all) return result + value.substr(at + length);
+        if (length == 0) {
+            if (at < value.size()) result += value[at];
+            ++at;
+        } else {
+            at += length;
+            if (at == value.size()) break;
+        }
+    }
+    return result;
+}
+
+/// Walks a word once. `text` is the word after expansion; `words` is the same, cut at blanks outside of quotes.
+class WordLexer {
+public:
+    enum class Mode { word, heredoc };
+    WordLexer(std::string_view input, const VariableLookup& lookup, char escape, Mode mode)
+        : input_(input), lookup_(lookup), escape_(escape), mode_(mode) {}
+
+    Status run() { return take_until('\0', mode_ == Mode::heredoc); }
+    std::string take_text() { return std::move(text_); }
+    std::vector<std::string> take_words() {
+        end_word();
+        return std::move(words_);
+    }
+
+private:
+    bool at_end() const { return position_ >= input_.size(); }
+    char peek() const { return input_[position_]; }
+    char next() { return input_[position_++]; }
+
+    void add_quoted(std::string_view piece) {
+        text_ += piece;
+        word_ += piece;
+        has_word_ = true;
+    }
+    /// Unquoted text: blanks in it separate words.
+    void add_plain(std::string_view piece) {
+        text_ += piece;
+        for (const char c : piece) {
+            if (c == ' ' || c == '\t' || c == '\n') {
+                end_word();
+            } else {
+                word_ += c;
+                has_word_ = true;
+            }
+        }
+    }
+    void end_word() {
+        if (has_word_) words_.push_back(word_);
+        word_.clear();
+        has_word_ = false;
+    }
+
+    /// Up to `stop` (not consumed by this call's caller: it is eaten here), or to the end for '\0'.
+    Status take_until(char stop, bool quotes_are_plain) {
+        while (!at_end()) {
+            const char c = peek();
+            if (stop != '\0' && c == stop) {
+                ++position_;
+                return {};
+            }
+            if (!quotes_are_plain && c == '\'') {
+                DBUILD_TRY(take_single_quotes());
+            } else if (!quotes_are_plain && c == '"') {
+                DBUILD_TRY(take_double_quotes());
+            } else if (c == '$') {
+                DBUILD_TRY_ASSIGN(const auto value, take_dollar());
+                if (quotes_are_plain)
+                    add_quoted(value);
+                else
+                    add_plain(value);
+            } else if (c == escape_) {
+                ++position_;
+                if (at_end()) return {}; // a trailing escape is dropped
+                take_escaped(quotes_are_plain);
+            } else {
+                add_plain(input_.substr(position_++, 1));
+            }
+        }
+        if (stop != '\0') return syntax_error(std::string("syntax error: missing '") + stop + "'");
+        return {};
+    }
+
+    /// In a heredoc the escape protects only what it has a meaning for, and stays otherwise.
+    void take_escaped(bool is_heredoc) {
+        const auto size = decode_utf8(input_, position_).size;
+        if (is_heredoc && peek() != '$' && peek() != escape_) add_quoted(std::string(1, escape_));
+        add_quoted(input_.substr(position_, size));
+        position_ += size;
+    }
+
+    Status take_single_quotes() {
+        const auto end = input_.find('\'', position_ + 1);
+        if (end == input_.npos) return syntax_error("unexpected end of statement while looking for matching single-quote");
+        add_quoted(input_.substr(position_ + 1, end - position_ - 1));
+        position_ = end + 1;
+        return {};
+    }
+
+    Status take_double_quotes() {
+        ++position_;
+        add_quoted("");
+        while (!at_end()) {
+            const char c = next();
+            if (c == '"') return {};
+            if (c == '$') {
+                --position_;
+                DBUILD_TRY_ASSIGN(const auto value, take_dollar());
+                add_quoted(value);
+            } else if (c == escape_) {
+                if (at_end()) break;
+                if (peek() != '"' && peek() != '$' && peek() != escape_) add_quoted(std::string(1, escape_));
+                add_quoted(std::string(1, next()));
+            } else {
+                add_quoted(std::string(1, c));
+            }
+        }
+        return syntax_error("unexpected end of statement while looking for matching double-quote");
+    }
+
+    Result<std::string> take_dollar() {
+        ++position_; // the `$`
+        if (at_end()) return std::string("$");
+        if (peek() == '{') {
+            ++position_;
+            return take_braces();
+        }
+        const auto name = take_name();
+        if (name.empty()) return std::string("$");
+        return lookup_(name).value_or("");
+    }
+
+    std::string take_name() {
+        if (at_end()) return {};
+        const auto begin = position_;
+        const char first = peek();
+        if (is_ascii_digit(static_cast<unsigned char>(first))) {
+            while (!at_end() && is_ascii_digit(static_cast<unsigned char>(peek()))) ++position_;
+        } else if (std::string_view("@*#?-$!").find(first) != std::string_view::npos) {
+            ++position_;
+        } else {
+            while (!at_end() && (is_ascii_letter(static_cast<unsigned char>(peek())) || peek() == '_' ||
+                                 is_ascii_digit(static_cast<unsigned char>(peek())) || static_cast<unsigned char>(peek()) >= 0x80))
+                ++position_;
+        }
+        return std::string(input_.substr(begin, position_ - begin));
+    }
+
+    Result<std::string> take_braces() {
+        if (at_end()) return syntax_error("syntax error: missing '}'");
+        if (peek() == '{' || peek() == '}' || peek() == ':') return syntax_error("syntax error: bad substitution");
+        const auto name = take_name();
+        if (name.empty()) return syntax_error("syntax error: bad substitution");
+        if (at_end()) return syntax_error("syntax error: missing '}'");
+        const auto value = lookup_(name);
+        const char modifier = next();
+        switch (modifier) {
+        case '}': return value.value_or("");
+        case ':': {
+            if (at_end()) return syntax_error("syntax error: missing '}'");
+            const char kind = next();
+            if (std::string_view("-+?").find(kind) == std::string_view::npos)
+                return syntax_error(std::string("unsupported modifier (:") + kind + ") in substitution");
+            return take_default(name, value, kind, value && !value->empty());
+        }
+        case '-':
+        case '+':
+        case '?': return take_default(name, value, modifier, value.has_value());
+        case '#':
+        case '%': return take_strip(value, modifier);
+        case '/': return take_replacement(value);
+        default: break;
+        }
+        return syntax_error(std::string("unsupported modifier (") + modifier + ") in substitution");
+    }
+
+    /// The rest of a ${…} up to its brace, expanded, quotes removed.
+    Result<std::string> take_word(char stop, bool keeps_escapes) {
+        if (keeps_escapes) return take_pattern(stop);
+        WordLexer inner(input_, lookup_, escape_, mode_);
+        inner.position_ = position_;
+        DBUILD_TRY(inner.take_until(stop, mode_ == Mode::heredoc));
+        position_ = inner.position_;
+        return inner.take_text();
+    }
+
+    /// A pattern: variables are expanded, escapes stay for the matcher. Ends at an unescaped `stop`, or before `}`.
+    Result<std::string> take_pattern(char stop) {
+        std::string pattern;
+        while (!at_end()) {
+            const char c = next();
+            if (c == stop) return pattern;
+            if (c == '}') {
+                --position_;
+                return pattern;
+            }
+            if (c == '\\' && !at_end()) {
+                pattern += c;
+                pattern += next();
+            } else if (c == '$') {
+                --position_;
+                DBUILD_TRY_ASSIGN(const auto value, take_dollar());
+                pattern += value;
+            } else {
+                pattern += c;
+            }
+        }
+        return syntax_error("syntax error: missing '}'");
+    }
+
+    Result<std::string> take_default(const std::string& name, const std::optional<std::string>& value, char kind, bool is_set) {
+        DBUILD_TRY_ASSIGN(const auto word, take_word('}', false));
+        if (kind == '+') return is_set ? word : std::string();
+        if (is_set) return *value;
+        if (kind == '-') return word;
+        if (!word.empty()) return syntax_error(name + ": " + word);
+        return syntax_error(name + (value ? ": is not allowed to be empty" : ": is not allowed to be unset"));
+    }
+
+    Result<std::string> take_strip(const std::optional<std::string>& value, char kind) {
+        const bool is_longest = !at_end() && peek() == kind;
+        if (is_longest) ++position_;
+        DBUILD_TRY_ASSIGN(const auto pattern, take_word('}', true));
+        DBUILD_TRY_ASSIGN(const auto tokens, compile_glob(pattern));
+        if (!value) return std::string();
+        return kind == '#' ? strip_prefix(tokens, *value, is_longest) : strip_suffix(tokens, *value, is_longest);
+    }
+
+    Result<std::string> take_replacement(const std::optional<std::string>& value) {
+        const bool replaces_all = !at_end() && peek() == '/';
+        if (replaces_all) ++position_;
+        DBUILD_TRY_ASSIGN(const auto pattern, take_word('/', true));
+        if (!at_end() && peek() == '}') return syntax_error("syntax error: missing '/' in ${}");
+        DBUILD_TRY_ASSIGN(const auto replacement, take_word('}', false));
+        // Go's regexp reads $1 in the replacement of `//`; nobody means that, and guessing would be worse.
+        if (replaces_all && replacement.find('$') != replacement.npos)
+            return fail(ErrorKind::unsupported, "\"$\" in the replacement of ${x//p/r}");
+        DBUILD_TRY_ASSIGN(const auto tokens, compile_glob(pattern));
+        if (!value) return std::string();
+        return replace_matches(tokens, *value, replacement, replaces_all);
+    }
+
+    std::string_view input_;
+    const VariableLookup& lookup_;
+    char escape_;
+    Mode mode_;
+    std::size_t position_ = 0;
+    std::string text_, word_;
+    bool has_word_ = false;
+    std::vector<std::string> words_;
+};
+
+} // namespace
+
+Result<std::string> expand_word(std::string_view word, const VariableLookup& lookup, char escape) {
+    WordLexer lexer(word, lookup, escape, WordLexer::Mode::word);
+    auto done = lexer.run();
+    if (!done) {
+        done.error().message = "failed to process " + quoted(word) + ": " + done.error().message;
+        return fail(std::move(done).error());
+    }
+    return lexer.take_text();
+}
+
+Result<std::vector<std::string>> expand_words(std::string_view word, const VariableLookup& lookup, char escape) {
+    WordLexer lexer(word, lookup, escape, WordLexer::Mode::word);
+    auto done = lexer.run();
+    if (!done) {
+        done.error().message = "failed to process " + quoted(word) + ": " + done.error().message;
+        return fail(std::move(done).error());
+    }
+    return lexer.take_words();
+}
+
+Result<std::string> expand_heredoc(std::string_view body, const VariableLookup& lookup) {
+    WordLexer lexer(body, lookup, '\\', WordLexer::Mode::heredoc);
+    DBUILD_TRY(lexer.run());
+    return lexer.take_text();
+}
+
+} // namespace dbuild::dockerfile_parser

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Collects the instructions in stages, see parser.hpp.
+#include "dockerfile_parser/parser.hpp"
+
+#include "dockerfile_parser/instruction_parser.hpp"
+#include "dockerfile_parser/syntax_tree.hpp"
+#include "dockerfile_parser/unicode.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace dbuild::dockerfile_parser {
+
+namespace {
+
+Error locate(Error error, const SyntaxNode& node) {
+    if (error.kind == ErrorKind::invalid_dockerfile)
+        error.message = fmt::format("dockerfile parse error on line {}: {}", node.where.first_line, error.message);
+    error.where = node.where;
+    return error;
+}
+
+Status add_stage(Dockerfile& dockerfile, const SyntaxNode& node) {
+    auto from = parse_from(node);
+    if (!from) return fail(locate(std::move(from).error(), node));
+    Stage stage;
+    stage.index = static_cast<int>(dockerfile.stages.size());
+    stage.where = node.where;
+    stage.text = trim(node.line);
+    stage.from = std::move(*from);
+    dockerfile.stages.push_back(std::move(stage));
+    return {};
+}
+
+Status add_instruction(Dockerfile& dockerfile, const SyntaxNode& node) {
+    auto body = parse_instruction_body(node);
+    if (!body) return fail(locate(std::move(body).error(), node));
+    Instruction instruction{node.where, ascii_upper(node.keyword), node.source, std::string(trim(node.line)),
+                            std::move(*body)};
+    if (!dockerfile.stages.empty()) {
+        dockerfile.stages.back().instructions.push_back(std::move(instruction));
+    } else if (std::holds_alternative<ArgInstruction>(instruction.body)) {
+        dockerfile.global_args.push_back(std::move(instruction));
+    } else {
+        return fail(locate({ErrorKind::invalid_dockerfile, "no build stage in current context", {}, {}}, node));
+    }
+    return {};
+}
+
+} // namespace
+
+Result<Dockerfile> parse_dockerfile(std::string_view text, std::string file_name) {
+    DBUILD_TRY_ASSIGN(const SyntaxTree tree, parse_syntax_tree(text, file_name));
+    Dockerfile dockerfile;
+    dockerfile.file_name = std::move(file_name);
+    dockerfile.syntax = tree.syntax;
+    dockerfile.escape = tree.escape;
+    for (const SyntaxNode& node : tree.nodes) {
+        if (ascii_upper(node.keyword) == "FROM") {
+            DBUILD_TRY(add_stage(dockerfile, node));
+        } else {
+            DBUILD_TRY(add_instruction(dockerfile, node));
+        }
+    }
+    if (dockerfile.stages.empty())
+        return fail(ErrorKind::invalid_dockerfile, "dockerfile contains no stages to build", tree.nodes.back().where);
+    return dockerfile;
+}
+
+} // namespace dbuild::dockerfile_parser

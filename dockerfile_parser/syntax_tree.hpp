@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// One node per instruction: keyword, flags and words, split by the grammar of its keyword but not yet checked.
+// Meaning, flag names and argument counts are left to instruction_parser.hpp. Used inside of this folder only.
+#pragma once
+
+#include "dockerfile_parser/instructions.hpp"
+#include "support/result.hpp"
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dbuild::dockerfile_parser {
+
+struct SyntaxNode {
+    std::string keyword; // as written
+    std::vector<std::string> flags;
+    std::vector<std::string> words; // ENV and LABEL: key, value, "=" or "" (legacy form), repeated
+    bool is_json = false;
+    std::shared_ptr<const SyntaxNode> child; // ONBUILD's trigger; shared only so that nodes can be copied
+    std::vector<Heredoc> heredocs;
+    std::string line; // the joined logical line
+    std::string source;
+    SourceSpan where;
+};
+
+struct SyntaxTree {
+    std::vector<SyntaxNode> nodes;
+    std::string syntax;
+    char escape = '\\';
+};
+
+/// Errors:  invalid_dockerfile with `where`.
+Result<SyntaxTree> parse_syntax_tree(std::string_view text, const std::string& file_name);
+
+/// The S-expression BuildKit's Node.Dump prints, one line for each instruction.
+std::string dump_syntax_tree(const SyntaxTree& tree);
+
+} // namespace dbuild::dockerfile_parser

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// How one logical line falls into keyword, flags and words, and which heredocs it announces.
+// Used inside of this folder only.
+#pragma once
+
+#include "dockerfile_parser/instructions.hpp"
+#include "support/result.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dbuild::dockerfile_parser {
+
+struct CommandSplit {
+    std::string keyword;
+    std::vector<std::string> flags; // quotes and escapes removed, "--" included
+    std::string rest;               // trimmed
+};
+
+/// Errors:  unsupported — an escape character inside of a flag under another escape directive than `\`.
+Result<CommandSplit> split_command(std::string_view line, char escape);
+
+/// Splits on blanks, quotes not honoured.
+std::vector<std::string> split_blanks(std::string_view text);
+
+/// Splits on blanks outside of quotes; quotes and escapes stay in the words.
+std::vector<std::string> split_quoted_words(std::string_view text, char escape);
+
+/// The announced heredocs of a line, in order, with empty bodies.
+std::vector<Heredoc> find_heredocs(std::string_view line);
+
+/// The heredoc that one word announces, if it does.
+std::optional<Heredoc> heredoc_of_word(std::string_view word);
+
+/// Nothing when the text is not a JSON array: then it is taken as plain words.
+/// Errors:  invalid_dockerfile without `where` — a JSON array with an element that is not a string.
+Result<std::optional<std::vector<std::string>>> parse_json_words(std::string_view text);
+
+} // namespace dbuild::dockerfile_parser
