@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+// Everything of layer_tar.hpp that follows from tables of contents alone: content ID, stored form, merged trees, selections.
+#include "cache/oci/layer_tar.hpp"
+
+#include "dockerfile_parser/dockerignore.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace dbuild::cache::oci {
+namespace {
+
+// Changing what follows changes every content ID: raise the version, and the golden values in the tests with it.
+constexpr std::string_view k_content_schema = "dbuild content 1";
+constexpr std::string_view k_contents_magic = "dbuild toc 1\n";
+constexpr int k_max_links = 255; // as the kernel and BuildKit give up
+
+class Encoder {
+public:
+    void number(std::uint64_t value) {
+        for (int shift = 0; shift < 64; shift += 8) bytes_ += static_cast<char>(value >> shift & 0xff);
+    }
+    void text(std::string_view value) {
+        number(value.size());
+        bytes_ += value;
+    }
+    void digest(const Digest& value) {
+        bytes_.append(reinterpret_cast<const char*>(value.bytes().data()), Digest::k_size);
+    }
+    std::string take() { return std::move(bytes_); }
+    const std::string& bytes() const { return bytes_; }
+
+private:
+    std::string bytes_;
+};
+
+class Decoder {
+public:
+    explicit Decoder(std::string_view bytes) : rest_(bytes) {}
+    std::uint64_t number() {
+        const auto raw = take(8);
+        std::uint64_t value = 0;
+        for (std::size_t i = raw.size(); i-- > 0;) value = value << 8 | static_cast<unsigned char>(raw[i]);
+        return value;
+    }
+    std::string text() {
+        const auto size = number();
+        return std::string(take(size));
+    }
+    Digest digest() {
+        std::array<std::uint8_t, Digest::k_size> raw{};
+        const auto bytes = take(raw.size());
+        if (bytes.size() == raw.size()) std::memcpy(raw.data(), bytes.data(), raw.size());
+        return Digest(raw);
+    }
+    bool failed() const { return failed_; }
+    bool at_end() const { return rest_.empty(); }
+
+private:
+    std::string_view take(std::uint64_t size) {
+        if (size > rest_.size()) {
+            failed_ = true;
+            rest_ = {};
+            return {};
+        }
+        const auto taken = rest_.substr(0, static_cast<std::size_t>(size));
+        rest_.remove_prefix(taken.size());
+        return taken;
+    }
+    std::string_view rest_;
+    bool failed_ = false;
+};
+
+/// All of an entry but its path and time.
+void encode_attributes(Encoder& out, const LayerEntry& entry) {
+    out.number(static_cast<std::uint64_t>(entry.type));
+    out.number(entry.mode);
+    out.number(entry.uid);
+    out.number(entry.gid);
+    out.number(entry.size);
+    out.number(entry.xattrs.size());
+    for (const auto& [name, value] : entry.xattrs) {
+        out.text(name);
+        out.text(value);
+    }
+    out.text(entry.link_target);
+    out.number(entry.device_major);
+    out.number(entry.device_minor);
+    out.digest(entry.content);
+}
+
+bool has_wildcard(std::string_view path) { return path.find_first_of("*?[\\") != path.npos; }
+
+bool is_below(std::string_view path, std::string_view folder) {
+    if (folder.empty()) return !path.empty();
+    return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
+}
+
+/// Everything at and below `path`, with names relative to it. The entry itself counts under the name "".
+void encode_subtree(Encoder& out, const FileTree& tree, const std::string& path) {
+    const auto add = [&](std::string_view name, LayerEntry entry) {
+        out.text(name);
+        // A hard link is the file that it shares; one that points outside of the selection would else change with that path.
+        if (entry.type == EntryType::hard_link)
+            if (const auto* target = tree.find(entry.link_target)) entry = *target;
+        encode_attributes(out, entry);
+    };
+    if (const auto* self = tree.find(path)) add("", *self);
+    const auto& entries = tree.entries();
+    for (auto it = entries.upper_bound(path); it != entries.end() && (path.empty() || it->first.starts_with(path)); ++it)
+        if (is_below(it->first, path)) add(std::string_view(it->first).substr(path.empty() ? 0 : path.size() + 1), it->second);
+}
+
+} // namespace
+
+Digest content_id(const TableOfContents& contents, TimePolicy policy, RunInterval interval) {
+    std::vector<const LayerEntry*> sorted;
+    for (const auto& entry : contents.entries) sorted.push_back(&entry);
+    // Stable: of two entries for one path the later one wins in the file system, so their order is content.
+    std::stable_sort(sorted.begin(), sorted.end(), [](const auto* a, const auto* b) { return a->path < b->path; });
+    Encoder out;
+    out.text(k_content_schema);
+    for (const auto* entry : sorted) {
+        out.text(entry->path);
+        encode_attributes(out, *entry);
+        const bool is_accident = policy == TimePolicy::ignored || (entry->mtime_seconds >= interval.first_second &&
+                                                                   entry->mtime_seconds <= interval.last_second);
+        out.number(is_accident ? 0 : 1);
+        if (!is_accident) out.number(static_cast<std::uint64_t>(entry->mtime_seconds));
+    }
+    return sha256(out.bytes());
+}
+
+std::string encode(const TableOfContents& contents) {
+    Encoder out;
+    out.text(k_contents_magic);
+    out.number(contents.entries.size());
+    for (const auto& entry : contents.entries) {
+        out.text(entry.path);
+        encode_attributes(out, entry);
+        out.number(static_cast<std::uint64_t>(entry.mtime_seconds));
+    }
+    return out.take();
+}
+
+Result<TableOfContents> decode_contents(std::string_view bytes) {
+    const auto damaged = [] { return fail(ErrorKind::corrupt, "table of contents: damaged or of another version"); };
+    Decoder in(bytes);
+    if (in.text() != k_contents_magic) return damaged();
+    const auto count = in.number();
+    if (count > bytes.size()) return damaged(); // an entry has more than one byte
+    TableOfContents contents;
+    for (std::uint64_t i = 0; i < count && !in.failed(); ++i) {
+        LayerEntry entry;
+        entry.path = in.text();
+        const auto type = in.number();
+        if (type > static_cast<std::uint64_t>(EntryType::fifo)) return damaged();
+        entry.type = static_cast<EntryType>(type);
+        entry.mode = static_cast<std::uint32_t>(in.number());
+        entry.uid = in.number();
+        entry.gid = in.number();
+        entry.size = in.number();
+        for (auto left = in.number(); left > 0 && !in.failed(); --left) {
+            auto name = in.text();
+            entry.xattrs[std::move(name)] = in.text();
+        }
+        entry.link_target = in.text();
+        entry.device_major = static_cast<std::uint32_t>(in.number());
+        entry.device_minor = static_cast<std::uint32_t>(in.number());
+        entry.content = in.digest();
+        entry.mtime_seconds = static_cast<std::int64_t>(in.number());
+        contents.entries.push_back(std::move(entry));
+    }
+    if (in.failed() || !in.at_end()) return damaged();
+    return contents;
+}
+
+void FileTree::remove_below(const std::string& path) {
+    for (auto it = entries_.upper_bound(path); it != entries_.end() && (path.empty() || it->first.starts_with(path));)
+        it = is_below(it->first, path) ? entries_.erase(it) : std::next(it);
+}
+
+void FileTree::apply(const TableOfContents& layer) {
+    // Whiteouts speak of the layers below only, wherever they stand in the tar.
+    for (const auto& entry : layer.entries) {
+        if (!entry.is_whiteout()) continue;
+        const auto slash = entry.path.rfind('/');
+        const auto folder = slash == entry.path.npos ? std::string() : entry.path.substr(0, slash);
+        if (entry.is_opaque_marker()) {
+            remove_below(folder);
+            continue;
+        }
+        const auto name = entry.path.substr((slash == entry.path.npos ? 0 : slash + 1) + 4);
+        const auto hidden = folder.empty() ? name : folder + "/" + name;
+        remove_below(hidden);
+        entries_.erase(hidden);
+    }
+    for (const auto& entry : layer.entries) {
+        if (entry.is_whiteout()) continue;
+        if (entry.type != EntryType::directory) remove_below(entry.path);
+        entries_.insert_or_assign(entry.path, entry);
+    }
+}
+
+void FileTree::apply_entries(const TableOfContents& entries) {
+    for (const auto& entry : entries.entries) entries_.insert_or_assign(entry.path, entry);
+}
+
+const LayerEntry* FileTree::find(std::string_view path) const {
+    const auto found = entries_.find(path);
+    return found == entries_.end() ? nullptr : &found->second;
+}
+
+Result<std::string> FileTree::resolve(std::string_view path) const {
+    std::string done;                     // resolved so far
+    std::string rest = clean_path(path);  // still to be walked
+    for (int links = 0; !rest.empty();) {
+        const auto slash = rest.find('/');
+        const auto part = rest.substr(0, slash);
+        rest = slash == rest.npos ? "" : rest.substr(slash + 1);
+        if (part == "..") {
+            const auto last = done.rfind('/');
+            done = last == done.npos ? "" : done.substr(0, last);
+            continue;
+        }
+        if (part.empty() || part == ".") continue;
+        const auto next = done.empty() ? part : done + "/" + part;
+        const auto* entry = find(next);
+        if (!entry) {
+            const bool is_implied = std::any_of(entries_.lower_bound(next + "/"), entries_.end(),
+                                                [&](const auto& item) { return item.first.starts_with(next + "/"); });
+            if (!is_implied) return fail(ErrorKind::not_found, "\"/" + clean_path(path) + "\": not found");
+        }
+        if (!entry || entry->type != EntryType::symlink) {
+            done = next;
+            continue;
+        }
+        if (++links > k_max_links) return fail(ErrorKind::invalid_dockerfile, "too many links in \"/" + clean_path(path) + "\"");
+        if (entry->link_target.starts_with('/')) done.clear();
+        rest = entry->link_target + "/" + rest;
+    }
+    return done;
+}
+
+Digest subtree_digest(const FileTree& tree, const std::string& path) {
+    Encoder out;
+    encode_subtree(out, tree, path);
+    return sha256(out.bytes());
+}
+
+Result<Digest> selection_digest(const FileTree& tree, std::string_view source) {
+    const auto wanted = clean_path(source);
+    Encoder out;
+    out.text("dbuild selection 1");
+    if (!has_wildcard(source)) {
+        DBUILD_TRY_ASSIGN(const auto path, tree.resolve(wanted));
+        encode_subtree(out, tree, path);
+        return sha256(out.bytes());
+    }
+    for (const auto& [path, entry] : tree.entries()) {
+        DBUILD_TRY_ASSIGN(const bool matches, dockerfile_parser::match_path(wanted, path));
+        if (!matches) continue;
+        DBUILD_TRY_ASSIGN(const auto target, tree.resolve(path));
+        out.text(path);
+        encode_subtree(out, tree, target);
+    }
+    return sha256(out.bytes());
+}
+
+} // namespace dbuild::cache::oci

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache/oci/layer_tar.hpp"
+
+#include <archive.h>
+#include <archive_entry.h>
+
+#include <cstring>
+#include <memory>
+#include <optional>
+
+namespace dbuild::cache::oci {
+namespace {
+
+constexpr std::size_t k_buffer_bytes = std::size_t{1} << 18;
+
+struct ArchiveDeleter {
+    void operator()(archive* handle) const { archive_read_free(handle); }
+};
+using ArchiveReader = std::unique_ptr<archive, ArchiveDeleter>;
+
+tl::unexpected<Error> archive_failure(archive* handle, std::string_view what) {
+    const char* text = archive_error_string(handle);
+    return fail(ErrorKind::corrupt, "layer: " + std::string(what) + ": " + (text ? text : "unknown error"));
+}
+
+/// The undecoded blob, as libarchive's raw reader pulls it.
+struct BlobInput {
+    const ByteSource* source = nullptr;
+    std::string buffer = std::string(k_buffer_bytes, '\0');
+    std::optional<Error> error;
+
+    static la_ssize_t read(archive*, void* context, const void** data) {
+        auto& input = *static_cast<BlobInput*>(context);
+        auto count = (*input.source)(input.buffer.data(), input.buffer.size());
+        if (!count) {
+            input.error = std::move(count).error();
+            return -1;
+        }
+        *data = input.buffer.data();
+        return static_cast<la_ssize_t>(*count);
+    }
+};
+
+/// The decoded bytes: hashed and handed on while the tar reader pulls them.
+struct TarInput {
+    archive* decoder = nullptr;
+    const ByteSink* sink = nullptr;
+    Sha256 hasher;
+    std::uint64_t size = 0;
+    std::string buffer = std::string(k_buffer_bytes, '\0');
+    std::optional<Error> error;
+
+    la_ssize_t pull() {
+        const auto count = archive_read_data(decoder, buffer.data(), buffer.size());
+        if (count < 0) {
+            error = archive_failure(decoder, "cannot decompress").value();
+            return -1;
+        }
+        const std::string_view bytes(buffer.data(), static_cast<std::size_t>(count));
+        hasher.update(bytes);
+        size += bytes.size();
+        if (*sink && count > 0)
+            if (Status done = (*sink)(bytes); !done) {
+                error = std::move(done).error();
+                return -1;
+            }
+        return count;
+    }
+    static la_ssize_t read(archive*, void* context, const void** data) {
+        auto& input = *static_cast<TarInput*>(context);
+        *data = input.buffer.data();
+        return input.pull();
+    }
+};
+
+/// Entry names are relative; one that climbs out of the root is hostile.
+Result<std::string> entry_path(const char* name) {
+    if (!name) return fail(ErrorKind::corrupt, "layer: an entry without a name");
+    const std::string_view text(name);
+    for (std::size_t begin = 0; begin <= text.size();) {
+        const auto end = std::min(text.find('/', begin), text.size());
+        if (text.substr(begin, end - begin) == "..") return fail(ErrorKind::corrupt, "layer: entry leaves the root: " + std::string(text));
+        begin = end + 1;
+    }
+    return clean_path(text);
+}
+
+Result<Digest> hash_data(archive* tar) {
+    Sha256 hasher;
+    std::string buffer(k_buffer_bytes, '\0');
+    for (;;) {
+        const auto count = archive_read_data(tar, buffer.data(), buffer.size());
+        if (count < 0) return archive_failure(tar, "cannot read an entry");
+        if (count == 0) return hasher.finish();
+        hasher.update({buffer.data(), static_cast<std::size_t>(count)});
+    }
+}
+
+Result<EntryType> entry_type(archive_entry* entry) {
+    switch (archive_entry_filetype(entry)) {
+    case AE_IFREG: return EntryType::file;
+    case AE_IFDIR: return EntryType::directory;
+    case AE_IFLNK: return EntryType::symlink;
+    case AE_IFCHR: return EntryType::character_device;
+    case AE_IFBLK: return EntryType::block_device;
+    case AE_IFIFO: return EntryType::fifo;
+    default: break;
+    }
+    return fail(ErrorKind::corrupt, "layer: an entry of unknown type");
+}
+
+Result<LayerEntry> read_entry(archive* tar, archive_entry* raw) {
+    LayerEntry entry;
+    DBUILD_TRY_ASSIGN(entry.path, entry_path(archive_entry_pathname(raw)));
+    entry.mode = static_cast<std::uint32_t>(archive_entry_perm(raw)) & 07777;
+    entry.uid = static_cast<std::uint64_t>(archive_entry_uid(raw));
+    entry.gid = static_cast<std::uint64_t>(archive_entry_gid(raw));
+    entry.mtime_seconds = archive_entry_mtime(raw);
+    const char *name = nullptr;
+    const void* value = nullptr;
+    std::size_t size = 0;
+    archive_entry_xattr_reset(raw);
+    while (archive_entry_xattr_next(raw, &name, &value, &size) == ARCHIVE_OK)
+        entry.xattrs.emplace(name, std::string(static_cast<const char*>(value), size));
+    if (const char* target = archive_entry_hardlink(raw)) {
+        entry.type = EntryType::hard_link;
+        DBUILD_TRY_ASSIGN(entry.link_target, entry_path(target));
+        return entry;
+    }
+    DBUILD_TRY_ASSIGN(entry.type, entry_type(raw));
+    if (entry.type == EntryType::symlink) {
+        const char* target = archive_entry_symlink(raw);
+        entry.link_target = target ? target : "";
+    } else if (entry.type == EntryType::file) {
+        entry.size = static_cast<std::uint64_t>(archive_entry_size(raw));
+        DBUILD_TRY_ASSIGN(entry.content, hash_data(tar));
+    } else if (entry.type == EntryType::character_device || entry.type == EntryType::block_device) {
+        entry.device_major = static_cast<std::uint32_t>(archive_entry_rdevmajor(raw));
+        entry.device_minor = static_cast<std::uint32_t>(archive_entry_rdevminor(raw));
+    }
+    return entry;
+}
+
+Result<TableOfContents> read_contents(archive* tar) {
+    TableOfContents contents;
+    archive_entry* raw = nullptr;
+    for (;;) {
+        const int code = archive_read_next_header(tar, &raw);
+        if (code == ARCHIVE_EOF) return contents;
+        if (code != ARCHIVE_OK && code != ARCHIVE_WARN) return archive_failure(tar, "no tar");
+        DBUILD_TRY_ASSIGN(auto entry, read_entry(tar, raw));
+        contents.entries.push_back(std::move(entry));
+    }
+}
+
+void enable_filters(archive* reader) {
+    archive_read_support_filter_gzip(reader);
+    archive_read_support_filter_zstd(reader);
+    archive_read_support_filter_xz(reader);
+    archive_read_support_filter_bzip2(reader);
+}
+
+} // namespace
+
+Result<LayerScan> scan_layer(const ByteSource& blob, const ByteSink& uncompressed) {
+    BlobInput blob_input;
+    blob_input.source = &blob;
+    const ArchiveReader decoder(archive_read_new());
+    enable_filters(decoder.get());
+    archive_read_support_format_raw(decoder.get());
+    archive_read_support_format_empty(decoder.get());
+    archive_entry* whole = nullptr;
+    const bool is_open = archive_read_open(decoder.get(), &blob_input, nullptr, BlobInput::read, nullptr) == ARCHIVE_OK &&
+                         archive_read_next_header(decoder.get(), &whole) == ARCHIVE_OK;
+    if (blob_input.error) return fail(std::move(*blob_input.error));
+    if (!is_open) return fail(ErrorKind::corrupt, "layer: an empty or unreadable blob");
+
+    TarInput tar_input;
+    tar_input.decoder = decoder.get();
+    tar_input.sink = &uncompressed;
+    const ArchiveReader tar(archive_read_new());
+    archive_read_support_format_tar(tar.get());
+    const bool is_tar = archive_read_open(tar.get(), &tar_input, nullptr, TarInput::read, nullptr) == ARCHIVE_OK;
+    Result<TableOfContents> contents = is_tar ? read_contents(tar.get())
+                                              : Result<TableOfContents>(archive_failure(tar.get(), "no tar"));
+    if (contents) // the diff_id covers also what comes after the end of the tar
+        while (tar_input.pull() > 0) {}
+    if (blob_input.error) return fail(std::move(*blob_input.error));
+    if (tar_input.error) return fail(std::move(*tar_input.error));
+    if (!contents) return fail(std::move(contents).error());
+    return LayerScan{tar_input.hasher.finish(), tar_input.size, std::move(*contents)};
+}
+
+bool LayerEntry::is_whiteout() const {
+    const auto slash = path.rfind('/');
+    return std::string_view(path).substr(slash == path.npos ? 0 : slash + 1).starts_with(".wh.");
+}
+
+bool LayerEntry::is_opaque_marker() const {
+    const auto slash = path.rfind('/');
+    return std::string_view(path).substr(slash == path.npos ? 0 : slash + 1) == ".wh..wh..opq";
+}
+
+std::string clean_path(std::string_view path) {
+    std::vector<std::string_view> parts;
+    for (std::size_t begin = 0; begin <= path.size();) {
+        const auto end = std::min(path.find('/', begin), path.size());
+        const auto part = path.substr(begin, end - begin);
+        if (part == "..") {
+            if (!parts.empty()) parts.pop_back();
+        } else if (!part.empty() && part != ".") {
+            parts.push_back(part);
+        }
+        begin = end + 1;
+    }
+    std::string clean;
+    for (const auto part : parts) {
+        if (!clean.empty()) clean += '/';
+        clean += part;
+    }
+    return clean;
+}
+
+} // namespace dbuild::cache::oci

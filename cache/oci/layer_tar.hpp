@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a layer's tar holds: the scan of it, its table of contents and the stored form of that, content IDs, and the tree that
+// several layers give. Storing layers is cache/store's business.
+#pragma once
+
+#include "support/digest.hpp"
+#include "support/result.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dbuild::cache::oci {
+
+enum class EntryType : std::uint8_t { file, directory, symlink, hard_link, character_device, block_device, fifo };
+
+/// One member of a layer. Names are raw bytes.
+struct LayerEntry {
+    std::string path; // no leading or trailing slash; "" is the root
+    EntryType type = EntryType::file;
+    std::uint32_t mode = 0; // 12 bits
+    std::uint64_t uid = 0, gid = 0;
+    std::uint64_t size = 0;
+    std::int64_t mtime_seconds = 0;
+    std::map<std::string, std::string> xattrs;
+    std::string link_target; // a symlink's text, or the path of a hard link's target
+    std::uint32_t device_major = 0, device_minor = 0;
+    Digest content; // SHA-256 of a file's bytes
+
+    bool is_whiteout() const; // base name starts with ".wh."
+    bool is_opaque_marker() const;
+};
+
+struct TableOfContents {
+    std::vector<LayerEntry> entries; // in tar order
+};
+
+struct LayerScan {
+    Digest diff_id;         // of all uncompressed bytes
+    std::uint64_t size = 0; // uncompressed
+    TableOfContents contents;
+};
+
+using ByteSource = std::function<Result<std::size_t>(char* buffer, std::size_t capacity)>; // 0 = end
+using ByteSink = std::function<Status(std::string_view)>;
+
+/// Reads a layer once, of any length, decompressing it if need be; `uncompressed` may be null and gets every byte of the tar.
+/// Errors: corrupt — no tar, damaged, or an entry that leaves the root; what source and sink fail with.
+Result<LayerScan> scan_layer(const ByteSource& blob, const ByteSink& uncompressed = nullptr);
+
+enum class TimePolicy { ignored, counted_outside_run_interval };
+
+/// Both ends included.
+struct RunInterval {
+    std::int64_t first_second = 0, last_second = -1;
+};
+
+/// What a layer does to the files, however its tar was written. Source: design "Step keys", Content ID.
+Digest content_id(const TableOfContents& contents, TimePolicy policy, RunInterval interval = {});
+
+/// The stored form: versioned, little endian, length-prefixed.
+std::string encode(const TableOfContents& contents);
+/// Errors: corrupt — anything but the bytes of encode().
+Result<TableOfContents> decode_contents(std::string_view bytes);
+
+/// Without leading, trailing and doubled slashes, "." and ".."; ".." stays inside the root.
+std::string clean_path(std::string_view path);
+
+/// The files that layers give, one applied over the other.
+class FileTree {
+public:
+    void apply(const TableOfContents& layer); // with whiteouts
+    /// Adds entries that are no layer: nothing is removed.
+    void apply_entries(const TableOfContents& entries);
+    const LayerEntry* find(std::string_view path) const; // does not follow links; null if absent
+    /// Follows links, never out of the root. Errors: not_found.
+    Result<std::string> resolve(std::string_view path) const;
+    const std::map<std::string, LayerEntry, std::less<>>& entries() const { return entries_; }
+
+private:
+    void remove_below(const std::string& path);
+    std::map<std::string, LayerEntry, std::less<>> entries_;
+};
+
+/// Of everything at and below `path`, without times.
+Digest subtree_digest(const FileTree& tree, const std::string& path);
+
+/// Of what a COPY --from source selects; it may hold Go's wildcards. Errors: not_found — `"/x": not found`.
+Result<Digest> selection_digest(const FileTree& tree, std::string_view source);
+
+} // namespace dbuild::cache::oci

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// The index of the store: step records, layer sizes and tables of contents, memos of selections, base images, scopes.
+// A wrapper of SQLite, whose header stays in index.cpp. Layer bytes are layer_store's business.
+#pragma once
+
+#include "cache/oci/layer_tar.hpp"
+#include "cache/step_key.hpp"
+#include "support/result.hpp"
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace dbuild::cache::store {
+
+/// What a finished step made. `layer_bytes` is the size of the uncompressed tar.
+struct StepRecord {
+    StepKey key;
+    Digest diff_id;
+    Digest content_id;
+    std::uint64_t layer_bytes = 0;
+    std::string created; // RFC 3339
+    double wall_ms = 0;
+    std::string ingredients; // written, not read back by find_step
+};
+
+/// A base image as it was when it was read: configuration and manifest as their JSON texts.
+struct BaseRecord {
+    std::string id; // the engine's image ID
+    std::string config;
+    std::string manifest;
+};
+
+/// Shared by processes: every write is one transaction under <root>/write.lock, which keeps the WAL bug of SQLite before
+/// 3.51.3 out (../reference/storage.md §4.1). Errors of all members: unavailable — the database cannot be read or written.
+class Index {
+public:
+    /// In: root — the cache folder, which exists.
+    static Result<Index> open(const std::filesystem::path& root);
+    Index(Index&&) noexcept;
+    ~Index();
+
+    Result<std::optional<StepRecord>> find_step(const StepKey& key);
+    /// Several results for one key: the first stays, unless `replace` (its layer was lost).
+    enum class OnConflict { keep_first, replace };
+    Status record_steps(std::span<const StepRecord> records, std::string_view scope, OnConflict on_conflict);
+    Status use_steps(std::span<const StepKey> keys, std::string_view scope);
+
+    Status record_layer(const Digest& diff_id, std::uint64_t size, const oci::TableOfContents& contents);
+    /// Holds nothing if the layer was never recorded.
+    Result<std::optional<oci::TableOfContents>> find_contents(const Digest& diff_id);
+    Result<std::optional<std::uint64_t>> find_layer_size(const Digest& diff_id);
+
+    Result<std::optional<Digest>> find_selection(const Digest& chain, std::string_view source);
+    Status record_selection(const Digest& chain, std::string_view source, const Digest& digest);
+
+    Result<std::optional<BaseRecord>> find_base(std::string_view id);
+    Status record_base(const BaseRecord& base);
+    Result<std::optional<std::string>> find_pin(std::string_view reference);
+    Status record_pin(std::string_view reference, std::string_view id);
+
+private:
+    struct Impl;
+    explicit Index(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace dbuild::cache::store
