@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "executors/buildx/buildx_executor.hpp"
+
+#include "executors/buildx/oci_layout.hpp"
+#include "executors/buildx/progress_stream.hpp"
+#include "support/files.hpp"
+#include "support/process.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <map>
+
+namespace fs = std::filesystem;
+namespace oci = dbuild::cache::oci;
+
+namespace dbuild::executors::buildx {
+namespace {
+
+constexpr std::string_view k_root_name = "dbuild-root";
+
+/// The generated Dockerfile. Arguments arrive through a global indirection, because a plain `--build-arg V=` would also
+/// override what a later `ARG V=` of the segment says.
+std::string generate_dockerfile(const Segment& segment) {
+    std::string text;
+    if (segment.escape != '\\') text += fmt::format("# escape={}\n", segment.escape);
+    for (std::size_t i = 0; i < segment.arguments.size(); ++i)
+        text += fmt::format("ARG DBUILD_{0}\nARG {1}=$DBUILD_{0}\n", i, segment.arguments[i].first);
+    text += fmt::format("FROM {}\n", k_root_name);
+    for (const auto& step : segment.steps) text += step.text + "\n";
+    return text;
+}
+
+/// Where things of one segment lie.
+struct Workspace {
+    explicit Workspace(TempDir folder) : temporary(std::move(folder)) {}
+    TempDir temporary;
+    fs::path dockerfile() const { return temporary.path() / "Dockerfile"; }
+    fs::path root_layout() const { return temporary.path() / "root"; }
+    fs::path source_layout(std::size_t i) const { return temporary.path() / fmt::format("source-{}", i); }
+    fs::path output() const { return temporary.path() / "output"; }
+};
+
+/// What one call of buildx told.
+struct Outcome {
+    std::size_t first_number = 0;       // of the vertex of the first layer-making step; 0: not known yet
+    std::vector<VertexState> unplaced;  // numbered vertices that came before that was known
+    int exit_status = 0;
+    std::map<std::size_t, VertexState> vertices; // by number of the layer-making step, from 0
+    std::string text;                            // plain lines and errors of vertices
+    std::optional<std::size_t> failed;           // number of the layer-making step
+};
+
+using StepsByVertex = std::map<std::string, std::size_t, std::less<>>; // vertex digest → number of the layer-making step
+
+/// A builder that lost a blob asks for it, gets the empty placeholder, and says one of these. (Tried: design §5, 1.)
+bool lacks_a_blob(const Outcome& outcome) {
+    return outcome.text.find("short read") != std::string::npos || outcome.text.find("unexpected EOF") != std::string::npos;
+}
+
+int exit_code_in(std::string_view message) {
+    constexpr std::string_view marker = "exit code: ";
+    const auto at = message.rfind(marker);
+    if (at == message.npos) return 0;
+    int code = 0;
+    const auto digits = message.substr(at + marker.size());
+    std::from_chars(digits.data(), digits.data() + digits.size(), code);
+    return code;
+}
+
+class BuildxExecutor final : public Executor {
+public:
+    explicit BuildxExecutor(const std::atomic<bool>* cancelled) : cancelled_(cancelled) {}
+    std::string_view name() const override { return "buildx"; }
+
+    Result<SegmentResult> run(const Segment& segment, const SegmentObserver& observer, const LayerReader& read_layer) override {
+        DBUILD_TRY_ASSIGN(auto result, run_once(segment, observer, read_layer, LayerBlobs::placeholders));
+        if (!result) { // the builder lost what it had: it is not harmed, and gets the real layers
+            DBUILD_TRY_ASSIGN(result, run_once(segment, observer, read_layer, LayerBlobs::real));
+            if (!result) return fail(ErrorKind::unavailable, "docker buildx cannot read the layers that it was given");
+        }
+        if (!result->failure) return std::move(*result);
+        return with_layers_before_failure(segment, std::move(*result), read_layer);
+    }
+
+private:
+    /// Nothing: the builder lacks a layer of which it was given a placeholder.
+    Result<std::optional<SegmentResult>> run_once(const Segment& segment, const SegmentObserver& observer,
+                                                  const LayerReader& read_layer, LayerBlobs blobs) {
+        DBUILD_TRY_ASSIGN(auto temporary, TempDir::create("dbuild-segment"));
+        auto workspace = std::make_shared<Workspace>(std::move(temporary));
+        DBUILD_TRY_ASSIGN(const auto command, prepare(segment, *workspace, read_layer, blobs));
+        DBUILD_TRY_ASSIGN(const auto outcome, call_buildx(segment, command, observer));
+        SegmentResult result;
+        result.files = workspace;
+        if (outcome.exit_status == 0) {
+            DBUILD_TRY_ASSIGN(result.layers, collect_layers(segment, *workspace, outcome));
+            return result;
+        }
+        if (lacks_a_blob(outcome)) {
+            if (blobs == LayerBlobs::placeholders) return std::nullopt;
+            return fail(ErrorKind::unavailable, "docker buildx build failed: " + outcome.text);
+        }
+        if (!outcome.failed) return fail(ErrorKind::unavailable, "docker buildx build failed: " + outcome.text);
+        const auto& message = outcome.vertices.at(*outcome.failed).error;
+        result.failure = StepFailure{step_index(segment, *outcome.failed), exit_code_in(message), message};
+        return result;
+    }
+
+    /// A failing segment exports nothing; the same one cut before the failing step is all cached in the builder.
+    Result<SegmentResult> with_layers_before_failure(const Segment& segment, SegmentResult failed,
+                                                     const LayerReader& read_layer) {
+        Segment finished = segment;
+        finished.steps.resize(failed.failure->step);
+        finished.ignores_engine_cache = false;
+        const bool has_layers = std::any_of(finished.steps.begin(), finished.steps.end(),
+                                            [](const SegmentStep& step) { return step.makes_layer; });
+        if (!has_layers) return failed;
+        auto kept = run_once(finished, {}, read_layer, LayerBlobs::placeholders);
+        if (kept && *kept && !(*kept)->failure) { // otherwise only the keeping failed, and the failure stays the news
+            failed.layers = std::move((*kept)->layers);
+            failed.files = std::move((*kept)->files);
+        }
+        return failed;
+    }
+
+    /// Writes what the command line names, and returns that command line.
+    static Result<std::vector<std::string>> prepare(const Segment& segment, const Workspace& workspace,
+                                                    const LayerReader& read_layer, LayerBlobs blobs) {
+        std::vector<std::string> command = {"docker", "buildx", "build", "--progress=rawjson", "--provenance=false"};
+        command.push_back("--output");
+        command.push_back("type=oci,tar=false,compression=uncompressed,dest=" + workspace.output().string());
+        DBUILD_TRY_ASSIGN(const auto root, write_oci_layout(workspace.root_layout(), segment.root, blobs, read_layer));
+        const auto add_context = [&](std::string_view name, const fs::path& layout, const Digest& digest) {
+            command.push_back("--build-context");
+            command.push_back(fmt::format("{}=oci-layout://{}@{}", name, layout.string(), digest.to_string()));
+        };
+        add_context(k_root_name, workspace.root_layout(), root);
+        for (std::size_t i = 0; i < segment.sources.size(); ++i) {
+            DBUILD_TRY_ASSIGN(const auto digest, write_oci_layout(workspace.source_layout(i), segment.sources[i].root, blobs,
+                                                                  read_layer));
+            add_context(segment.sources[i].name, workspace.source_layout(i), digest);
+        }
+        for (std::size_t i = 0; i < segment.arguments.size(); ++i) {
+            command.push_back("--build-arg");
+            command.push_back(fmt::format("DBUILD_{}={}", i, segment.arguments[i].second));
+        }
+        for (const auto& [name, value] : segment.proxy_arguments) {
+            command.push_back("--build-arg");
+            command.push_back(name + "=" + value);
+        }
+        if (segment.ignores_engine_cache) command.push_back("--no-cache");
+        DBUILD_TRY(write_inputs(segment, workspace));
+        command.push_back("-f");
+        command.push_back(workspace.dockerfile().string());
+        DBUILD_TRY_ASSIGN(const auto context, name_context(segment, workspace));
+        command.push_back(context.string());
+        return command;
+    }
+
+    static Status write_inputs(const Segment& segment, const Workspace& workspace) {
+        DBUILD_TRY(write_file(workspace.dockerfile(), generate_dockerfile(segment)));
+        // The comment makes the file count: BuildKit takes an empty one for an absent one.
+        DBUILD_TRY(write_file(workspace.temporary.path() / "Dockerfile.dockerignore", "# dbuild\n" + segment.ignore_patterns));
+        // Incremental export: buildx skips every blob whose file already stands in the output, even an empty one.
+        const auto output_blobs = workspace.output() / "blobs" / "sha256";
+        DBUILD_TRY(make_directories(output_blobs));
+        for (const auto& layer : segment.root.layers)
+            DBUILD_TRY(write_file(output_blobs / layer.descriptor.digest.hex(), ""));
+        return {};
+    }
+
+    /// BuildKit shares transferred contexts by the base name of their directory, and does not read a file again whose size and
+    /// mtime are as before. So each content of each directory gets a name of its own. (Tried: design §5, 7.)
+    static Result<fs::path> name_context(const Segment& segment, const Workspace& workspace) {
+        if (segment.context.empty()) {
+            DBUILD_TRY(make_directories(workspace.temporary.path() / "empty"));
+            return workspace.temporary.path() / "empty";
+        }
+        std::error_code error;
+        const auto real = fs::canonical(segment.context, error);
+        if (error) return fail(ErrorKind::unavailable, "cannot resolve " + segment.context.string() + ": " + error.message());
+        const auto name = sha256(real.string() + '\0' + segment.context_digest).hex().substr(0, 24);
+        const auto link = workspace.temporary.path() / ("dbuild-" + name);
+        fs::create_directory_symlink(real, link, error);
+        if (error) return fail(ErrorKind::unavailable, "cannot link " + link.string() + ": " + error.message());
+        return link;
+    }
+
+    Result<Outcome> call_buildx(const Segment& segment, const std::vector<std::string>& command,
+                                const SegmentObserver& observer) const {
+        Outcome outcome;
+        StepsByVertex step_of;
+        ProgressStream stream({
+            .on_vertex = [&](const VertexState& vertex) { note_vertex(segment, vertex, observer, outcome, step_of); },
+            .on_output =
+                [&](std::string_view digest, std::string_view output) {
+                    const auto step = step_of.find(digest);
+                    if (step != step_of.end() && observer.on_output)
+                        observer.on_output(step_index(segment, step->second), output);
+                },
+            .on_text = [&](std::string_view line) { outcome.text.append(line).append("\n"); },
+        });
+        if (observer.on_process_started) observer.on_process_started();
+        ProcessOptions options;
+        options.arguments = command;
+        DBUILD_TRY_ASSIGN(const auto process,
+                          run_process(
+                              options, [](std::string_view) {}, [&](std::string_view bytes) { stream.feed(bytes); }, cancelled_));
+        stream.finish();
+        outcome.exit_status = process.exit_status;
+        return outcome;
+    }
+
+    /// Vertices are numbered "[k/n]". Whether FROM counts depends on where it comes from: it has number 1, or (a named
+    /// context, seen with buildx 0.13) no number at all, or does not exist (scratch). So number 1 says where steps begin.
+    static void note_vertex(const Segment& segment, const VertexState& vertex, const SegmentObserver& observer,
+                            Outcome& outcome, StepsByVertex& step_of) {
+        const auto number = vertex_number(vertex.name);
+        if (!number) {
+            if (!vertex.error.empty()) outcome.text += vertex.error + "\n";
+            return;
+        }
+        if (outcome.first_number == 0 && number->number != 1) {
+            outcome.unplaced.push_back(vertex);
+            return;
+        }
+        if (outcome.first_number == 0) {
+            outcome.first_number = vertex.name.find("] FROM ") == std::string::npos ? 1 : 2;
+            for (const auto& earlier : std::exchange(outcome.unplaced, {}))
+                note_vertex(segment, earlier, observer, outcome, step_of);
+        }
+        if (number->number < outcome.first_number) return; // FROM
+        const auto layer = number->number - outcome.first_number;
+        if (layer >= count_layers(segment)) return;
+        const auto index = step_index(segment, layer);
+        step_of[vertex.digest] = layer;
+        auto& known = outcome.vertices[layer];
+        if (vertex.started && !known.started && observer.on_started) observer.on_started(index);
+        const bool finishes = vertex.completed && !known.completed;
+        known = vertex;
+        if (!vertex.error.empty()) {
+            outcome.failed = layer;
+            outcome.text += vertex.error + "\n";
+        } else if (finishes && vertex.started && observer.on_finished) {
+            observer.on_finished(index, *vertex.completed - *vertex.started, vertex.is_cached);
+        }
+    }
+
+    static std::size_t count_layers(const Segment& segment) {
+        return static_cast<std::size_t>(std::count_if(segment.steps.begin(), segment.steps.end(),
+                                                      [](const SegmentStep& step) { return step.makes_layer; }));
+    }
+
+    /// Index into Segment::steps of the n-th layer-making one.
+    static std::size_t step_index(const Segment& segment, std::size_t n) {
+        for (std::size_t i = 0; i < segment.steps.size(); ++i)
+            if (segment.steps[i].makes_layer && n-- == 0) return i;
+        return segment.steps.size();
+    }
+
+    /// Layers by position: the k-th layer-making step made diff_ids[root layers + k]; any other count is refused.
+    static Result<std::vector<MadeLayer>> collect_layers(const Segment& segment, const Workspace& workspace,
+                                                         const Outcome& outcome) {
+        const auto blob_folder = workspace.output() / "blobs" / "sha256";
+        DBUILD_TRY_ASSIGN(const auto index_json, read_file(workspace.output() / "index.json"));
+        DBUILD_TRY_ASSIGN(const auto index, oci::parse_index(index_json));
+        if (index.size() != 1) return fail(ErrorKind::internal, "docker buildx exported no single image");
+        DBUILD_TRY_ASSIGN(const auto manifest_json, read_file(blob_folder / index.front().descriptor.digest.hex()));
+        DBUILD_TRY_ASSIGN(const auto manifest, oci::Manifest::parse(manifest_json));
+        DBUILD_TRY_ASSIGN(const auto config_json, read_file(blob_folder / manifest.config.digest.hex()));
+        DBUILD_TRY_ASSIGN(const auto config, oci::ImageConfig::parse(config_json));
+        const auto below = segment.root.layers.size();
+        const auto count = count_layers(segment);
+        if (config.diff_ids.size() != below + count || manifest.layers.size() != below + count)
+            return fail(ErrorKind::internal, fmt::format("docker buildx made {} layers for {} instructions",
+                                                         config.diff_ids.size() - below, count));
+        std::vector<MadeLayer> layers;
+        const auto now = Instant(std::chrono::system_clock::now());
+        for (std::size_t k = 0; k < count; ++k) {
+            const auto vertex = outcome.vertices.find(k);
+            const bool is_known = vertex != outcome.vertices.end();
+            const auto started = is_known ? vertex->second.started.value_or(now) : now;
+            const auto finished = is_known ? vertex->second.completed.value_or(now) : now;
+            layers.push_back({config.diff_ids[below + k], blob_folder / manifest.layers[below + k].digest.hex(), started,
+                              finished});
+        }
+        return layers;
+    }
+
+    const std::atomic<bool>* cancelled_;
+};
+
+} // namespace
+
+std::unique_ptr<Executor> make_buildx_executor(const std::atomic<bool>* cancelled) {
+    return std::make_unique<BuildxExecutor>(cancelled);
+}
+
+} // namespace dbuild::executors::buildx

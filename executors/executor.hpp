@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one interface of everything that runs instructions: given a root file system, a configuration and the instructions of
+// a segment, make one layer per layer-making instruction, or say which one failed. Planning and recording happen elsewhere.
+#pragma once
+
+#include "cache/oci/image.hpp"
+#include "cache/oci/layer_tar.hpp"
+#include "support/result.hpp"
+#include "support/time.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace dbuild::executors {
+
+/// One layer below a segment. `descriptor` names the blob under which an engine may know it (perhaps a compressed one).
+struct RootLayer {
+    Digest diff_id;
+    std::uint64_t size = 0; // bytes of the uncompressed tar
+    cache::oci::Descriptor descriptor;
+};
+
+/// A root file system with the configuration in force on it. `layers` may be empty (scratch).
+struct RootFileSystem {
+    std::vector<RootLayer> layers; // lowest first
+    cache::oci::ImageConfig config;
+};
+
+/// One instruction of a segment. Every layer-making one yields exactly one layer, perhaps the empty one.
+struct SegmentStep {
+    std::string text; // Dockerfile text, as written, but with `--from=` replaced by the name of a SegmentSource
+    bool makes_layer = false;
+};
+
+/// Another root file system that instructions of the segment copy from, under a generated lower-case name.
+struct SegmentSource {
+    std::string name;
+    RootFileSystem root;
+};
+
+/// A run of consecutive instructions of one stage.
+struct Segment {
+    RootFileSystem root;
+    std::vector<std::pair<std::string, std::string>> arguments; // values of the names that `ARG NAME` steps declare, unique
+    std::vector<std::pair<std::string, std::string>> proxy_arguments; // undeclared HTTP_PROXY and the like
+    std::vector<SegmentStep> steps;                             // at least one that makes a layer
+    std::vector<SegmentSource> sources;
+    char escape = '\\';
+    std::filesystem::path context;  // the build context; empty: none is needed
+    std::string context_digest;     // of what the segment reads from it; part of the name the engine sees
+    std::string ignore_patterns;    // text of the .dockerignore in force
+    bool ignores_engine_cache = false;
+};
+
+/// A layer that an executor made; `blob` is a plain or compressed tar that lives until the SegmentRun is destroyed.
+struct MadeLayer {
+    Digest diff_id;
+    std::filesystem::path blob;
+    Instant started, finished; // by the clock of whoever ran it
+};
+
+struct StepFailure {
+    std::size_t step = 0; // index into Segment::steps
+    int exit_code = 0;    // 0: it failed without one
+    std::string message;
+};
+
+/// Result of a segment: the layers of its leading layer-making steps; all of them unless `failure` is set.
+struct SegmentResult {
+    std::vector<MadeLayer> layers;
+    std::optional<StepFailure> failure;
+    std::shared_ptr<void> files; // keeps the blobs; shared with nobody else
+};
+
+/// What a run of a segment tells while it goes on. Calls come from the thread that called run().
+struct SegmentObserver {
+    std::function<void(std::size_t step)> on_started;
+    std::function<void(std::size_t step, std::chrono::duration<double> wall, bool is_cached)> on_finished;
+    std::function<void(std::size_t step, std::string_view output)> on_output;
+    std::function<void()> on_process_started;
+};
+
+/// Hands over the blob of a layer that the executor lacks, by its descriptor's digest.
+using LayerReader = std::function<Status(const Digest& blob, const cache::oci::ByteSink& sink)>;
+
+class Executor {
+public:
+    virtual ~Executor() = default;
+    virtual std::string_view name() const = 0; // as in the report: "buildx"
+    /// Errors: unavailable — the executor cannot work here; interrupted; internal — the layers do not fit the instructions.
+    /// A failing instruction is no error of this call.
+    virtual Result<SegmentResult> run(const Segment& segment, const SegmentObserver& observer, const LayerReader& read_layer) = 0;
+};
+
+} // namespace dbuild::executors
