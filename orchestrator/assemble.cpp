@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/assemble.hpp"
+
+#include <algorithm>
+
+namespace dbuild::orchestrator {
+namespace {
+
+namespace parser = dockerfile_parser;
+namespace oci = cache::oci;
+
+/// The stages from the one that starts at an image (or scratch) up to `stage`.
+std::vector<const PlannedStage*> ancestry(const Planner& planner, int stage) {
+    std::vector<const PlannedStage*> chain;
+    for (;;) {
+        const auto& plan = planner.planned(stage);
+        chain.insert(chain.begin(), &plan);
+        if (plan.stage->base.kind != parser::StageReference::Kind::stage) return chain;
+        stage = plan.stage->base.stage_index;
+    }
+}
+
+const BaseImage* base_of(const Project& project, const PlannedStage& root) {
+    if (root.stage->base.kind != parser::StageReference::Kind::image) return nullptr;
+    return &project.bases.at(root.stage->base.image);
+}
+
+/// The history of the base, then of every instruction. Metadata takes the time of the layer before it.
+void append_history(const std::vector<const PlannedStage*>& stages, oci::ImageConfig& config) {
+    std::string last = config.history.empty() ? config.created : config.history.back().created;
+    std::string newest = config.created;
+    for (const auto* stage : stages)
+        for (const auto& step : stage->steps) {
+            if (step.record) {
+                last = step.record->created;
+                newest = std::max(newest, last); // RFC 3339 in UTC with nine digits sorts as text
+                config.diff_ids.push_back(step.record->diff_id);
+            }
+            for (auto entry : step.step->history) {
+                entry.created = last;
+                config.history.push_back(std::move(entry));
+            }
+        }
+    config.created = newest;
+}
+
+} // namespace
+
+Result<std::vector<executors::RootLayer>> root_layers(const Parts& parts, const Project& project, const Planner& planner,
+                                                      int stage) {
+    std::vector<executors::RootLayer> layers;
+    const auto& plan = planner.planned(stage);
+    const auto* base = base_of(project, *ancestry(planner, stage).front());
+    for (const auto& diff_id : plan.base_layers) {
+        DBUILD_TRY_ASSIGN(const auto size, parts.index->find_layer_size(diff_id));
+        if (!size) return fail(ErrorKind::corrupt, "cache index: layer " + diff_id.to_string() + " is not recorded");
+        const bool is_of_base = base && layers.size() < base->layers.size();
+        layers.push_back({diff_id, *size, is_of_base ? base->layers[layers.size()] : oci::uncompressed_layer(diff_id, *size)});
+    }
+    for (const auto& step : plan.steps) {
+        if (!step.record) continue;
+        layers.push_back({step.record->diff_id, step.record->layer_bytes,
+                          oci::uncompressed_layer(step.record->diff_id, step.record->layer_bytes)});
+    }
+    return layers;
+}
+
+Result<AssembledImage> assemble(const Parts& parts, const Project& project, const Planner& planner, int stage) {
+    AssembledImage image;
+    DBUILD_TRY_ASSIGN(image.root.layers, root_layers(parts, project, planner, stage));
+    const auto stages = ancestry(planner, stage);
+    image.config = stages.back()->stage->final.config;
+    image.config.created.clear();
+    if (const auto* base = base_of(project, *stages.front())) {
+        image.config.created = base->config.created;
+        image.config.diff_ids = base->config.diff_ids;
+        image.config.history = base->config.history;
+    }
+    append_history(stages, image.config);
+    for (const auto& [name, value] : project.options.labels) image.config.labels[name] = value;
+    image.root.config = stages.back()->stage->final.config;
+    image.config_json = image.config.to_json();
+    image.config_digest = sha256(image.config_json);
+    oci::Manifest manifest;
+    manifest.config = {std::string(oci::k_config_type), image.config_digest, image.config_json.size()};
+    for (const auto& layer : image.root.layers) manifest.layers.push_back(layer.descriptor);
+    image.manifest_json = manifest.to_json();
+    image.manifest_digest = sha256(image.manifest_json);
+    return image;
+}
+
+} // namespace dbuild::orchestrator

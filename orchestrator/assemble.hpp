@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Puts an image together from a complete plan: configuration, history and manifest. Nothing in it comes from the clock or
+// the name of this machine, so every machine that has the same records assembles the same image (design §6).
+#pragma once
+
+#include "cache/oci/image.hpp"
+#include "executors/executor.hpp"
+#include "orchestrator/plan.hpp"
+
+namespace dbuild::orchestrator {
+
+struct AssembledImage {
+    executors::RootFileSystem root; // layers with their descriptors; config without history
+    cache::oci::ImageConfig config; // complete
+    std::string config_json, manifest_json;
+    Digest config_digest, manifest_digest;
+};
+
+/// The layers of a complete plan with the descriptors that an engine may know them by.
+/// Errors: unavailable — the index cannot be read; corrupt — a layer is not recorded.
+Result<std::vector<executors::RootLayer>> root_layers(const Parts& parts, const Project& project, const Planner& planner,
+                                                      int stage);
+
+/// In: stage — index of a complete stage. Errors: as root_layers.
+Result<AssembledImage> assemble(const Parts& parts, const Project& project, const Planner& planner, int stage);
+
+} // namespace dbuild::orchestrator

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/base_images.hpp"
+
+#include "cache/oci/archive.hpp"
+#include "support/files.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace oci = dbuild::cache::oci;
+
+namespace dbuild::orchestrator {
+namespace {
+
+Status apply_record(const cache::store::BaseRecord& record, BaseImage& base) {
+    DBUILD_TRY_ASSIGN(base.config, oci::ImageConfig::parse(record.config));
+    DBUILD_TRY_ASSIGN(const auto manifest, oci::Manifest::parse(record.manifest));
+    base.layers = manifest.layers;
+    return {};
+}
+
+/// What the index knows of an image ID; nothing if it was never built on.
+Result<std::optional<BaseImage>> known_base(const Parts& parts, const std::string& reference, const std::string& id) {
+    DBUILD_TRY_ASSIGN(const auto record, parts.index->find_base(id));
+    if (!record) return std::nullopt;
+    BaseImage base{reference, id, {}, {}};
+    DBUILD_TRY(apply_record(*record, base));
+    return base;
+}
+
+Result<std::optional<BaseImage>> pinned_base(const Parts& parts, const std::string& reference) {
+    DBUILD_TRY_ASSIGN(const auto id, parts.index->find_pin(reference));
+    if (!id) return std::nullopt;
+    return known_base(parts, reference, *id);
+}
+
+Result<BaseImage> find_base(const Parts& parts, const std::string& reference) {
+    auto found = parts.engine->find_image(reference);
+    if (found && !*found) {
+        parts.reporter->note("pulling " + reference);
+        if (auto pulled = parts.engine->pull(reference); pulled)
+            found = parts.engine->find_image(reference);
+        else
+            found = fail(ErrorKind::not_found, pulled.error().message);
+    }
+    if (found && *found) {
+        DBUILD_TRY_ASSIGN(auto known, known_base(parts, reference, (*found)->id));
+        return known ? std::move(*known) : BaseImage{reference, (*found)->id, (*found)->config, {}};
+    }
+    const auto problem = found ? Error{ErrorKind::not_found, "no such image: " + reference, {}, {}} : found.error();
+    DBUILD_TRY_ASSIGN(auto pinned, pinned_base(parts, reference));
+    if (!pinned) return fail(problem);
+    parts.reporter->warning(fmt::format("{}: using {} as it was last seen ({})", reference, pinned->id, problem.message));
+    return std::move(*pinned);
+}
+
+/// The manifest for this platform below an index, which may hold further indexes.
+Result<oci::Descriptor> choose_manifest(const oci::Archive& archive, const std::string& index_json, const BaseImage& base) {
+    DBUILD_TRY_ASSIGN(const auto entries, oci::parse_index(index_json));
+    for (const auto& entry : entries) {
+        if (!entry.os.empty() && (entry.os != base.config.os || entry.architecture != base.config.architecture)) continue;
+        if (entry.descriptor.media_type.find("index") == std::string::npos &&
+            entry.descriptor.media_type.find("manifest.list") == std::string::npos)
+            return entry.descriptor;
+        DBUILD_TRY_ASSIGN(const auto inner, archive.read_blob(entry.descriptor.digest));
+        return choose_manifest(archive, inner, base);
+    }
+    return fail(ErrorKind::corrupt, "engine: the archive of " + base.reference + " has no image for " + base.config.os + "/" +
+                                        base.config.architecture);
+}
+
+Status store_layer(const Parts& parts, const oci::Archive& archive, const Digest& blob, const Digest& diff_id) {
+    DBUILD_TRY_ASSIGN(const auto source, archive.blob_source(blob));
+    oci::LayerScan scan;
+    if (blob == diff_id) {
+        DBUILD_TRY_ASSIGN(scan, parts.layers->put(source, diff_id));
+    } else {
+        DBUILD_TRY_ASSIGN(scan, oci::scan_layer(source));
+        if (scan.diff_id != diff_id)
+            return fail(ErrorKind::corrupt, "engine: layer " + diff_id.to_string() + " has other bytes than its name says");
+        DBUILD_TRY_ASSIGN(const auto again, archive.blob_source(blob));
+        DBUILD_TRY(parts.layers->put_blob(again, blob));
+    }
+    return parts.index->record_layer(scan.diff_id, scan.size, scan.contents);
+}
+
+bool has_all_layers(const Parts& parts, const BaseImage& base) {
+    return std::all_of(base.layers.begin(), base.layers.end(),
+                       [&](const oci::Descriptor& layer) { return parts.layers->has(layer.digest); });
+}
+
+} // namespace
+
+Result<std::map<std::string, BaseImage>> find_bases(const Parts& parts, const std::vector<std::string>& references) {
+    std::map<std::string, BaseImage> bases;
+    if (references.size() > 1) {
+        if (auto ids = parts.engine->find_image_ids(references)) // otherwise each one says what is wrong
+            for (const auto& [reference, id] : *ids) {
+                DBUILD_TRY_ASSIGN(auto known, known_base(parts, reference, id));
+                if (known) bases.emplace(reference, std::move(*known));
+            }
+    }
+    for (const auto& reference : references) {
+        if (bases.contains(reference)) continue;
+        DBUILD_TRY_ASSIGN(auto base, find_base(parts, reference));
+        bases.emplace(reference, std::move(base));
+    }
+    return bases;
+}
+
+Status load_base(const Parts& parts, BaseImage& base) {
+    if (base.layers.size() == base.config.diff_ids.size() && has_all_layers(parts, base))
+        return parts.index->record_pin(base.reference, base.id);
+    DBUILD_TRY_ASSIGN(const auto temporary, TempDir::create("dbuild-base"));
+    const auto path = temporary.path() / "image.tar";
+    DBUILD_TRY(parts.engine->save(base.id, path));
+    DBUILD_TRY_ASSIGN(const auto archive, oci::Archive::open(path));
+    DBUILD_TRY_ASSIGN(const auto index_json, archive.read_file("index.json"));
+    DBUILD_TRY_ASSIGN(const auto descriptor, choose_manifest(archive, index_json, base));
+    cache::store::BaseRecord record{base.id, {}, {}};
+    DBUILD_TRY_ASSIGN(record.manifest, archive.read_blob(descriptor.digest));
+    DBUILD_TRY_ASSIGN(const auto manifest, oci::Manifest::parse(record.manifest));
+    DBUILD_TRY_ASSIGN(record.config, archive.read_blob(manifest.config.digest));
+    DBUILD_TRY(apply_record(record, base));
+    if (base.layers.size() != base.config.diff_ids.size())
+        return fail(ErrorKind::corrupt, "engine: " + base.reference + " has other layers than its configuration says");
+    for (std::size_t i = 0; i < base.layers.size(); ++i) {
+        DBUILD_TRY(store_layer(parts, archive, base.layers[i].digest, base.config.diff_ids[i]));
+    }
+    DBUILD_TRY(parts.index->record_base(record));
+    return parts.index->record_pin(base.reference, base.id);
+}
+
+} // namespace dbuild::orchestrator

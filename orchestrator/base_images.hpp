@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Base images: what a FROM reference means now, and, once something is built on one, its layers in the store.
+// The plan needs one small request; the layers are fetched from the engine when the first build on them needs them.
+#pragma once
+
+#include "orchestrator/parts.hpp"
+
+namespace dbuild::orchestrator {
+
+struct BaseImage {
+    std::string reference; // familiar form
+    std::string id;        // the engine's
+    cache::oci::ImageConfig config;
+    std::vector<cache::oci::Descriptor> layers; // as the base's manifest names them; empty until load_base()
+};
+
+/// Looks up all references together: one request for one, one or two for several whose IDs are known.
+/// Policy (design §4): the engine's own image; else a pull by the engine; else, with one warning, what it was last seen as.
+/// In: references — familiar form, unique. Out: by reference.
+/// Errors: not_found — the engine has it not, cannot pull it, and it was never seen; unavailable — no engine, never seen.
+Result<std::map<std::string, BaseImage>> find_bases(const Parts& parts, const std::vector<std::string>& references);
+
+/// Makes sure that configuration with history, descriptors, and every layer of the base are in the store.
+/// Errors: as the engine's; corrupt — it delivered something else.
+Status load_base(const Parts& parts, BaseImage& base);
+
+} // namespace dbuild::orchestrator

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/commands/build_command.hpp"
+
+#include "executors/buildx/buildx_executor.hpp"
+#include "orchestrator/build.hpp"
+#include "orchestrator/exit_code.hpp"
+#include "support/files.hpp"
+#include "support/process.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdlib>
+
+namespace dbuild::orchestrator::commands {
+namespace {
+
+std::string environment(const char* name) {
+    const char* value = std::getenv(name);
+    return value ? value : "";
+}
+
+/// DBUILD_CACHE_DIR, else $XDG_CACHE_HOME/dbuild, else ~/.cache/dbuild.
+std::filesystem::path cache_folder() {
+    if (const auto folder = environment("DBUILD_CACHE_DIR"); !folder.empty()) return folder;
+    if (const auto folder = environment("XDG_CACHE_HOME"); !folder.empty()) return std::filesystem::path(folder) / "dbuild";
+    return std::filesystem::path(environment("HOME")) / ".cache" / "dbuild";
+}
+
+/// The whole build through docker buildx, unchanged, where dbuild does not plan it.
+Result<int> hand_over(const BuildOptions& options, std::string_view reason) {
+    fmt::print(stderr, "dbuild: handing the whole build to docker buildx build: {}\n", reason);
+    ProcessOptions process;
+    process.arguments = {"docker", "buildx", "build"};
+    // What only dbuild knows is left out; what both know is passed on as it was given.
+    const auto& words = options.original_arguments;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        const bool is_ours = words[i].starts_with("--scope") || words[i].starts_with("--executor") || words[i].starts_with("--report");
+        if (!is_ours)
+            process.arguments.push_back(words[i]);
+        else if (words[i].find('=') == std::string::npos)
+            ++i;
+    }
+    DBUILD_TRY_ASSIGN(const auto result, run_inherited(process));
+    return result.exit_status;
+}
+
+void print_error(const Error& error) {
+    const auto place = error.where ? fmt::format("{}:{}: ", error.where->file, error.where->first_line) : std::string();
+    fmt::print(stderr, "{}error: {}\n", place, error.message);
+    for (const auto& line : error.context) fmt::print(stderr, "{}\n", line);
+}
+
+struct OwnedParts {
+    cache::store::Index index;
+    cache::store::LayerStore layers;
+    EngineClient engine;
+    std::unique_ptr<executors::Executor> executor;
+    std::unique_ptr<Reporter> reporter;
+    Parts borrow() { return {&index, &layers, executor.get(), &engine, reporter.get()}; }
+};
+
+Result<OwnedParts> make_parts(const Command& command, const std::atomic<bool>& cancelled) {
+    const auto folder = cache_folder();
+    DBUILD_TRY(make_directories(folder));
+    DBUILD_TRY_ASSIGN(auto index, cache::store::Index::open(folder));
+    DBUILD_TRY_ASSIGN(auto layers, cache::store::LayerStore::open(folder));
+    DBUILD_TRY_ASSIGN(auto engine, EngineClient::create(environment("DOCKER_HOST")));
+    const bool is_quiet = command.progress == ProgressKind::quiet;
+    return OwnedParts{std::move(index), std::move(layers), std::move(engine),
+                      executors::buildx::make_buildx_executor(&cancelled),
+                      is_quiet ? make_quiet_reporter() : make_plain_reporter()};
+}
+
+void print_summary(const Command& command, const Report& report) {
+    if (command.options.is_quiet) {
+        for (const auto& image : report.images) fmt::print("{}\n", image.id);
+        return;
+    }
+    if (command.progress == ProgressKind::quiet) return;
+    std::size_t hits = 0, ran = 0;
+    for (const auto& step : report.steps) {
+        hits += step.status == "hit";
+        ran += step.status == "ran";
+    }
+    for (const auto& image : report.images)
+        fmt::print(stderr, "{} hit, {} run, {:.2f} s, {}{}{}\n", hits, ran, report.totals.wall_ms / 1000, image.id,
+                   image.tags.empty() ? "" : " ", fmt::join(image.tags, " "));
+}
+
+Status execute(const Command& command, const std::atomic<bool>& cancelled, Report& report) {
+    if (!command.options.image_id_file.empty()) { // an old ID must not outlive a failed build
+        std::error_code ignored;
+        std::filesystem::remove(command.options.image_id_file, ignored);
+    }
+    DBUILD_TRY_ASSIGN(auto owned, make_parts(command, cancelled));
+    const auto parts = owned.borrow();
+    const auto print_line = [](const std::string& line) { fmt::print("{}\n", line); };
+    Status done = command.name == CommandName::plan ? show_plan(parts, command.options, print_line, report)
+                                                    : build(parts, command.options, report);
+    report.totals.engine_requests = owned.engine.requests();
+    DBUILD_TRY(std::move(done));
+    if (!command.options.image_id_file.empty() && !report.images.empty())
+        DBUILD_TRY(write_file(command.options.image_id_file, report.images.front().id));
+    return {};
+}
+
+} // namespace
+
+int run_build_command(const Command& command, const std::atomic<bool>& cancelled) {
+    const auto started = std::chrono::steady_clock::now();
+    Report report;
+    Status done = execute(command, cancelled, report);
+    if (!done && done.error().kind == ErrorKind::unsupported) {
+        if (command.name == CommandName::plan) {
+            fmt::print("the whole build would go to docker buildx build: {}\n", done.error().message);
+            done = {};
+        } else {
+            ++report.totals.processes_started;
+            const auto status = hand_over(command.options, done.error().message);
+            if (status) {
+                report.exit_code = *status;
+                done = {};
+            } else {
+                done = fail(status.error());
+            }
+        }
+    }
+    if (!done) {
+        report.exit_code = exit_code_for(done.error().kind);
+        report.error = done.error().message;
+        print_error(done.error());
+    }
+    report.totals.wall_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started).count();
+    if (!command.options.report.empty())
+        if (const auto written = write_file(command.options.report, report.to_json()); !written) {
+            fmt::print(stderr, "error: --report: {}\n", written.error().message);
+            if (report.exit_code == 0) report.exit_code = exit_code_for(written.error().kind);
+        }
+    if (done) print_summary(command, report);
+    return report.exit_code;
+}
+
+} // namespace dbuild::orchestrator::commands

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/engine_client.hpp"
+
+#include "cache/oci/reference.hpp"
+#include "support/files.hpp"
+
+#include <boost/json.hpp>
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace json = boost::json;
+
+namespace dbuild::orchestrator {
+namespace {
+
+/// The engine's own words, from {"message": "…"}; the raw body otherwise.
+std::string message_of(const HttpResponse& response) {
+    boost::system::error_code error;
+    const auto value = json::parse(response.body, error);
+    if (!error && value.is_object())
+        if (const auto* message = value.get_object().if_contains("message"); message && message->is_string())
+            return std::string(message->get_string());
+    return response.body;
+}
+
+tl::unexpected<Error> refusal(std::string_view what, const HttpResponse& response) {
+    return fail(ErrorKind::internal, fmt::format("engine: cannot {}: {} (status {})", what, message_of(response), response.status));
+}
+
+/// Streams of progress end with status 200 even when they fail: the error is in one of their lines.
+std::optional<std::string> error_in_stream(std::string_view body) {
+    while (!body.empty()) {
+        const auto end = body.find('\n');
+        const auto line = body.substr(0, end);
+        body = end == body.npos ? std::string_view() : body.substr(end + 1);
+        boost::system::error_code error;
+        const auto value = json::parse(line, error);
+        if (error || !value.is_object()) continue;
+        if (const auto* text = value.get_object().if_contains("error"); text && text->is_string())
+            return std::string(text->get_string());
+    }
+    return std::nullopt;
+}
+
+} // namespace
+
+Result<EngineClient> EngineClient::create(std::string_view docker_host) {
+    constexpr std::string_view scheme = "unix://";
+    if (docker_host.empty()) return EngineClient("/var/run/docker.sock");
+    if (!docker_host.starts_with(scheme))
+        return fail(ErrorKind::unsupported, "DOCKER_HOST=" + std::string(docker_host) + ", which is no unix socket");
+    return EngineClient(std::filesystem::path(docker_host.substr(scheme.size())));
+}
+
+Result<HttpResponse> EngineClient::send(HttpRequest request, const std::function<Status(std::string_view)>& sink) {
+    ++requests_;
+    request.unix_socket = socket_;
+    request.url = "http://docker" + request.url;
+    auto response = http_.send(request, sink);
+    if (!response && response.error().kind == ErrorKind::unavailable)
+        response.error().message = "cannot connect to the Docker engine at " + socket_.string() + ": " + response.error().message;
+    return response;
+}
+
+Result<std::optional<EngineImage>> EngineClient::find_image(const std::string& name) {
+    HttpRequest request;
+    request.url = "/images/" + name + "/json";
+    DBUILD_TRY_ASSIGN(const auto response, send(std::move(request)));
+    if (response.status == 404) return std::nullopt;
+    if (response.status != 200) return refusal("inspect image " + name, response);
+    EngineImage image;
+    DBUILD_TRY_ASSIGN(image.config, cache::oci::ImageConfig::parse_inspection(response.body));
+    boost::system::error_code error;
+    const auto value = json::parse(response.body, error);
+    const auto* object = value.if_object();
+    if (const auto* id = object ? object->if_contains("Id") : nullptr; id && id->is_string()) image.id = id->get_string();
+    if (const auto* tags = object ? object->if_contains("RepoTags") : nullptr; tags && tags->is_array())
+        for (const auto& tag : tags->get_array())
+            if (tag.is_string()) image.tags.emplace_back(tag.get_string());
+    return image;
+}
+
+Result<std::map<std::string, std::string>> EngineClient::find_image_ids(const std::vector<std::string>& references) {
+    json::object wanted;
+    for (const auto& reference : references) wanted[reference] = true;
+    HttpRequest request;
+    request.url = "/images/json?filters=" + url_encode(json::serialize(json::object{{"reference", std::move(wanted)}}));
+    DBUILD_TRY_ASSIGN(const auto response, send(std::move(request)));
+    if (response.status != 200) return refusal("list images", response);
+    std::map<std::string, std::string> ids;
+    boost::system::error_code error;
+    const auto value = json::parse(response.body, error);
+    if (error || !value.is_array()) return refusal("list images", response);
+    for (const auto& item : value.get_array()) {
+        const auto* image = item.if_object();
+        const auto* id = image ? image->if_contains("Id") : nullptr;
+        const auto* tags = image ? image->if_contains("RepoTags") : nullptr;
+        if (!id || !id->is_string() || !tags || !tags->is_array()) continue;
+        for (const auto& tag : tags->get_array())
+            if (tag.is_string()) {
+                std::string name(tag.get_string());
+                if (std::find(references.begin(), references.end(), name) != references.end())
+                    ids.emplace(std::move(name), id->get_string());
+            }
+    }
+    return ids;
+}
+
+Status EngineClient::pull(const std::string& reference) {
+    HttpRequest request;
+    request.method = "POST";
+    request.url = "/images/create?fromImage=" + url_encode(reference);
+    DBUILD_TRY_ASSIGN(const auto response, send(std::move(request)));
+    if (response.status != 200) return refusal("pull " + reference, response);
+    if (const auto error = error_in_stream(response.body))
+        return fail(ErrorKind::internal, "engine: cannot pull " + reference + ": " + *error);
+    return {};
+}
+
+Status EngineClient::save(const std::string& id, const std::filesystem::path& archive) {
+    Fd fd(::open(archive.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    if (!fd.is_open()) return fail(ErrorKind::unavailable, "cannot create " + archive.string());
+    HttpRequest request;
+    request.url = "/images/" + id + "/get";
+    DBUILD_TRY_ASSIGN(const auto response,
+                      send(std::move(request), [&](std::string_view bytes) { return write_all(fd.get(), bytes, archive); }));
+    if (response.status != 200) return refusal("save image " + id, response);
+    return {};
+}
+
+Status EngineClient::load(std::function<std::size_t(char*, std::size_t)> archive) {
+    HttpRequest request;
+    request.method = "POST";
+    request.url = "/images/load?quiet=1";
+    request.headers = {"Content-Type: application/x-tar"};
+    request.body = std::move(archive);
+    DBUILD_TRY_ASSIGN(const auto response, send(std::move(request)));
+    if (response.status != 200) return refusal("load the image", response);
+    if (const auto error = error_in_stream(response.body)) {
+        const bool lacks_layer = error->find("not found") != error->npos || error->find("no such file") != error->npos;
+        return fail(lacks_layer ? ErrorKind::not_found : ErrorKind::internal, "engine: cannot load the image: " + *error);
+    }
+    return {};
+}
+
+Status EngineClient::tag(const std::string& id, const std::string& reference) {
+    DBUILD_TRY_ASSIGN(const auto parsed, cache::oci::ImageReference::parse(reference));
+    HttpRequest request;
+    request.method = "POST";
+    request.url = "/images/" + id + "/tag?repo=" + url_encode(parsed.domain + "/" + parsed.path) + "&tag=" + url_encode(parsed.tag);
+    DBUILD_TRY_ASSIGN(const auto response, send(std::move(request)));
+    if (response.status != 201) return refusal("tag the image as " + reference, response);
+    return {};
+}
+
+} // namespace dbuild::orchestrator

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// The engine over its socket: the few requests that dbuild needs, without the docker program. Every request is counted.
+// Source: Docker Engine API 1.44; unversioned paths, which every engine answers with its own version.
+#pragma once
+
+#include "cache/oci/image.hpp"
+#include "support/http.hpp"
+#include "support/result.hpp"
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace dbuild::orchestrator {
+
+struct EngineImage {
+    std::string id; // "sha256:…": of the manifest or index (containerd store) or of the configuration (classic store)
+    std::vector<std::string> tags; // familiar form: "app:latest"
+    cache::oci::ImageConfig config; // without history
+};
+
+class EngineClient {
+public:
+    /// In: docker_host — the value of DOCKER_HOST, or "" for the default socket.
+    /// Errors: unsupported — a host that is no unix socket.
+    static Result<EngineClient> create(std::string_view docker_host);
+
+    /// In: name — a reference or an ID. Holds nothing if the engine has no such image.
+    /// Errors of this and all below: unavailable — no engine answers; transient — broken off; internal — it refuses.
+    Result<std::optional<EngineImage>> find_image(const std::string& name);
+    /// IDs of those references (familiar form, with tag) that the engine has, by one request.
+    Result<std::map<std::string, std::string>> find_image_ids(const std::vector<std::string>& references);
+    Status pull(const std::string& reference);
+    /// Writes the image as an OCI layout archive.
+    Status save(const std::string& id, const std::filesystem::path& archive);
+    /// In: archive — yields the bytes of an image archive, 0 at the end.
+    /// Errors: besides, not_found — the archive leaves out a layer that the engine lacks.
+    Status load(std::function<std::size_t(char* buffer, std::size_t capacity)> archive);
+    Status tag(const std::string& id, const std::string& reference);
+
+    int requests() const { return requests_; }
+
+private:
+    explicit EngineClient(std::filesystem::path socket) : socket_(std::move(socket)) {}
+    Result<HttpResponse> send(HttpRequest request, const std::function<Status(std::string_view)>& sink = nullptr);
+
+    std::filesystem::path socket_;
+    HttpClient http_;
+    int requests_ = 0;
+};
+
+} // namespace dbuild::orchestrator

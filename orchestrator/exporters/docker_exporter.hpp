@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Brings an image into the engine: nothing if it is there already, else as a delta, an archive without the layers that the
+// engine should have; only if that fails, whole.
+#pragma once
+
+#include "orchestrator/assemble.hpp"
+
+namespace dbuild::orchestrator::exporters {
+
+struct ExportedImage {
+    std::string id;                // as `docker images` shows it
+    std::vector<std::string> tags; // familiar form
+    bool was_loaded = false;       // false: it was there
+};
+
+/// In: tags — as given by the user; may be empty, then the image is loaded without a name.
+/// Errors: usage — a tag is no reference; not_found, corrupt — a layer is in neither the engine nor the store; the engine's.
+Result<ExportedImage> export_to_engine(const Parts& parts, const AssembledImage& image, const std::vector<std::string>& tags);
+
+} // namespace dbuild::orchestrator::exporters

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// The plan: for every step of every needed stage, whether a stored result serves (hit), none does (miss), or nobody can know
+// before an earlier step was run (unknown). Making it starts nothing and reads no layer.
+#pragma once
+
+#include "cache/context/context_tree.hpp"
+#include "cache/step_key.hpp"
+#include "orchestrator/base_images.hpp"
+#include "orchestrator/parts.hpp"
+#include "orchestrator/stage_state.hpp"
+
+#include <optional>
+#include <vector>
+
+namespace dbuild::orchestrator {
+
+/// A Dockerfile with everything that can be known about it without its steps' results.
+struct Project {
+    BuildOptions options;
+    std::string source;        // text of the Dockerfile
+    std::string ignore_source; // text of the .dockerignore in force, perhaps empty
+    std::unique_ptr<dockerfile_parser::Dockerfile> dockerfile; // steps point into it
+    dockerfile_parser::StageGraph graph;
+    std::map<std::string, BaseImage> bases;     // by familiar reference
+    std::map<int, ResolvedStage> stages;        // the needed ones, by index
+    std::unique_ptr<cache::context::ContextTree> context;
+    std::string scope;
+    std::string platform; // "linux/amd64"
+
+    /// The error, with the excerpt of the Dockerfile where it has a place in it.
+    Error explained(Error error) const;
+};
+
+/// Reads, parses, resolves the base images, and evaluates every needed stage.
+/// Errors: usage, invalid_dockerfile, not_found, unavailable; unsupported — docker buildx has to build it.
+Result<Project> load_project(const Parts& parts, BuildOptions options);
+
+enum class StepStatus { metadata, hit, miss, unknown };
+
+struct PlannedStep {
+    const ResolvedStep* step = nullptr; // borrowed from the project
+    StepStatus status = StepStatus::unknown;
+    std::string reason;                // why it is no hit; empty for hits and metadata
+    std::optional<cache::StepKey> key; // known unless it is metadata or unknown
+    std::string ingredients;
+    std::optional<cache::store::StepRecord> record; // hits
+};
+
+struct PlannedStage {
+    const ResolvedStage* stage = nullptr;
+    std::vector<Digest> base_layers;         // diff_ids below the stage's first step
+    std::vector<PlannedStep> steps;
+    std::optional<cache::Chain> final_chain; // known when nothing is missing
+
+    bool is_complete() const { return final_chain.has_value(); }
+    /// All diff_ids; the stage must be complete.
+    std::vector<Digest> layers() const;
+};
+
+class Planner {
+public:
+    Planner(const Parts& parts, Project& project) : parts_(parts), project_(project) {}
+
+    /// Plans one stage; the stages that it needs were planned before. Planning again replaces the old plan.
+    Result<const PlannedStage*> plan_stage(int index);
+    const PlannedStage& planned(int index) const { return plans_.at(index); }
+
+    /// The chain before the first step of a stage; nothing while its parent stage is incomplete.
+    Result<std::optional<cache::Chain>> initial_chain(const ResolvedStage& stage);
+
+    /// Key and ingredients of a layer-making step.
+    /// Out: nothing when a stage that it copies from is incomplete.
+    /// Errors: not_found — a source that does not exist, with `where`.
+    struct Keyed {
+        cache::StepKey key;
+        std::string ingredients;
+    };
+    Result<std::optional<Keyed>> key_of(const ResolvedStep& step, const cache::Chain& before);
+
+    /// Records that a step was made, so that the stage goes on from there.
+    void set_made(int stage, std::size_t step, Keyed keyed, cache::store::StepRecord record);
+    void set_complete(int stage, const cache::Chain& chain);
+
+private:
+    Result<Digest> stage_selection(int stage, const std::string& source);
+
+    const Parts& parts_;
+    Project& project_;
+    std::map<int, PlannedStage> plans_;
+};
+
+} // namespace dbuild::orchestrator

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// load_project() of plan.hpp: from a command line to evaluated stages.
+#include "cache/oci/reference.hpp"
+#include "dockerfile_parser/diagnostics.hpp"
+#include "dockerfile_parser/dockerignore.hpp"
+#include "dockerfile_parser/parser.hpp"
+#include "orchestrator/plan.hpp"
+#include "support/files.hpp"
+
+#include <sys/utsname.h>
+
+#include <algorithm>
+#include <iostream>
+#include <iterator>
+#include <set>
+
+namespace fs = std::filesystem;
+
+namespace dbuild::orchestrator {
+namespace {
+
+namespace parser = dockerfile_parser;
+
+/// The platform of this machine in OCI's words.
+std::string native_platform() {
+    utsname name{};
+    ::uname(&name);
+    const std::string machine = name.machine;
+    if (machine == "x86_64") return "linux/amd64";
+    if (machine == "aarch64") return "linux/arm64";
+    return "linux/" + machine;
+}
+
+Result<std::string> read_dockerfile(BuildOptions& options) {
+    if (options.dockerfile == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
+    const bool is_default = options.dockerfile.empty();
+    if (is_default) options.dockerfile = options.context / "Dockerfile";
+    auto text = read_file(options.dockerfile);
+    if (!text && is_default && text.error().kind == ErrorKind::not_found) { // BuildKit tries the lower-case name next
+        auto lower_case = read_file(options.context / "dockerfile");
+        if (lower_case) options.dockerfile = options.context / "dockerfile";
+        if (lower_case) return lower_case;
+    }
+    return text;
+}
+
+/// <Dockerfile>.dockerignore beats the context's own; none is the same as an empty one.
+Result<std::string> read_ignore_file(const BuildOptions& options, std::string& name) {
+    for (const auto& path : {fs::path(options.dockerfile.string() + ".dockerignore"), options.context / ".dockerignore"}) {
+        auto text = read_file(path);
+        name = path.string();
+        if (text || text.error().kind != ErrorKind::not_found) return text;
+    }
+    return std::string();
+}
+
+Status open_context(Project& project) {
+    std::string name;
+    DBUILD_TRY_ASSIGN(project.ignore_source, read_ignore_file(project.options, name));
+    DBUILD_TRY_ASSIGN(auto matcher, parser::IgnoreMatcher::parse(project.ignore_source, name));
+    const auto shared = std::make_shared<const parser::IgnoreMatcher>(std::move(matcher)); // by the two functions below
+    DBUILD_TRY_ASSIGN(auto context, cache::context::ContextTree::open(
+                                        project.options.context, [shared](std::string_view path) { return shared->is_ignored(path); },
+                                        [shared](std::string_view path) { return shared->can_skip_directory(path); }));
+    project.context = std::make_unique<cache::context::ContextTree>(std::move(context));
+    return {};
+}
+
+Status check_is_plannable(const Project& project) {
+    const auto& syntax = project.dockerfile->syntax;
+    if (!syntax.empty() && !syntax.starts_with("docker/dockerfile:") && syntax != "docker/dockerfile" &&
+        !syntax.starts_with("docker.io/docker/dockerfile"))
+        return fail(ErrorKind::unsupported, "# syntax=" + syntax);
+    for (const auto& [name, value] : project.options.build_arguments)
+        if (name.starts_with("BUILDKIT_") || name == "SOURCE_DATE_EPOCH")
+            return fail(ErrorKind::unsupported, "--build-arg " + name);
+    for (const int index : project.graph.needed) {
+        const auto& node = project.graph.stages[static_cast<std::size_t>(index)];
+        if (!node.platform.empty() && node.platform != project.platform)
+            return fail(ErrorKind::unsupported, "FROM --platform=" + node.platform);
+    }
+    return {};
+}
+
+std::string default_scope(const BuildOptions& options) {
+    std::string scope;
+    if (!options.tags.empty()) {
+        const auto reference = cache::oci::ImageReference::parse(options.tags.front());
+        if (reference) scope = reference->familiar().substr(0, reference->familiar().rfind(':'));
+    }
+    if (scope.empty()) scope = fs::absolute(options.context).lexically_normal().filename().string();
+    return options.target.empty() ? scope : scope + "/" + options.target;
+}
+
+/// Familiar reference of a base image. Errors: invalid_dockerfile.
+Result<std::string> base_reference(const std::string& image, const SourceSpan& where) {
+    auto reference = cache::oci::ImageReference::parse(image);
+    if (!reference) return fail(ErrorKind::invalid_dockerfile, reference.error().message, where);
+    return reference->familiar();
+}
+
+Status find_base_images(const Parts& parts, Project& project) {
+    std::set<std::string> references;
+    for (const int index : project.graph.needed) {
+        auto& node = project.graph.stages[static_cast<std::size_t>(index)];
+        if (node.base.kind != parser::StageReference::Kind::image) continue;
+        DBUILD_TRY_ASSIGN(node.base.image,
+                          base_reference(node.base.image, project.dockerfile->stages[static_cast<std::size_t>(index)].where));
+        references.insert(node.base.image);
+    }
+    if (references.empty()) return {};
+    DBUILD_TRY_ASSIGN(project.bases, find_bases(parts, {references.begin(), references.end()}));
+    for (const auto& [reference, base] : project.bases)
+        if (base.config.os + "/" + base.config.architecture != project.platform)
+            return fail(ErrorKind::unsupported, "base image " + reference + " for " + base.config.os + "/" + base.config.architecture);
+    return {};
+}
+
+Status resolve_stages(Project& project) {
+    DBUILD_TRY_ASSIGN(const auto globals,
+                      parser::global_arguments(*project.dockerfile, project.options.target, project.options.build_arguments,
+                                               project.platform));
+    const StageInputs inputs{project.dockerfile.get(), &project.options.build_arguments, &globals};
+    for (const int index : project.graph.needed) {
+        const auto& node = project.graph.stages[static_cast<std::size_t>(index)];
+        BuildState state;
+        switch (node.base.kind) {
+        case parser::StageReference::Kind::scratch:
+            state = state_from_scratch("linux", project.platform.substr(project.platform.find('/') + 1), "");
+            break;
+        case parser::StageReference::Kind::image: state = state_from_image(project.bases.at(node.base.image).config); break;
+        case parser::StageReference::Kind::stage:
+            state = state_from_stage(project.stages.at(node.base.stage_index).final);
+            break;
+        }
+        DBUILD_TRY_ASSIGN(auto stage, resolve_stage(inputs, node, std::move(state)));
+        project.stages.emplace(index, std::move(stage));
+    }
+    return {};
+}
+
+Status fill_project(const Parts& parts, Project& project) {
+    project.scope = project.options.scope.empty() ? default_scope(project.options) : project.options.scope;
+    DBUILD_TRY_ASSIGN(auto dockerfile, parser::parse_dockerfile(project.source, project.options.dockerfile.string()));
+    project.dockerfile = std::make_unique<parser::Dockerfile>(std::move(dockerfile));
+    DBUILD_TRY_ASSIGN(project.graph, parser::build_stage_graph(*project.dockerfile, project.options.target,
+                                                               project.options.build_arguments, project.platform));
+    DBUILD_TRY(check_is_plannable(project));
+    DBUILD_TRY(open_context(project));
+    DBUILD_TRY(find_base_images(parts, project));
+    return resolve_stages(project);
+}
+
+} // namespace
+
+Result<Project> load_project(const Parts& parts, BuildOptions options) {
+    Project project;
+    project.platform = native_platform();
+    DBUILD_TRY_ASSIGN(project.source, read_dockerfile(options));
+    project.options = std::move(options);
+    if (Status filled = fill_project(parts, project); !filled) return fail(project.explained(std::move(filled).error()));
+    return project;
+}
+
+Error Project::explained(Error error) const {
+    if (error.where && error.where->file == options.dockerfile.string())
+        error.context.push_back(parser::excerpt(source, *error.where));
+    return error;
+}
+
+} // namespace dbuild::orchestrator

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/segment.hpp"
+
+#include "orchestrator/assemble.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace dbuild::orchestrator {
+namespace {
+
+namespace parser = dockerfile_parser;
+
+/// Source text of a COPY with the value of its --from flag replaced. Flags come first, so the first one is it.
+std::string with_source_name(std::string text, const std::string& name) {
+    constexpr std::string_view flag = "--from=";
+    const auto at = text.find(flag);
+    if (at == text.npos) return text;
+    const auto begin = at + flag.size();
+    const auto end = std::min(text.find_first_of(" \t\n", begin), text.size());
+    return text.replace(begin, end - begin, name);
+}
+
+/// ENV, USER and SHELL change what a later RUN or COPY does; other metadata cannot, and WORKDIR / makes no layer but counts.
+bool matters_to_later_steps(const parser::Instruction& instruction) {
+    return std::holds_alternative<parser::EnvInstruction>(instruction.body) ||
+           std::holds_alternative<parser::UserInstruction>(instruction.body) ||
+           std::holds_alternative<parser::ShellInstruction>(instruction.body) ||
+           std::holds_alternative<parser::WorkdirInstruction>(instruction.body);
+}
+
+class SegmentMaker {
+public:
+    SegmentMaker(const Parts& parts, const Project& project, const Planner& planner, int stage, PreparedSegment& out)
+        : parts_(parts), project_(project), planner_(planner), stage_(stage), out_(out) {}
+
+    /// ARGs in force before the first step. (ENV, USER, WORKDIR and SHELL travel in the configuration of the root.)
+    void declare_arguments(const BuildState& state, std::size_t origin) {
+        for (const auto& variable : state.variables)
+            if (variable.is_argument) declare(variable.name, variable.value, origin);
+    }
+
+    /// False: this step needs a segment of its own.
+    Result<bool> add(const PlannedStep& planned, std::size_t origin) {
+        const auto& instruction = *planned.step->instruction;
+        if (const auto* arg = std::get_if<parser::ArgInstruction>(&instruction.body)) return add_argument(*arg, origin);
+        if (!planned.step->makes_layer()) {
+            if (matters_to_later_steps(instruction)) push(instruction.source, false, origin);
+            return true;
+        }
+        std::string text = instruction.source;
+        if (const auto* copy = std::get_if<CopyOperation>(&planned.step->operation)) {
+            if (copy->is_from_context) {
+                DBUILD_TRY(use_context(*copy));
+            } else {
+                DBUILD_TRY_ASSIGN(const auto name, add_source(copy->from.stage_index));
+                text = with_source_name(std::move(text), name);
+            }
+        }
+        push(std::move(text), true, origin);
+        return true;
+    }
+
+    void finish() {
+        out_.segment.context_digest = context_reads_.empty() ? "" : sha256(context_reads_).hex();
+        while (!out_.segment.steps.empty() && !out_.segment.steps.back().makes_layer) { // metadata at the end does nothing
+            out_.segment.steps.pop_back();
+            out_.origins.pop_back();
+        }
+    }
+
+private:
+    void push(std::string text, bool makes_layer, std::size_t origin) {
+        out_.segment.steps.push_back({std::move(text), makes_layer});
+        out_.origins.push_back(origin);
+    }
+
+    bool declare(const std::string& name, const std::string& value, std::size_t origin) {
+        auto& arguments = out_.segment.arguments;
+        const auto known = std::find_if(arguments.begin(), arguments.end(), [&](const auto& a) { return a.first == name; });
+        if (known != arguments.end() && known->second != value) return false;
+        if (known == arguments.end()) arguments.emplace_back(name, value);
+        push("ARG " + name, false, origin);
+        return true;
+    }
+
+    /// The state after an ARG is the state before the next step, which holds the value that was worked out.
+    Result<bool> add_argument(const parser::ArgInstruction& arg, std::size_t origin) {
+        const auto& plan = planner_.planned(stage_);
+        const auto& after = origin + 1 < plan.steps.size() ? plan.steps[origin + 1].step->before : plan.stage->final;
+        for (const auto& item : arg.items) {
+            const auto variable = std::find_if(after.variables.begin(), after.variables.end(), [&](const auto& v) {
+                return v.name == item.name && v.is_argument;
+            });
+            if (variable != after.variables.end() && !declare(variable->name, variable->value, origin)) return false;
+        }
+        return true;
+    }
+
+    Status use_context(const CopyOperation& copy) {
+        out_.segment.context = project_.options.context;
+        out_.segment.ignore_patterns = project_.ignore_source;
+        for (const auto& source : copy.sources) {
+            DBUILD_TRY_ASSIGN(const auto digest, project_.context->source_digest(source));
+            context_reads_ += source + '\0' + digest.hex();
+        }
+        return {};
+    }
+
+    Result<std::string> add_source(int stage) {
+        const auto name = fmt::format("dbuild-source-{}", stage);
+        if (std::find(out_.source_stages.begin(), out_.source_stages.end(), stage) != out_.source_stages.end()) return name;
+        executors::SegmentSource source{name, {}};
+        DBUILD_TRY_ASSIGN(source.root.layers, root_layers(parts_, project_, planner_, stage));
+        source.root.config = project_.stages.at(stage).final.config;
+        out_.segment.sources.push_back(std::move(source));
+        out_.source_stages.push_back(stage);
+        return name;
+    }
+
+    const Parts& parts_;
+    const Project& project_;
+    const Planner& planner_;
+    int stage_;
+    PreparedSegment& out_;
+    std::string context_reads_;
+};
+
+/// Proxy settings reach RUN without being declared, and are in no key.
+void add_proxy_arguments(const Project& project, executors::Segment& segment) {
+    static constexpr std::array<std::string_view, 10> names = {"HTTP_PROXY",  "http_proxy", "HTTPS_PROXY", "https_proxy",
+                                                               "FTP_PROXY",   "ftp_proxy",  "NO_PROXY",    "no_proxy",
+                                                               "ALL_PROXY",   "all_proxy"};
+    for (const auto& [name, value] : project.options.build_arguments)
+        if (std::find(names.begin(), names.end(), name) != names.end()) segment.proxy_arguments.emplace_back(name, value);
+}
+
+} // namespace
+
+Result<PreparedSegment> make_segment(const Parts& parts, const Project& project, const Planner& planner, int stage,
+                                     std::size_t first) {
+    PreparedSegment prepared;
+    const auto& plan = planner.planned(stage);
+    auto& segment = prepared.segment;
+    DBUILD_TRY_ASSIGN(segment.root.layers, root_layers(parts, project, planner, stage));
+    std::size_t below = plan.base_layers.size();
+    for (std::size_t i = 0; i < first; ++i) below += plan.steps[i].record ? 1 : 0;
+    segment.root.layers.resize(below);
+    segment.root.config = plan.steps[first].step->before.config;
+    segment.escape = project.dockerfile->escape;
+    segment.ignores_engine_cache = project.options.ignores_cache;
+    add_proxy_arguments(project, segment);
+    SegmentMaker maker(parts, project, planner, stage, prepared);
+    maker.declare_arguments(plan.steps[first].step->before, first);
+    for (prepared.end = first; prepared.end < plan.steps.size(); ++prepared.end) {
+        DBUILD_TRY_ASSIGN(const bool fits, maker.add(plan.steps[prepared.end], prepared.end));
+        if (!fits) break;
+    }
+    maker.finish();
+    return prepared;
+}
+
+} // namespace dbuild::orchestrator

@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/stage_state.hpp"
+
+#include "dockerfile_parser/expansion.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+
+namespace dbuild::orchestrator {
+namespace {
+
+namespace parser = dockerfile_parser;
+using cache::oci::Healthcheck;
+using cache::oci::HistoryEntry;
+
+constexpr std::string_view k_default_path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// A text as Go's %q prints it.
+std::string go_quoted(std::string_view text) {
+    std::string out = "\"";
+    for (const char c : text) {
+        switch (c) {
+        case '"': out += "\\\""; break;
+        case '\\': out += "\\\\"; break;
+        case '\n': out += "\\n"; break;
+        case '\t': out += "\\t"; break;
+        case '\r': out += "\\r"; break;
+        default:
+            if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+                out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+            else
+                out += c;
+        }
+    }
+    return out + '"';
+}
+
+std::string go_quoted(const std::vector<std::string>& words) {
+    std::vector<std::string> quoted;
+    for (const auto& word : words) quoted.push_back(go_quoted(word));
+    return fmt::format("[{}]", fmt::join(quoted, " "));
+}
+
+/// A duration as Go prints it, for whole and broken seconds: "1m30s", "5s", "1.5s".
+std::string go_duration(std::chrono::nanoseconds duration) {
+    if (duration.count() == 0) return "0s";
+    if (duration < std::chrono::seconds(1)) return fmt::format("{}ms", static_cast<double>(duration.count()) / 1e6);
+    const auto minutes = std::chrono::duration_cast<std::chrono::minutes>(duration);
+    const double seconds = std::chrono::duration<double>(duration - minutes).count();
+    std::string text;
+    if (minutes.count() >= 60) text += fmt::format("{}h", minutes.count() / 60);
+    if (minutes.count() > 0) text += fmt::format("{}m", minutes.count() % 60);
+    return text + fmt::format("{}s", seconds);
+}
+
+/// An absolute path without "." and "..", clamped at the root.
+std::string join_path(const std::string& folder, std::string_view path) {
+    const std::filesystem::path joined = std::filesystem::path(path).is_absolute() ? std::filesystem::path(path)
+                                                                                    : std::filesystem::path(folder) / path;
+    std::string text = joined.lexically_normal().string();
+    while (text.size() > 1 && text.back() == '/') text.pop_back();
+    return text;
+}
+
+/// Evaluates one stage; each visit of an instruction changes the state and describes the step.
+class Evaluator {
+public:
+    Evaluator(const StageInputs& inputs, int stage, BuildState state)
+        : inputs_(inputs), stage_(stage), state_(std::move(state)) {}
+
+    Result<ResolvedStep> evaluate(const parser::Instruction& instruction, int position) {
+        ResolvedStep step;
+        step.instruction = &instruction;
+        step.position = position;
+        step.before = state_;
+        Status done = std::visit([&](const auto& body) { return apply(body, step); }, instruction.body);
+        if (!done) {
+            Error error = std::move(done).error();
+            if (!error.where) error.where = instruction.where;
+            return fail(std::move(error));
+        }
+        return step;
+    }
+
+    BuildState take_state() { return std::move(state_); }
+
+private:
+    Result<std::string> expand(std::string_view word) const {
+        return parser::expand_word(word, lookup(), inputs_.dockerfile->escape);
+    }
+    parser::VariableLookup lookup() const {
+        return [this](std::string_view name) -> std::optional<std::string> {
+            const auto* value = state_.find(name);
+            return value ? std::optional(*value) : std::nullopt;
+        };
+    }
+    Result<std::vector<std::string>> expand_all(const std::vector<std::string>& words) const {
+        std::vector<std::string> expanded;
+        for (const auto& word : words) {
+            DBUILD_TRY_ASSIGN(auto text, expand(word));
+            expanded.push_back(std::move(text));
+        }
+        return expanded;
+    }
+
+    static void note(ResolvedStep& step, std::string created_by, bool has_layer = false) {
+        step.history.push_back({{}, std::move(created_by), "buildkit.dockerfile.v0", {}, !has_layer});
+    }
+
+    std::vector<std::string> command_words(const parser::CommandLine& command) const {
+        if (command.is_exec_form) return command.words;
+        auto words = state_.config.shell.empty() ? std::vector<std::string>{"/bin/sh", "-c"} : state_.config.shell;
+        words.push_back(command.words.empty() ? std::string() : command.words.front());
+        return words;
+    }
+
+    Status apply(const parser::ArgInstruction& arg, ResolvedStep& step) {
+        std::string history = "ARG";
+        for (const auto& item : arg.items) {
+            std::optional<std::string> value;
+            if (const auto given = inputs_.build_arguments->find(item.name); given != inputs_.build_arguments->end()) {
+                value = given->second;
+            } else if (item.value) {
+                DBUILD_TRY_ASSIGN(value, expand(*item.value));
+            } else if (const auto global = inputs_.global_arguments->find(item.name);
+                       global != inputs_.global_arguments->end()) {
+                value = global->second;
+            }
+            history += " " + item.name + (value ? "=" + *value : "");
+            state_.declared_arguments.push_back(item.name);
+            if (value) state_.assign(item.name, *value, true);
+        }
+        note(step, std::move(history));
+        return {};
+    }
+
+    Status apply(const parser::EnvInstruction& env, ResolvedStep& step) {
+        std::string history = "ENV";
+        std::vector<parser::KeyValue> expanded; // all of one instruction see the state before it
+        for (const auto& pair : env.pairs) {
+            DBUILD_TRY_ASSIGN(auto key, expand(pair.key));
+            DBUILD_TRY_ASSIGN(auto value, expand(pair.value));
+            expanded.push_back({std::move(key), std::move(value)});
+        }
+        for (const auto& [key, value] : expanded) {
+            history += " " + key + "=" + value;
+            state_.assign(key, value, false);
+            auto& list = state_.config.env;
+            const auto same = std::find_if(list.begin(), list.end(), [&](const auto& old) { return old.starts_with(key + "="); });
+            if (same != list.end())
+                *same = key + "=" + value;
+            else
+                list.push_back(key + "=" + value);
+        }
+        note(step, std::move(history));
+        return {};
+    }
+
+    Status apply(const parser::LabelInstruction& label, ResolvedStep& step) {
+        std::string history = "LABEL";
+        for (const auto& pair : label.pairs) {
+            DBUILD_TRY_ASSIGN(const auto key, expand(pair.key));
+            DBUILD_TRY_ASSIGN(const auto value, expand(pair.value));
+            state_.config.labels[key] = value;
+            history += " " + key + "=" + value;
+        }
+        note(step, std::move(history));
+        return {};
+    }
+
+    Status apply(const parser::RunInstruction& run, ResolvedStep& step) {
+        if (!run.mounts.empty()) return fail(ErrorKind::unsupported, "RUN --mount");
+        if (!run.devices.empty()) return fail(ErrorKind::unsupported, "RUN --device");
+        if (!run.network.empty() && run.network != "default") return fail(ErrorKind::unsupported, "RUN --network=" + run.network);
+        if (!run.security.empty() && run.security != "sandbox") return fail(ErrorKind::unsupported, "RUN --security=" + run.security);
+        auto command = run.command;
+        if (!run.heredocs.empty()) {
+            auto& line = command.words.front();
+            if (line.starts_with("<<") && line.find_first_of(" \t;|&<>", 2) == line.npos) { // nothing but the heredoc
+                if (run.heredocs.front().body.starts_with("#!")) return fail(ErrorKind::unsupported, "RUN with a #! heredoc");
+                line = run.heredocs.front().body;
+            } else {
+                for (const auto& heredoc : run.heredocs) line += "\n" + heredoc.body + heredoc.name;
+            }
+        }
+        RunOperation operation{command_words(command)};
+        note(step, fmt::format("RUN {}{} # buildkit", argument_prefix(), fmt::join(operation.arguments, " ")), true);
+        step.operation = std::move(operation);
+        return {};
+    }
+
+    /// "|2 A=1 B=2 ": the declared arguments with their values now, each name once.
+    std::string argument_prefix() const {
+        std::vector<std::string> names;
+        for (const auto& name : state_.declared_arguments)
+            if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+        if (names.empty()) return {};
+        std::string text = fmt::format("|{} ", names.size());
+        for (const auto& name : names) {
+            const auto* value = state_.find(name);
+            text += name + "=" + (value ? *value : "") + " ";
+        }
+        return text;
+    }
+
+    Status apply(const parser::CopyInstruction& copy, ResolvedStep& step) {
+        const std::string keyword = copy.is_add ? "ADD" : "COPY";
+        if (copy.parents) return fail(ErrorKind::unsupported, keyword + " --parents");
+        if (!copy.excludes.empty()) return fail(ErrorKind::unsupported, keyword + " --exclude");
+        if (!copy.checksum.empty() || copy.keep_git_dir || copy.unpack)
+            return fail(ErrorKind::unsupported, "ADD --checksum, --keep-git-dir or --unpack");
+        CopyOperation operation;
+        operation.is_add = copy.is_add;
+        DBUILD_TRY_ASSIGN(operation.sources, expand_all(copy.sources));
+        for (const auto& source : operation.sources)
+            if (copy.is_add && (source.find("://") != source.npos || source.starts_with("git@")))
+                return fail(ErrorKind::unsupported, "ADD of a remote source");
+        for (const auto& heredoc : copy.heredocs) {
+            operation.files.push_back(heredoc);
+            if (heredoc.expands) {
+                DBUILD_TRY_ASSIGN(operation.files.back().body, parser::expand_heredoc(heredoc.body, lookup()));
+            }
+        }
+        DBUILD_TRY_ASSIGN(operation.chown, expand(copy.chown));
+        DBUILD_TRY_ASSIGN(operation.chmod, expand(copy.chmod));
+        DBUILD_TRY_ASSIGN(const auto destination, expand(copy.destination));
+        const bool names_directory = destination.ends_with('/') || destination == "." || destination.ends_with("/.");
+        operation.destination = join_path(state_.working_dir(), destination);
+        if (names_directory && operation.destination != "/") operation.destination += '/';
+        operation.is_link = copy.link && copy.chmod.empty(); // BuildKit ignores --link beside --chmod
+        if (!copy.from.empty()) {
+            operation.is_from_context = false;
+            DBUILD_TRY_ASSIGN(operation.from, parser::resolve_copy_from(*inputs_.dockerfile, stage_, copy.from));
+            if (operation.from.kind != parser::StageReference::Kind::stage)
+                return fail(ErrorKind::unsupported, "COPY --from=" + copy.from + ", an image");
+        }
+        note(step, copy_history(keyword, operation, destination), true);
+        step.operation = std::move(operation);
+        return {};
+    }
+
+    static std::string copy_history(const std::string& keyword, const CopyOperation& copy, const std::string& destination) {
+        std::string text = keyword;
+        if (!copy.chown.empty()) text += " --chown=" + copy.chown;
+        if (!copy.chmod.empty()) text += " --chmod=" + copy.chmod;
+        for (const auto& source : copy.sources) text += " " + source;
+        for (const auto& file : copy.files) text += " <<" + file.name;
+        return text + " " + destination + " # buildkit";
+    }
+
+    Status apply(const parser::WorkdirInstruction& workdir, ResolvedStep& step) {
+        DBUILD_TRY_ASSIGN(const auto path, expand(workdir.path));
+        state_.config.working_dir = join_path(state_.working_dir(), path);
+        const bool has_layer = state_.config.working_dir != "/";
+        if (has_layer) step.operation = WorkdirOperation{state_.config.working_dir};
+        note(step, "WORKDIR " + state_.config.working_dir, has_layer);
+        return {};
+    }
+
+    Status apply(const parser::UserInstruction& user, ResolvedStep& step) {
+        DBUILD_TRY_ASSIGN(state_.config.user, expand(user.user));
+        note(step, "USER " + state_.config.user);
+        return {};
+    }
+
+    Status apply(const parser::CmdInstruction& cmd, ResolvedStep& step) {
+        state_.config.cmd = command_words(cmd.command);
+        state_.config.args_escaped = true; // as BuildKit does, also on Linux
+        state_.has_own_cmd = true;
+        note(step, "CMD " + go_quoted(*state_.config.cmd));
+        return {};
+    }
+
+    Status apply(const parser::EntrypointInstruction& entrypoint, ResolvedStep& step) {
+        state_.config.entrypoint = command_words(entrypoint.command);
+        if (!state_.has_own_cmd) state_.config.cmd.reset();
+        note(step, "ENTRYPOINT " + go_quoted(*state_.config.entrypoint));
+        return {};
+    }
+
+    Status apply(const parser::ShellInstruction& shell, ResolvedStep& step) {
+        state_.config.shell = shell.words;
+        note(step, fmt::format("SHELL [{}]", fmt::join(shell.words, " ")));
+        return {};
+    }
+
+    Status apply(const parser::ExposeInstruction& expose, ResolvedStep& step) {
+        std::vector<std::string> ports;
+        for (const auto& word : expose.ports) {
+            DBUILD_TRY_ASSIGN(const auto expanded, parser::expand_words(word, lookup(), inputs_.dockerfile->escape));
+            for (const auto& port : expanded) DBUILD_TRY(add_ports(port, ports));
+        }
+        std::sort(ports.begin(), ports.end());
+        note(step, fmt::format("EXPOSE [{}]", fmt::join(ports, " ")));
+        auto& all = state_.config.exposed_ports;
+        all.insert(all.end(), ports.begin(), ports.end());
+        std::sort(all.begin(), all.end());
+        all.erase(std::unique(all.begin(), all.end()), all.end());
+        return {};
+    }
+
+    /// "80", "80/udp" or "8000-8002/tcp" → one text per port.
+    static Status add_ports(const std::string& text, std::vector<std::string>& ports) {
+        const auto slash = text.find('/');
+        std::string protocol = slash == text.npos ? "tcp" : text.substr(slash + 1);
+        std::transform(protocol.begin(), protocol.end(), protocol.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+        const auto range = text.substr(0, slash);
+        if (range.find(':') != range.npos) return fail(ErrorKind::unsupported, "EXPOSE with an address or a host port");
+        const auto dash = range.find('-');
+        const auto number = [](const std::string& digits) {
+            const bool is_number = !digits.empty() && digits.size() <= 5 &&
+                                   std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
+            return is_number ? std::stoi(digits) : -1;
+        };
+        const int first = number(range.substr(0, dash));
+        const int last = dash == range.npos ? first : number(range.substr(dash + 1));
+        if (first < 0 || last < first || last > 65535)
+            return fail(ErrorKind::invalid_dockerfile, "invalid containerPort: " + text);
+        for (int port = first; port <= last; ++port) ports.push_back(fmt::format("{}/{}", port, protocol));
+        return {};
+    }
+
+    Status apply(const parser::VolumeInstruction& volume, ResolvedStep& step) {
+        DBUILD_TRY_ASSIGN(const auto paths, expand_all(volume.paths));
+        for (const auto& path : paths) {
+            if (path.empty()) return fail(ErrorKind::invalid_dockerfile, "VOLUME specified can not be an empty string");
+            state_.config.volumes.push_back(path);
+        }
+        auto& all = state_.config.volumes;
+        std::sort(all.begin(), all.end());
+        all.erase(std::unique(all.begin(), all.end()), all.end());
+        note(step, fmt::format("VOLUME [{}]", fmt::join(paths, " ")));
+        return {};
+    }
+
+    Status apply(const parser::StopsignalInstruction& stop, ResolvedStep& step) {
+        DBUILD_TRY_ASSIGN(state_.config.stop_signal, expand(stop.signal));
+        note(step, "STOPSIGNAL " + state_.config.stop_signal);
+        return {};
+    }
+
+    Status apply(const parser::HealthcheckInstruction& check, ResolvedStep& step) {
+        Healthcheck result;
+        if (check.is_none) {
+            result.test = {"NONE"};
+        } else {
+            result.test.push_back(check.command.is_exec_form ? "CMD" : "CMD-SHELL");
+            result.test.insert(result.test.end(), check.command.words.begin(), check.command.words.end());
+            const auto zero = std::chrono::nanoseconds(0);
+            result.interval = check.interval.value_or(zero);
+            result.timeout = check.timeout.value_or(zero);
+            result.start_period = check.start_period.value_or(zero);
+            result.start_interval = check.start_interval.value_or(zero);
+            result.retries = check.retries;
+        }
+        state_.config.healthcheck = result;
+        note(step, fmt::format("HEALTHCHECK {{Test:[{}] Interval:{} Timeout:{} StartPeriod:{} StartInterval:{} Retries:{}}}",
+                               fmt::join(result.test, " "), go_duration(result.interval), go_duration(result.timeout),
+                               go_duration(result.start_period), go_duration(result.start_interval), result.retries));
+        return {};
+    }
+
+    Status apply(const parser::OnbuildInstruction& trigger, ResolvedStep&) {
+        state_.config.on_build.push_back(trigger.text); // BuildKit writes no history for it
+        return {};
+    }
+
+    Status apply(const parser::MaintainerInstruction& maintainer, ResolvedStep& step) {
+        state_.config.author = maintainer.name;
+        note(step, "MAINTAINER " + maintainer.name);
+        return {};
+    }
+
+    const StageInputs& inputs_;
+    int stage_;
+    BuildState state_;
+};
+
+void assign_config_environment(BuildState& state) {
+    for (const auto& entry : state.config.env) {
+        const auto equals = entry.find('=');
+        state.assign(entry.substr(0, equals), equals == entry.npos ? "" : entry.substr(equals + 1), false);
+    }
+}
+
+} // namespace
+
+const std::string* BuildState::find(std::string_view name) const {
+    const auto found = std::find_if(variables.begin(), variables.end(), [&](const auto& v) { return v.name == name; });
+    return found == variables.end() ? nullptr : &found->value;
+}
+
+void BuildState::assign(std::string name, std::string value, bool is_argument) {
+    std::erase_if(variables, [&](const auto& variable) { return variable.name == name; });
+    variables.push_back({std::move(name), std::move(value), is_argument});
+}
+
+BuildState state_from_image(cache::oci::ImageConfig config) {
+    BuildState state;
+    state.config = std::move(config);
+    state.config.diff_ids.clear();
+    state.config.history.clear();
+    const bool has_path = std::any_of(state.config.env.begin(), state.config.env.end(),
+                                      [](const auto& entry) { return entry.starts_with("PATH="); });
+    if (!has_path) state.config.env.emplace_back(k_default_path);
+    assign_config_environment(state);
+    return state;
+}
+
+BuildState state_from_scratch(std::string_view os, std::string_view architecture, std::string_view variant) {
+    cache::oci::ImageConfig config;
+    config.os = os;
+    config.architecture = architecture;
+    config.variant = variant;
+    config.working_dir = "/";
+    return state_from_image(std::move(config));
+}
+
+BuildState state_from_stage(const BuildState& parent) {
+    BuildState state = parent;
+    state.has_own_cmd = false;
+    assign_config_environment(state); // BuildKit assigns the parent image's environment again, over the parent's ARGs
+    return state;
+}
+
+Result<ResolvedStage> resolve_stage(const StageInputs& inputs, const parser::StageNode& node, BuildState initial) {
+    const auto& stage = inputs.dockerfile->stages[static_cast<std::size_t>(node.index)];
+    if (!initial.config.on_build.empty()) return fail(ErrorKind::unsupported, "a base image with ONBUILD triggers", stage.where);
+    ResolvedStage result;
+    result.index = node.index;
+    result.base = node.base;
+    Evaluator evaluator(inputs, node.index, std::move(initial));
+    int position = 0;
+    for (const auto& instruction : stage.instructions) {
+        DBUILD_TRY_ASSIGN(auto step, evaluator.evaluate(instruction, ++position));
+        result.steps.push_back(std::move(step));
+    }
+    result.final = evaluator.take_state();
+    return result;
+}
+
+} // namespace dbuild::orchestrator

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// Evaluates the instructions of a stage without running anything: expands them, follows ARG, ENV, USER, WORKDIR, SHELL and
+// the image configuration, and says what each step will do. Source of the rules: reference/buildkit-semantics.md §2, §7.1.
+#pragma once
+
+#include "cache/oci/image.hpp"
+#include "dockerfile_parser/instructions.hpp"
+#include "dockerfile_parser/stage_graph.hpp"
+
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace dbuild::orchestrator {
+
+/// A variable of the build environment. BuildKit keeps them in the order of their last assignment.
+struct Variable {
+    std::string name;
+    std::string value;
+    bool is_argument = false; // set by ARG, not shadowed by a later ENV
+};
+
+/// What is in force at one point of a stage.
+struct BuildState {
+    cache::oci::ImageConfig config; // without diff_ids and history
+    std::vector<Variable> variables;
+    std::vector<std::string> declared_arguments; // in order of declaration, for the history of RUN
+    bool has_own_cmd = false;                    // CMD was set in this stage
+
+    const std::string* find(std::string_view name) const;
+    void assign(std::string name, std::string value, bool is_argument);
+    std::string working_dir() const { return config.working_dir.empty() ? "/" : config.working_dir; }
+};
+
+struct RunOperation {
+    std::vector<std::string> arguments; // after the shell was put before a shell form
+};
+struct CopyOperation {
+    bool is_add = false;
+    bool is_from_context = true;
+    dockerfile_parser::StageReference from; // when it is not from the context
+    std::vector<std::string> sources;       // expanded
+    std::vector<dockerfile_parser::Heredoc> files; // bodies expanded
+    std::string destination;                // absolute; a trailing "/" means a directory
+    std::string chown, chmod;
+    bool is_link = false;
+};
+struct WorkdirOperation {
+    std::string path; // absolute, not "/"
+};
+struct MetadataOperation {};
+
+struct ResolvedStep {
+    const dockerfile_parser::Instruction* instruction = nullptr; // borrowed from the Dockerfile
+    int position = 0;                                            // of the instruction in its stage, from 1
+    std::variant<MetadataOperation, RunOperation, CopyOperation, WorkdirOperation> operation;
+    std::vector<cache::oci::HistoryEntry> history; // none for ONBUILD, else one; without time
+    BuildState before;                             // in force when it runs
+
+    bool makes_layer() const { return !std::holds_alternative<MetadataOperation>(operation); }
+};
+
+struct ResolvedStage {
+    int index = 0;
+    dockerfile_parser::StageReference base;
+    std::vector<ResolvedStep> steps;
+    BuildState final;
+};
+
+struct StageInputs {
+    const dockerfile_parser::Dockerfile* dockerfile = nullptr;
+    const std::map<std::string, std::string>* build_arguments = nullptr;  // --build-arg
+    const std::map<std::string, std::string>* global_arguments = nullptr; // automatic ones and ARGs before the first FROM
+};
+
+/// The state a stage starts with: from a base image's configuration, from scratch, or from a parent stage.
+BuildState state_from_image(cache::oci::ImageConfig config);
+BuildState state_from_scratch(std::string_view os, std::string_view architecture, std::string_view variant);
+BuildState state_from_stage(const BuildState& parent);
+
+/// Errors: invalid_dockerfile, with `where`; unsupported — an instruction that this version does not plan, with `where`.
+Result<ResolvedStage> resolve_stage(const StageInputs& inputs, const dockerfile_parser::StageNode& node, BuildState initial);
+
+} // namespace dbuild::orchestrator
