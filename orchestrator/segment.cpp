@@ -143,6 +143,10 @@ Result<PreparedSegment> make_segment(const Parts& parts, const Project& project,
                                      std::size_t first) {
     PreparedSegment prepared;
     const auto& plan = planner.planned(stage);
+    // Metadata before the first layer is in force there already, by the state of that step.
+    while (first < plan.steps.size() && !plan.steps[first].step->makes_layer()) ++first;
+    prepared.end = first;
+    if (first == plan.steps.size()) return prepared;
     auto& segment = prepared.segment;
     DBUILD_TRY_ASSIGN(segment.root.layers, root_layers(parts, project, planner, stage));
     std::size_t below = plan.base_layers.size();
@@ -154,7 +158,7 @@ Result<PreparedSegment> make_segment(const Parts& parts, const Project& project,
     add_proxy_arguments(project, segment);
     SegmentMaker maker(parts, project, planner, stage, prepared);
     maker.declare_arguments(plan.steps[first].step->before, first);
-    for (prepared.end = first; prepared.end < plan.steps.size(); ++prepared.end) {
+    for (; prepared.end < plan.steps.size(); ++prepared.end) {
         DBUILD_TRY_ASSIGN(const bool fits, maker.add(plan.steps[prepared.end], prepared.end));
         if (!fits) break;
     }

@@ -244,6 +244,28 @@ struct ContextTree::Impl {
         return done;
     }
 
+    /// The names in a folder that match one component of a pattern; none if it is no folder.
+    Result<std::vector<std::string>> matching_names(const std::string& folder, const std::string& pattern) const {
+        std::vector<std::string> names;
+        const auto full = root / folder;
+        const Fd fd(::open(full.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        if (!fd.is_open()) {
+            if (errno == ENOTDIR || errno == ENOENT || errno == ELOOP) return names;
+            return errno_failure("cannot read folder", full);
+        }
+        if (!folder.empty() && is_ignored(folder) && can_skip_directory(folder)) return names;
+        DIR* directory = ::opendir(full.c_str());
+        if (!directory) return errno_failure("cannot read folder", full);
+        while (const auto* item = ::readdir(directory)) {
+            const std::string name(item->d_name);
+            if (name == "." || name == "..") continue;
+            const auto matches = dockerfile_parser::match_path(pattern, name);
+            if (matches && *matches) names.push_back(name); // the whole pattern was checked before
+        }
+        ::closedir(directory);
+        return names;
+    }
+
     /// What a source means in this tree: paths that exist and are not ignored, loaded.
     Result<std::vector<std::string>> targets(std::string_view source) {
         const auto wanted = clean_path(source);
@@ -255,15 +277,31 @@ struct ContextTree::Impl {
             paths.push_back(std::move(path));
             return paths;
         }
-        // The part before the first wildcard says where to look.
-        const auto fixed = wanted.substr(0, wanted.find_first_of("*?[\\"));
-        const auto slash = fixed.rfind('/');
-        const auto folder = slash == fixed.npos ? std::string() : fixed.substr(0, slash);
-        DBUILD_TRY(load(folder));
-        for (const auto& [path, entry] : tree.entries()) {
-            DBUILD_TRY_ASSIGN(const bool matches, dockerfile_parser::match_path(wanted, path));
-            if (matches) paths.push_back(path);
+        DBUILD_TRY(dockerfile_parser::match_path(wanted, "")); // a malformed pattern is an error also without any file
+        // The folders before the first wildcard are followed; from there on, only folders that can match are listed.
+        const auto slash = wanted.rfind('/', wanted.find_first_of("*?[\\"));
+        auto folder = follow(slash == wanted.npos ? std::string() : wanted.substr(0, slash));
+        if (!folder) {
+            if (folder.error().kind != ErrorKind::not_found) return fail(std::move(folder).error());
+            return paths; // no such folder: nothing matches
         }
+        std::vector<std::string> found = {std::move(*folder)};
+        for (std::string rest = slash == wanted.npos ? wanted : wanted.substr(slash + 1); !rest.empty();) {
+            const auto end = std::min(rest.find('/'), rest.size());
+            const auto pattern = rest.substr(0, end);
+            rest.erase(0, end + 1);
+            std::vector<std::string> next;
+            for (const auto& above : found) {
+                DBUILD_TRY_ASSIGN(const auto names, matching_names(above, pattern));
+                for (const auto& name : names) next.push_back(above.empty() ? name : above + "/" + name);
+            }
+            found = std::move(next);
+        }
+        for (auto& path : found) {
+            DBUILD_TRY(load(path)); // leaves out what is ignored
+            if (tree.find(path)) paths.push_back(std::move(path));
+        }
+        std::sort(paths.begin(), paths.end());
         return paths;
     }
 };
@@ -309,8 +347,11 @@ Result<std::vector<std::pair<std::string, Digest>>> ContextTree::files_of(std::s
         DBUILD_TRY_ASSIGN(const auto target, impl_->follow(path));
         DBUILD_TRY(impl_->load(target));
         const auto& entries = impl_->tree.entries();
+        const auto is_selected = [&](const std::string& name) { // and not merely begins like it
+            return target.empty() || name.size() == target.size() || name[target.size()] == '/';
+        };
         for (auto it = entries.lower_bound(target); it != entries.end() && it->first.starts_with(target); ++it)
-            if (it->second.type == EntryType::file) files.emplace_back(it->first, it->second.content);
+            if (it->second.type == EntryType::file && is_selected(it->first)) files.emplace_back(it->first, it->second.content);
     }
     return files;
 }

@@ -198,7 +198,14 @@ void FileTree::apply(const TableOfContents& layer) {
     for (const auto& entry : layer.entries) {
         if (entry.is_whiteout()) continue;
         if (entry.type != EntryType::directory) remove_below(entry.path);
-        entries_.insert_or_assign(entry.path, entry);
+        auto made = entry;
+        // A hard link is what it links to now: a later layer may remove or replace the first name, but not these bytes.
+        if (entry.type == EntryType::hard_link)
+            if (const auto* target = find(entry.link_target)) {
+                made = *target;
+                made.path = entry.path;
+            }
+        entries_.insert_or_assign(entry.path, std::move(made));
     }
 }
 
@@ -257,11 +264,24 @@ Result<Digest> selection_digest(const FileTree& tree, std::string_view source) {
         encode_subtree(out, tree, path);
         return sha256(out.bytes());
     }
-    for (const auto& [path, entry] : tree.entries()) {
-        DBUILD_TRY_ASSIGN(const bool matches, dockerfile_parser::match_path(wanted, path));
+    DBUILD_TRY(dockerfile_parser::match_path(wanted, "")); // a malformed pattern is an error also in an empty tree
+    // Links in the folders before the first wildcard are followed; the wildcards themselves do not walk through links.
+    const auto slash = wanted.rfind('/', wanted.find_first_of("*?[\\"));
+    const auto written = slash == wanted.npos ? std::string() : wanted.substr(0, slash);
+    const auto pattern = slash == wanted.npos ? wanted : wanted.substr(slash + 1);
+    const auto folder = tree.resolve(written);
+    if (!folder) {
+        if (folder.error().kind != ErrorKind::not_found) return fail(folder.error());
+        return sha256(out.bytes()); // no such folder: nothing matches
+    }
+    const auto& entries = tree.entries();
+    const auto prefix = folder->empty() ? std::string() : *folder + "/";
+    for (auto it = entries.lower_bound(prefix); it != entries.end() && it->first.starts_with(prefix); ++it) {
+        const auto name = std::string_view(it->first).substr(prefix.size());
+        DBUILD_TRY_ASSIGN(const bool matches, dockerfile_parser::match_path(pattern, name));
         if (!matches) continue;
-        DBUILD_TRY_ASSIGN(const auto target, tree.resolve(path));
-        out.text(path);
+        DBUILD_TRY_ASSIGN(const auto target, tree.resolve(it->first));
+        out.text(written.empty() ? std::string(name) : written + "/" + std::string(name));
         encode_subtree(out, tree, target);
     }
     return sha256(out.bytes());

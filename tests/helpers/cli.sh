@@ -117,3 +117,29 @@ request_count() { wc -l <"$work/requests"; }
 
 # Programs started by a run under `strace -f -e trace=execve -o FILE`, the traced one included; failed attempts do not count.
 exec_count() { grep -cE 'execve(at)?\(.* = 0$' "$1"; }
+
+# What an image is: the files a container of it starts with, how it runs, how it says it was made. One function per view.
+image_tree() {
+    local container
+    container=$(docker create "$1" /none)
+    docker export "$container" | python3 "$helpers/tree_listing.py"
+    docker rm "$container" >/dev/null
+}
+image_config() { docker image inspect -f '{{json .Config}}' "$1" | jq -S .; }
+image_platform() { docker image inspect -f '{{.Os}}/{{.Architecture}}' "$1"; }
+image_layer_count() { docker image inspect -f '{{len .RootFS.Layers}}' "$1"; }
+# Sizes are what the engine's file system says of a layer; of them only whether there is one belongs to the history.
+image_history() {
+    docker history --no-trunc --format '{{.CreatedBy}}|{{.Comment}}|{{.Size}}' "$1" |
+        sed -E 's/\|0B$/|empty/; t; s/\|[^|]*$/|layer/'
+}
+
+# expect_same_image THEIRS MINE; the views are kept as $work/VIEW.theirs and VIEW.mine.
+expect_same_image() {
+    local view
+    for view in tree config platform layer_count history; do
+        "image_$view" "$1" >"$work/$view.theirs"
+        "image_$view" "$2" >"$work/$view.mine"
+        expect_equal "$(cat "$work/$view.theirs")" "$(cat "$work/$view.mine")" "$view of $2 (buildx, dbuild)"
+    done
+}
