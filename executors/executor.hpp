@@ -95,7 +95,7 @@ class Executor {
 public:
     virtual ~Executor() = default;
     virtual std::string_view name() const = 0; // as in the report: "buildx"
-    /// Errors: unavailable — the executor cannot work here; interrupted; internal — the layers do not fit the instructions.
+    /// Errors: unsupported — this engine cannot do what the executor needs; unavailable; interrupted; internal — the layers do not fit the instructions.
     /// A failing instruction is no error of this call.
     virtual Result<SegmentResult> run(const Segment& segment, const SegmentObserver& observer, const LayerReader& read_layer) = 0;
 };

@@ -101,6 +101,8 @@ private:
             if (blobs == LayerBlobs::placeholders) return std::nullopt;
             return fail(ErrorKind::unavailable, "docker buildx build failed: " + outcome.text);
         }
+        if (outcome.text.find("is not supported for the docker driver") != std::string::npos)
+            return fail(ErrorKind::unsupported, "this engine cannot export OCI layouts; its containerd image store can");
         if (!outcome.failed) return fail(ErrorKind::unavailable, "docker buildx build failed: " + outcome.text);
         const auto& message = outcome.vertices.at(*outcome.failed).error;
         result.failure = StepFailure{step_index(segment, *outcome.failed), exit_code_in(message), message};

@@ -60,11 +60,18 @@ struct OwnedParts {
     Parts borrow() { return {&index, &layers, executor.get(), &engine, reporter.get()}; }
 };
 
+/// A cache that cannot be opened must not fail a build: docker buildx makes it without one.
+template <class T>
+Result<T> without_cache(Result<T> opened) {
+    if (!opened) opened.error().kind = ErrorKind::unsupported;
+    return opened;
+}
+
 Result<OwnedParts> make_parts(const Command& command, const std::atomic<bool>& cancelled) {
     const auto folder = cache_folder();
-    DBUILD_TRY(make_directories(folder));
-    DBUILD_TRY_ASSIGN(auto index, cache::store::Index::open(folder));
-    DBUILD_TRY_ASSIGN(auto layers, cache::store::LayerStore::open(folder));
+    DBUILD_TRY(without_cache(make_directories(folder)));
+    DBUILD_TRY_ASSIGN(auto index, without_cache(cache::store::Index::open(folder)));
+    DBUILD_TRY_ASSIGN(auto layers, without_cache(cache::store::LayerStore::open(folder)));
     DBUILD_TRY_ASSIGN(auto engine, EngineClient::create(environment("DOCKER_HOST")));
     const bool is_quiet = command.progress == ProgressKind::quiet;
     return OwnedParts{std::move(index), std::move(layers), std::move(engine),

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files: reading, atomic appearance, and that temporary things go away.
+#include "support/files.hpp"
+
+#include <doctest/doctest.h>
+
+#include <optional>
+#include <sys/stat.h>
+
+namespace fs = std::filesystem;
+using namespace dbuild;
+
+TEST_SUITE_BEGIN("support/files");
+
+TEST_CASE("a file comes back as it was written, a missing one is not found, a folder is unavailable") {
+    const auto folder = TempDir::create("dbuild-test-").value();
+    const std::string bytes("a\0b\n", 4);
+    REQUIRE(write_file(folder.path() / "f", bytes));
+    CHECK(read_file(folder.path() / "f").value() == bytes);
+    CHECK(read_file(folder.path() / "none").error().kind == ErrorKind::not_found);
+    CHECK(read_file(folder.path()).error().kind == ErrorKind::unavailable);
+}
+
+TEST_CASE("an atomic file appears only by commit, and replaces what was there") {
+    const auto folder = TempDir::create("dbuild-test-").value();
+    const auto path = folder.path() / "f";
+    REQUIRE(write_file(path, "old"));
+    {
+        auto file = AtomicFile::create(path);
+        REQUIRE(file);
+        REQUIRE(file->write("ne"));
+        REQUIRE(file->write("w"));
+        CHECK(read_file(path).value() == "old");
+        REQUIRE(file->commit());
+    }
+    CHECK(read_file(path).value() == "new");
+    CHECK(std::distance(fs::directory_iterator(folder.path()), {}) == 1);
+}
+
+TEST_CASE("an atomic file without commit leaves nothing, also after it was moved") {
+    const auto folder = TempDir::create("dbuild-test-").value();
+    {
+        auto file = AtomicFile::create(folder.path() / "f").value();
+        auto moved = std::move(file);
+        REQUIRE(moved.write("x"));
+    }
+    CHECK(fs::is_empty(folder.path()));
+}
+
+TEST_CASE("a temporary folder is private and goes away with all that is in it") {
+    fs::path path;
+    {
+        const auto folder = TempDir::create("dbuild-test-").value();
+        path = folder.path();
+        struct stat status {};
+        REQUIRE(::stat(path.c_str(), &status) == 0);
+        CHECK((status.st_mode & 07777) == 0700);
+        REQUIRE(make_directories(path / "a/b"));
+        REQUIRE(write_file(path / "a/b/f", "x"));
+    }
+    CHECK_FALSE(fs::exists(path));
+}
+
+TEST_CASE("a lock can be taken again after it was given up") {
+    const auto folder = TempDir::create("dbuild-test-").value();
+    for (int i = 0; i < 2; ++i) CHECK(FileLock::acquire(folder.path() / "lock"));
+}
+
+TEST_SUITE_END();
