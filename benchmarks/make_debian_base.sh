@@ -38,6 +38,7 @@ if [ ! -e "$tar_file" ]; then
     [ -n "$mirror" ] || die "no source of $suite in /etc/apt: name a mirror in DBUILD_BENCH_MIRROR"
     mkdir -p "$(dirname "$tar_file")"
     root=$(mktemp -d)
+    chmod 0755 "$root"
     trap 'as_root rm -rf --one-file-system "$root" "$tar_file.part"' EXIT
     as_root debootstrap --variant=minbase "$suite" "$root" "$mirror" >"$root.log" 2>&1 ||
         { tail -n 20 "$root.log" >&2; die "debootstrap failed; all of it: $root.log"; }

@@ -52,9 +52,13 @@ Result<std::vector<Token>> compile(std::string_view pattern, DoubleStar double_s
         Token token;
         const char c = pattern[at];
         if (c == '*' && double_star == DoubleStar::crosses_directories && pattern.substr(at).starts_with("**")) {
+            const bool is_leading = at == 0;
             at += 2;
+            // moby/patternmatcher compares a leading `**` and a fixed rest as a suffix, which may begin within a name.
+            const bool is_suffix =
+                is_leading && !pattern.substr(at).starts_with('/') && pattern.find_first_of("*?[]\\", at) == pattern.npos;
             if (at < pattern.size() && pattern[at] == '/') ++at; // `**/x` also matches x itself
-            token.kind = Token::Kind::any_directories;
+            token.kind = is_suffix || at == pattern.size() ? Token::Kind::any_text : Token::Kind::any_directories;
         } else if (c == '*') {
             ++at;
             token.kind = Token::Kind::any_run;
@@ -80,14 +84,17 @@ bool is_in_class(const Token& token, char32_t value) {
     return is_listed != token.is_negated;
 }
 
-/// Where `**` may end: anywhere at the end of a pattern, else at the begin of a path component.
+/// any_directories takes nothing or whole path components; any_text takes anything.
 bool match_tokens(const std::vector<Token>& tokens, std::size_t token, std::string_view text, std::size_t at) {
     for (; token < tokens.size(); ++token) {
         const auto& current = tokens[token];
-        if (current.kind == Token::Kind::any_directories) {
+        if (current.kind == Token::Kind::any_directories || current.kind == Token::Kind::any_text) {
             if (token + 1 == tokens.size()) return true;
-            for (auto next = at; next <= text.size(); ++next)
-                if (match_tokens(tokens, token + 1, text, next)) return true;
+            for (auto next = at; next <= text.size(); ++next) {
+                const bool may_end =
+                    current.kind == Token::Kind::any_text || next == at || text[next - 1] == '/';
+                if (may_end && match_tokens(tokens, token + 1, text, next)) return true;
+            }
             return false;
         }
         if (current.kind == Token::Kind::any_run) {
@@ -174,18 +181,20 @@ bool IgnoreMatcher::matches(const Pattern& pattern, std::string_view path) const
     return match_tokens(pattern.tokens, 0, path, 0);
 }
 
+// From the root down, as BuildKit's walk does (patternmatcher.MatchesUsingParentResults): a pattern that could not change
+// a folder's answer is not tried there, so it does not reach the children through that folder either.
 bool IgnoreMatcher::is_ignored(std::string_view relative_path) const {
-    bool is_out = false;
-    for (const auto& pattern : patterns_) {
-        if (pattern.is_exception != is_out) continue; // it could not change the answer
-        bool is_match = false;
-        for (auto end = relative_path.find('/'); !is_match; end = relative_path.find('/', end + 1)) {
-            is_match = matches(pattern, relative_path.substr(0, end));
-            if (end == relative_path.npos) break;
+    std::vector<bool> is_matched(patterns_.size(), false); // by the path so far or one of its parents
+    for (auto end = relative_path.find('/');; end = relative_path.find('/', end + 1)) {
+        bool is_out = false;
+        for (std::size_t i = 0; i < patterns_.size(); ++i) {
+            const Pattern& pattern = patterns_[i];
+            if (!is_matched[i] && pattern.is_exception == is_out)
+                is_matched[i] = matches(pattern, relative_path.substr(0, end));
+            if (is_matched[i]) is_out = !pattern.is_exception;
         }
-        if (is_match) is_out = !pattern.is_exception;
+        if (end == relative_path.npos) return is_out;
     }
-    return is_out;
 }
 
 bool IgnoreMatcher::can_skip_directory(std::string_view relative_path) const {

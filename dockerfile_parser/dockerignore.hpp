@@ -19,7 +19,7 @@ class IgnoreMatcher {
 public:
     /// One step of a compiled pattern; a pattern is a list of them, matched left to right.
     struct Token {
-        enum class Kind { literal, any_character, any_run, any_directories, character_class };
+        enum class Kind { literal, any_character, any_run, any_directories, any_text, character_class };
         struct Range {
             char32_t first = 0;
             char32_t last = 0;
@@ -36,7 +36,8 @@ public:
     static Result<IgnoreMatcher> parse(std::string_view text, std::string file_name);
 
     /// In:      relative_path — `/`-separated, from the context root, without leading or trailing `/`.
-    /// Out:     whether the last pattern that matches the path or one of its parents excludes it.
+    /// Out:     whether the last pattern that matches the path or one of its parents excludes it. As in BuildKit's walk,
+    ///          an exception that found its folder not ignored does not reach that folder's children.
     bool is_ignored(std::string_view relative_path) const;
 
     /// Whether the directory is ignored and no exception can re-include anything below it.

@@ -122,24 +122,21 @@ private:
     void add_quoted(std::string_view piece) {
         text_ += piece;
         word_ += piece;
-        has_word_ = true;
     }
     /// Unquoted text: blanks in it separate words.
     void add_plain(std::string_view piece) {
         text_ += piece;
         for (const char c : piece) {
-            if (c == ' ' || c == '\t' || c == '\n') {
+            if (c == ' ' || (c >= '\t' && c <= '\r')) {
                 end_word();
             } else {
                 word_ += c;
-                has_word_ = true;
             }
         }
     }
     void end_word() {
-        if (has_word_) words_.push_back(word_);
+        if (!word_.empty()) words_.push_back(word_); // an empty word is none, even when it was quoted
         word_.clear();
-        has_word_ = false;
     }
 
     /// Up to `stop` (not consumed by this call's caller: it is eaten here), or to the end for '\0'.
@@ -163,7 +160,7 @@ private:
             } else if (c == escape_) {
                 ++position_;
                 if (at_end()) return {}; // a trailing escape is dropped
-                take_escaped(quotes_are_plain);
+                take_escaped();
             } else {
                 add_plain(input_.substr(position_++, 1));
             }
@@ -172,10 +169,9 @@ private:
         return {};
     }
 
-    /// In a heredoc the escape protects only what it has a meaning for, and stays otherwise.
-    void take_escaped(bool is_heredoc) {
+    /// Whatever follows is literal and the escape is removed: in a heredoc too, where BuildKit uses the same lexer.
+    void take_escaped() {
         const auto size = decode_utf8(input_, position_).size;
-        if (is_heredoc && peek() != '$' && peek() != escape_) add_quoted(std::string(1, escape_));
         add_quoted(input_.substr(position_, size));
         position_ += size;
     }
@@ -216,13 +212,14 @@ private:
             ++position_;
             return take_braces();
         }
-        const auto name = take_name();
+        DBUILD_TRY_ASSIGN(const auto name, take_name());
         if (name.empty()) return std::string("$");
         return lookup_(name).value_or("");
     }
 
-    std::string take_name() {
-        if (at_end()) return {};
+    /// Errors:  unsupported — non-ASCII characters, which end a name or belong to it by Unicode's tables.
+    Result<std::string> take_name() {
+        if (at_end()) return std::string();
         const auto begin = position_;
         const char first = peek();
         if (is_ascii_digit(static_cast<unsigned char>(first))) {
@@ -231,8 +228,10 @@ private:
             ++position_;
         } else {
             while (!at_end() && (is_ascii_letter(static_cast<unsigned char>(peek())) || peek() == '_' ||
-                                 is_ascii_digit(static_cast<unsigned char>(peek())) || static_cast<unsigned char>(peek()) >= 0x80))
+                                 is_ascii_digit(static_cast<unsigned char>(peek()))))
                 ++position_;
+            if (!at_end() && static_cast<unsigned char>(peek()) >= 0x80)
+                return fail(ErrorKind::unsupported, "a variable name followed by a non-ASCII character");
         }
         return std::string(input_.substr(begin, position_ - begin));
     }
@@ -240,7 +239,7 @@ private:
     Result<std::string> take_braces() {
         if (at_end()) return syntax_error("syntax error: missing '}'");
         if (peek() == '{' || peek() == '}' || peek() == ':') return syntax_error("syntax error: bad substitution");
-        const auto name = take_name();
+        DBUILD_TRY_ASSIGN(const auto name, take_name());
         if (name.empty()) return syntax_error("syntax error: bad substitution");
         if (at_end()) return syntax_error("syntax error: missing '}'");
         const auto value = lookup_(name);
@@ -266,8 +265,7 @@ private:
     }
 
     /// The rest of a ${…} up to its brace, expanded, quotes removed.
-    Result<std::string> take_word(char stop, bool keeps_escapes) {
-        if (keeps_escapes) return take_pattern(stop);
+    Result<std::string> take_word(char stop) {
         WordLexer inner(input_, lookup_, escape_, mode_);
         inner.position_ = position_;
         DBUILD_TRY(inner.take_until(stop, mode_ == Mode::heredoc));
@@ -275,7 +273,8 @@ private:
         return inner.take_text();
     }
 
-    /// A pattern: variables are expanded, escapes stay for the matcher. Ends at an unescaped `stop`, or before `}`.
+    /// A pattern or its replacement: variables are expanded, quotes removed (they do not protect wildcards), and escapes
+    /// stay, for the matcher. Ends at an unescaped `stop`, or before `}`.
     Result<std::string> take_pattern(char stop) {
         std::string pattern;
         while (!at_end()) {
@@ -285,7 +284,12 @@ private:
                 --position_;
                 return pattern;
             }
-            if (c == '\\' && !at_end()) {
+            if (escape_ != '\\' && (c == '\\' || c == escape_))
+                return fail(ErrorKind::unsupported, "an escape in a pattern of a Dockerfile with an escape directive");
+            if (mode_ == Mode::word && (c == '\'' || c == '"')) {
+                DBUILD_TRY_ASSIGN(const auto piece, take_quoted_pattern(c));
+                pattern += piece;
+            } else if (c == '\\' && !at_end()) {
                 pattern += c;
                 pattern += next();
             } else if (c == '$') {
@@ -299,8 +303,27 @@ private:
         return syntax_error("syntax error: missing '}'");
     }
 
+    Result<std::string> take_quoted_pattern(char quote) {
+        std::string piece;
+        while (!at_end()) {
+            const char c = next();
+            if (c == quote) return piece;
+            if (c == '$' && quote == '"') {
+                --position_;
+                DBUILD_TRY_ASSIGN(const auto value, take_dollar());
+                piece += value;
+            } else {
+                piece += c;
+                if (c == '\\' && quote == '"' && !at_end() && std::string_view("\"$\\").find(peek()) != std::string_view::npos)
+                    piece += next();
+            }
+        }
+        return syntax_error(std::string("unexpected end of statement while looking for matching ") +
+                            (quote == '"' ? "double-quote" : "single-quote"));
+    }
+
     Result<std::string> take_default(const std::string& name, const std::optional<std::string>& value, char kind, bool is_set) {
-        DBUILD_TRY_ASSIGN(const auto word, take_word('}', false));
+        DBUILD_TRY_ASSIGN(const auto word, take_word('}'));
         if (kind == '+') return is_set ? word : std::string();
         if (is_set) return *value;
         if (kind == '-') return word;
@@ -311,7 +334,7 @@ private:
     Result<std::string> take_strip(const std::optional<std::string>& value, char kind) {
         const bool is_longest = !at_end() && peek() == kind;
         if (is_longest) ++position_;
-        DBUILD_TRY_ASSIGN(const auto pattern, take_word('}', true));
+        DBUILD_TRY_ASSIGN(const auto pattern, take_pattern('}'));
         DBUILD_TRY_ASSIGN(const auto tokens, compile_glob(pattern));
         if (!value) return std::string();
         return kind == '#' ? strip_prefix(tokens, *value, is_longest) : strip_suffix(tokens, *value, is_longest);
@@ -320,9 +343,9 @@ private:
     Result<std::string> take_replacement(const std::optional<std::string>& value) {
         const bool replaces_all = !at_end() && peek() == '/';
         if (replaces_all) ++position_;
-        DBUILD_TRY_ASSIGN(const auto pattern, take_word('/', true));
+        DBUILD_TRY_ASSIGN(const auto pattern, take_pattern('/'));
         if (!at_end() && peek() == '}') return syntax_error("syntax error: missing '/' in ${}");
-        DBUILD_TRY_ASSIGN(const auto replacement, take_word('}', false));
+        DBUILD_TRY_ASSIGN(const auto replacement, take_pattern('}'));
         // Go's regexp reads $1 in the replacement of `//`; nobody means that, and guessing would be worse.
         if (replaces_all && replacement.find('$') != replacement.npos)
             return fail(ErrorKind::unsupported, "\"$\" in the replacement of ${x//p/r}");
@@ -337,7 +360,6 @@ private:
     Mode mode_;
     std::size_t position_ = 0;
     std::string text_, word_;
-    bool has_word_ = false;
     std::vector<std::string> words_;
 };
 

@@ -26,12 +26,12 @@ Result<StageReference> earlier_stage(int stage, int current, std::string_view fr
     return StageReference{StageReference::Kind::stage, stage, {}};
 }
 
-/// FROM: exactly a stage before this one (the nearest), else `scratch`, else an image.
+/// FROM: `scratch`, else exactly a stage before this one (the nearest), else an image.
 StageReference resolve_base(const Dockerfile& dockerfile, int current, const std::string& base) {
+    if (base == "scratch") return {StageReference::Kind::scratch, -1, {}}; // even when a stage has that name
     for (int index = current - 1; index >= 0; --index)
         if (!base.empty() && dockerfile.stages[static_cast<std::size_t>(index)].from.stage_name == base)
             return {StageReference::Kind::stage, index, {}};
-    if (base == "scratch") return {StageReference::Kind::scratch, -1, {}};
     return {StageReference::Kind::image, -1, base};
 }
 
@@ -75,6 +75,9 @@ Result<std::vector<int>> read_stages(const Dockerfile& dockerfile, const Stage& 
 } // namespace
 
 Result<StageReference> resolve_copy_from(const Dockerfile& dockerfile, int current_stage, std::string_view from) {
+    if (from.find('$') != from.npos)
+        return fail(ErrorKind::invalid_dockerfile, "variable expansion is not supported for --from, define a new stage with "
+                                                   "FROM using ARG from global scope as a workaround");
     int number = 0;
     const auto [end, error] = std::from_chars(from.data(), from.data() + from.size(), number);
     if (error == std::errc() && end == from.data() + from.size()) {
@@ -84,12 +87,14 @@ Result<StageReference> resolve_copy_from(const Dockerfile& dockerfile, int curre
     }
     const int stage = last_stage_named(dockerfile, ascii_lower(from));
     if (stage >= 0) return earlier_stage(stage, current_stage, from, "copy");
+    if (from == "scratch") return StageReference{StageReference::Kind::scratch, -1, {}};
     return StageReference{StageReference::Kind::image, -1, std::string(from)};
 }
 
 Result<StageReference> resolve_mount_from(const Dockerfile& dockerfile, int current_stage, std::string_view from) {
     const int stage = last_stage_named(dockerfile, ascii_lower(from));
     if (stage >= 0) return earlier_stage(stage, current_stage, from, "mount");
+    if (from == "scratch") return StageReference{StageReference::Kind::scratch, -1, {}};
     return StageReference{StageReference::Kind::image, -1, std::string(from)};
 }
 
@@ -99,7 +104,7 @@ Result<std::vector<std::string>> mount_sources(const RunInstruction& run) {
         std::string field; // CSV: quotes keep commas together, two quotes are one
         bool is_quoted = false;
         const auto end_field = [&] {
-            if (field.starts_with("from=")) sources.push_back(field.substr(5));
+            if (field.size() > 5 && ascii_lower(field.substr(0, 5)) == "from=") sources.push_back(field.substr(5));
             field.clear();
         };
         for (const char c : mount) {

@@ -25,10 +25,15 @@ std::optional<Instant> parse_rfc3339(std::string_view text) {
     std::int64_t nanoseconds = 0;
     if (*rest == '.') {
         std::int64_t unit = 100'000'000;
-        for (++rest; *rest >= '0' && *rest <= '9'; ++rest, unit /= 10) nanoseconds += (*rest - '0') * unit;
+        const char* const digits = ++rest;
+        for (; *rest >= '0' && *rest <= '9' && unit > 0; ++rest, unit /= 10) nanoseconds += (*rest - '0') * unit;
+        if (rest == digits) return std::nullopt;
     }
     if (std::string_view(rest) != "Z") return std::nullopt;
-    return Instant(std::chrono::seconds(timegm(&parts)) + std::chrono::nanoseconds(nanoseconds));
+    const int day = parts.tm_mday;
+    const auto seconds = timegm(&parts); // makes 2 March of 30 February
+    if (parts.tm_mday != day) return std::nullopt;
+    return Instant(std::chrono::seconds(seconds) + std::chrono::nanoseconds(nanoseconds));
 }
 
 } // namespace dbuild

@@ -37,7 +37,8 @@ struct ProgressStream::Impl {
     ProgressSink sink;
     json::stream_parser parser;
     bool is_inside_object = false;
-    std::string line; // of plain text
+    std::string line;   // of plain text
+    std::string object; // what of the current object was read, should it turn out to be text
 
     void take(const json::value& value) {
         const auto* status = value.if_object();
@@ -72,6 +73,7 @@ void ProgressStream::feed(std::string_view bytes) {
             if (impl_->line.empty() && next == '{') {
                 impl_->is_inside_object = true;
                 impl_->parser.reset();
+                impl_->object.clear();
                 continue;
             }
             bytes.remove_prefix(1);
@@ -85,9 +87,11 @@ void ProgressStream::feed(std::string_view bytes) {
         const auto used = impl_->parser.write_some(bytes.data(), bytes.size(), error);
         if (error) { // no JSON after all: the rest of the line is text
             impl_->is_inside_object = false;
-            impl_->line += ' ';
+            impl_->line = impl_->object.empty() ? std::string(1, '{') : impl_->object;
+            if (impl_->object.empty()) bytes.remove_prefix(1);
             continue;
         }
+        impl_->object += bytes.substr(0, used);
         bytes.remove_prefix(used);
         if (impl_->parser.done()) {
             impl_->take(impl_->parser.release());

@@ -4,6 +4,8 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
+
 using namespace dbuild;
 
 TEST_SUITE_BEGIN("support/time");
@@ -21,7 +23,7 @@ TEST_CASE("zero to nine digits of a second are read") {
 }
 
 TEST_CASE("any other text is nothing") {
-    for (const auto* text : {"", "now", "2026-11-21", "2026-11-21T05:43:13", "2026-11-21T05:43:13+01:00", "2026-11-21 05:43:13Z",
+    for (const std::string text : {"", "now", "2026-11-21", "2026-11-21T05:43:13", "2026-11-21T05:43:13+01:00", "2026-11-21 05:43:13Z",
                              "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z", "2026-11-21T24:00:00Z", "2026-11-21T05:60:00Z",
                              "2026-11-21T05:43:13.Z", "2026-11-21T05:43:13.1234567890Z", "2026-11-21T05:43:13Zx",
                              "2026-11-21T05:43:-3Z"}) {
