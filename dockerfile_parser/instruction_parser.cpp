@@ -303,6 +303,7 @@ Result<Body> parse_instruction_body(const SyntaxNode& node) {
     if (parser != body_parsers().end()) return parser->second(node);
     std::vector<std::string> known = {"FROM"};
     for (const auto& [keyword, unused] : body_parsers()) known.push_back(keyword);
+    std::sort(known.begin(), known.end()); // the first of several equally near ones is suggested
     return invalid(fmt::format("unknown instruction: {}{}", node.keyword,
                                suggestion(node.keyword, known, CaseRule::insensitive)));
 }

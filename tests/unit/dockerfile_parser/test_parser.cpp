@@ -51,8 +51,8 @@ TEST_SUITE("dockerfile_parser/parser") {
         CHECK(error_of("RUN a\n").message.ends_with("no build stage in current context"));
     }
     TEST_CASE("an unknown instruction is refused on its line with the nearest keyword") {
-        const Error error = error_of("FROM a\n\nRNU b\n");
-        CHECK(error.message == "dockerfile parse error on line 3: unknown instruction: RNU (did you mean RUN?)");
+        const Error error = error_of("FROM a\n\nRUNN b\n");
+        CHECK(error.message == "dockerfile parse error on line 3: unknown instruction: RUNN (did you mean RUN?)");
         CHECK(error.where->first_line == 3);
     }
     TEST_CASE("a syntax error of a later line wins over an unknown instruction") {
