@@ -26,8 +26,8 @@ public:
     using PathPredicate = std::function<bool(std::string_view)>;
 
     /// In:      root — the context's folder.
-    ///          is_ignored, can_skip_directory — of a path below the root; empty functions ignore nothing.
-    /// Errors:  not_found — no such folder; unavailable.
+    ///          is_ignored, can_skip_directory — of a path below the root; both callable.
+    /// Errors:  unavailable — `root` is no folder.
     static Result<ContextTree> open(std::filesystem::path root, PathPredicate is_ignored, PathPredicate can_skip_directory);
     ~ContextTree();
     ContextTree(ContextTree&&) noexcept;
@@ -35,7 +35,7 @@ public:
     /// The content that a COPY or ADD source selects; the same on every machine. Owners and times do not count.
     /// In:      source — expanded; may hold Go's wildcards.
     /// Errors:  not_found — a literal that is missing or ignored: `"/x": not found`; unavailable — a file that cannot be read;
-    ///          unsupported, invalid_dockerfile — as oci::select_paths.
+    ///          invalid_dockerfile — a malformed wildcard.
     /// Threads: one caller at a time; it hashes with two.
     Result<Digest> source_digest(std::string_view source);
 

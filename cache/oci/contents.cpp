@@ -234,8 +234,8 @@ Result<std::string> FileTree::resolve(std::string_view path) const {
         const auto next = done.empty() ? part : done + "/" + part;
         const auto* entry = find(next);
         if (!entry) {
-            const bool is_implied = std::any_of(entries_.lower_bound(next + "/"), entries_.end(),
-                                                [&](const auto& item) { return item.first.starts_with(next + "/"); });
+            const auto below = entries_.lower_bound(next + "/"); // a tar may leave out parent folders
+            const bool is_implied = below != entries_.end() && below->first.starts_with(next + "/");
             if (!is_implied) return fail(ErrorKind::not_found, "\"/" + clean_path(path) + "\": not found");
         }
         if (!entry || entry->type != EntryType::symlink) {

@@ -8,17 +8,40 @@
 namespace dbuild::cache::oci {
 namespace {
 
-bool is_path_character(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' || c == '/';
-}
 bool is_tag_character(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
 }
 
+bool is_edge(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
+
+/// Lower-case letters and digits, with ".", "_", "__" or any number of "-" between them.
+bool is_component(std::string_view text) {
+    if (text.empty() || !is_edge(text.front()) || !is_edge(text.back())) return false;
+    for (std::size_t i = 0; i < text.size();) {
+        const auto begin = i;
+        while (i < text.size() && !is_edge(text[i])) ++i;
+        const auto separator = text.substr(begin, i - begin);
+        const bool is_dashes = separator.find_first_not_of('-') == separator.npos;
+        if (!is_dashes && separator != "." && separator != "_" && separator != "__") return false;
+        while (i < text.size() && is_edge(text[i])) ++i;
+    }
+    return true;
+}
+
 bool is_path(std::string_view path) {
-    auto is_edge = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
-    return !path.empty() && is_edge(path.front()) && is_edge(path.back()) && path.find("//") == path.npos &&
-           std::all_of(path.begin(), path.end(), is_path_character);
+    for (;;) {
+        const auto slash = path.find('/');
+        if (!is_component(path.substr(0, slash))) return false;
+        if (slash == path.npos) return true;
+        path = path.substr(slash + 1);
+    }
+}
+
+/// A host name or address, perhaps with a port. Which name it is, the engine finds out.
+bool is_domain(std::string_view text) {
+    const auto is_allowed = [](char c) { return is_tag_character(c) || c == ':' || c == '[' || c == ']'; };
+    return !text.empty() && text.front() != '-' && text.front() != ':' && text.front() != '.' &&
+           std::all_of(text.begin(), text.end(), is_allowed);
 }
 
 } // namespace
@@ -41,9 +64,10 @@ Result<ImageReference> ImageReference::parse(std::string_view text) {
     }
     if (const auto slash = rest.find('/'); slash != rest.npos) {
         const auto first = rest.substr(0, slash);
-        const bool is_domain = first == "localhost" || first.find_first_of(".:") != first.npos ||
-                               std::any_of(first.begin(), first.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
-        if (is_domain) {
+        const bool names_domain = first == "localhost" || first.find_first_of(".:") != first.npos ||
+                                  std::any_of(first.begin(), first.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+        if (names_domain) {
+            if (!is_domain(first)) return invalid();
             reference.domain = first == "index.docker.io" ? "docker.io" : first;
             rest = rest.substr(slash + 1);
         }

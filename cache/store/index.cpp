@@ -37,7 +37,8 @@ public:
         return *this;
     }
     Query& bind(std::string_view text) {
-        sqlite3_bind_text(statement_, ++bound_, text.data(), static_cast<int>(text.size()), SQLITE_TRANSIENT);
+        sqlite3_bind_text(statement_, ++bound_, text.data() ? text.data() : "", // null would bind NULL
+                           static_cast<int>(text.size()), SQLITE_TRANSIENT);
         return *this;
     }
     Query& bind_blob(std::string_view bytes) {

@@ -50,7 +50,7 @@ public:
     Status use_steps(std::span<const StepKey> keys, std::string_view scope);
 
     Status record_layer(const Digest& diff_id, std::uint64_t size, const oci::TableOfContents& contents);
-    /// Holds nothing if the layer was never recorded.
+    /// Holds nothing if the layer was never recorded. Errors: besides, corrupt — the stored contents are damaged.
     Result<std::optional<oci::TableOfContents>> find_contents(const Digest& diff_id);
     Result<std::optional<std::uint64_t>> find_layer_size(const Digest& diff_id);
 
