@@ -32,8 +32,11 @@ int run(int count, char** words) {
 } // namespace
 
 int main(int count, char** words) {
-    std::signal(SIGINT, note_signal);
-    std::signal(SIGTERM, note_signal);
+    struct sigaction action {};
+    action.sa_handler = note_signal;
+    action.sa_flags = static_cast<int>(SA_RESETHAND); // the first signal asks for an orderly end, the second one ends
+    sigaction(SIGINT, &action, nullptr);
+    sigaction(SIGTERM, &action, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
     try {
         return run(count, words);
