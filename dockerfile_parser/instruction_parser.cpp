@@ -3,6 +3,7 @@
 #include "dockerfile_parser/instruction_parser.hpp"
 
 #include "dockerfile_parser/flags.hpp"
+#include "dockerfile_parser/run_mount.hpp"
 #include "dockerfile_parser/unicode.hpp"
 #include "dockerfile_parser/words.hpp"
 
@@ -82,15 +83,6 @@ Result<Body> parse_label(const SyntaxNode& node) {
     return LabelInstruction{std::move(pairs)};
 }
 
-Status check_mount(std::string_view mount) {
-    DBUILD_TRY_ASSIGN(const auto fields, split_mount_fields(mount));
-    for (const std::string& field : fields) {
-        if (ascii_lower(field).starts_with("from=") && field.find('$') != std::string::npos)
-            return invalid("'from' doesn't support variable expansion, define alias stage instead");
-    }
-    return {};
-}
-
 Result<Body> parse_run(const SyntaxNode& node) {
     RunInstruction result;
     DBUILD_TRY(FlagSet()
@@ -99,7 +91,7 @@ Result<Body> parse_run(const SyntaxNode& node) {
                    .add("security", result.security)
                    .add("device", result.devices)
                    .parse(node.flags));
-    for (const std::string& mount : result.mounts) DBUILD_TRY(check_mount(mount));
+    for (const std::string& mount : result.mounts) DBUILD_TRY(mount_from(mount));
     result.command = command_line(node, 0);
     // BuildKit fails only when the step is reached; its answer is then the right one in every case.
     if (node.is_json && node.words.empty()) return fail(ErrorKind::unsupported, "RUN with an empty JSON array");
@@ -306,35 +298,6 @@ Result<Body> parse_instruction_body(const SyntaxNode& node) {
     std::sort(known.begin(), known.end()); // the first of several equally near ones is suggested
     return invalid(fmt::format("unknown instruction: {}{}", node.keyword,
                                suggestion(node.keyword, known, CaseRule::insensitive)));
-}
-
-Result<std::vector<std::string>> split_mount_fields(std::string_view mount) {
-    std::vector<std::string> fields;
-    for (;;) {
-        std::string field;
-        if (mount.starts_with('"')) {
-            std::size_t i = 1;
-            for (;; ++i) {
-                if (i >= mount.size()) return invalid("invalid --mount: missing \" in quoted field");
-                if (mount[i] != '"') {
-                    field += mount[i];
-                } else if (i + 1 < mount.size() && mount[i + 1] == '"') {
-                    field += mount[i++];
-                } else {
-                    break;
-                }
-            }
-            mount.remove_prefix(i + 1);
-            if (!mount.empty() && mount[0] != ',') return invalid("invalid --mount: extraneous \" in quoted field");
-        } else {
-            field = mount.substr(0, mount.find(','));
-            if (field.find('"') != std::string::npos) return invalid("invalid --mount: bare \" in non-quoted field");
-            mount.remove_prefix(field.size());
-        }
-        fields.push_back(std::move(field));
-        if (mount.empty()) return fields;
-        mount.remove_prefix(1);
-    }
 }
 
 } // namespace dbuild::dockerfile_parser

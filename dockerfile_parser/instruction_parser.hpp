@@ -16,7 +16,4 @@ Result<FromInstruction> parse_from(const SyntaxNode& node);
 /// Errors:  invalid_dockerfile without `where`; unsupported — RUN with an empty JSON array.
 Result<decltype(Instruction::body)> parse_instruction_body(const SyntaxNode& node);
 
-/// The fields of a --mount value: CSV with double quotes, as Go's encoding/csv reads one record.
-Result<std::vector<std::string>> split_mount_fields(std::string_view mount);
-
 } // namespace dbuild::dockerfile_parser

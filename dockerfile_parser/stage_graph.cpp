@@ -3,6 +3,7 @@
 
 #include "dockerfile_parser/expansion.hpp"
 #include "dockerfile_parser/flags.hpp"
+#include "dockerfile_parser/run_mount.hpp"
 #include "dockerfile_parser/unicode.hpp"
 
 #include <algorithm>
@@ -46,33 +47,41 @@ Result<int> find_target(const Dockerfile& dockerfile, std::string_view target) {
                                                    suggestion(target, names, CaseRule::insensitive));
 }
 
-/// Stages that the instructions of a stage read from, in order.
-Result<std::vector<int>> read_stages(const Dockerfile& dockerfile, const Stage& stage) {
-    std::vector<int> read;
+/// What the instructions of a stage read from, in order.
+Result<std::vector<StageReference>> read_sources(const Dockerfile& dockerfile, const Stage& stage) {
+    std::vector<StageReference> sources;
     for (const auto& instruction : stage.instructions) {
         std::vector<Result<StageReference>> references;
         if (const auto* copy = std::get_if<CopyInstruction>(&instruction.body); copy && !copy->from.empty())
             references.push_back(resolve_copy_from(dockerfile, stage.index, copy->from));
         if (const auto* run = std::get_if<RunInstruction>(&instruction.body)) {
-            auto sources = mount_sources(*run);
-            if (!sources) {
-                sources.error().where = instruction.where;
-                return fail(std::move(sources).error());
+            auto names = mount_sources(*run);
+            if (!names) {
+                names.error().where = instruction.where;
+                return fail(std::move(names).error());
             }
-            for (const auto& source : *sources) references.push_back(resolve_mount_from(dockerfile, stage.index, source));
+            for (const auto& name : *names) references.push_back(resolve_mount_from(dockerfile, stage.index, name));
         }
         for (auto& reference : references) {
             if (!reference) {
                 reference.error().where = instruction.where;
                 return fail(std::move(reference).error());
             }
-            if (reference->kind == StageReference::Kind::stage) read.push_back(reference->stage_index);
+            sources.push_back(std::move(*reference));
         }
     }
-    return read;
+    return sources;
 }
 
 } // namespace
+
+std::vector<int> StageNode::read_stages() const {
+    std::vector<int> stages;
+    if (base.kind == StageReference::Kind::stage) stages.push_back(base.stage_index);
+    for (const auto& source : sources)
+        if (source.kind == StageReference::Kind::stage) stages.push_back(source.stage_index);
+    return stages;
+}
 
 Result<StageReference> resolve_copy_from(const Dockerfile& dockerfile, int current_stage, std::string_view from) {
     if (from.find('$') != from.npos)
@@ -101,22 +110,8 @@ Result<StageReference> resolve_mount_from(const Dockerfile& dockerfile, int curr
 Result<std::vector<std::string>> mount_sources(const RunInstruction& run) {
     std::vector<std::string> sources;
     for (const auto& mount : run.mounts) {
-        std::string field; // CSV: quotes keep commas together, two quotes are one
-        bool is_quoted = false;
-        const auto end_field = [&] {
-            if (field.size() > 5 && ascii_lower(field.substr(0, 5)) == "from=") sources.push_back(field.substr(5));
-            field.clear();
-        };
-        for (const char c : mount) {
-            if (c == '"')
-                is_quoted = !is_quoted;
-            else if (c == ',' && !is_quoted)
-                end_field();
-            else
-                field += c;
-        }
-        if (is_quoted) return fail(ErrorKind::invalid_dockerfile, "failed to parse csv mounts: extraneous or missing \" in quoted-field");
-        end_field();
+        DBUILD_TRY_ASSIGN(auto from, mount_from(mount));
+        if (!from.empty()) sources.push_back(std::move(from));
     }
     return sources;
 }
@@ -171,7 +166,6 @@ Result<StageGraph> build_stage_graph(const Dockerfile& dockerfile, std::string_v
         return found == globals.end() ? std::nullopt : std::optional(found->second);
     };
     StageGraph graph;
-    std::vector<std::vector<int>> reads;
     for (const auto& stage : dockerfile.stages) {
         const auto at_stage = [&](Error error) {
             error.where = stage.where;
@@ -183,11 +177,9 @@ Result<StageGraph> build_stage_graph(const Dockerfile& dockerfile, std::string_v
             return at_stage({ErrorKind::invalid_dockerfile, "base name (" + stage.from.image + ") should not be blank", {}, {}});
         auto stage_platform = expand_word(stage.from.platform, lookup, dockerfile.escape);
         if (!stage_platform) return at_stage(std::move(stage_platform).error());
-        StageNode node{stage.index, stage.from.stage_name, *stage_platform, resolve_base(dockerfile, stage.index, *base)};
-        DBUILD_TRY_ASSIGN(auto needed, read_stages(dockerfile, stage));
-        if (node.base.kind == StageReference::Kind::stage) needed.push_back(node.base.stage_index);
+        StageNode node{stage.index, stage.from.stage_name, *stage_platform, resolve_base(dockerfile, stage.index, *base), {}};
+        DBUILD_TRY_ASSIGN(node.sources, read_sources(dockerfile, stage));
         graph.stages.push_back(std::move(node));
-        reads.push_back(std::move(needed));
     }
     DBUILD_TRY_ASSIGN(graph.target, find_target(dockerfile, target));
     // References only go backwards, so file order puts dependencies first.
@@ -195,7 +187,8 @@ Result<StageGraph> build_stage_graph(const Dockerfile& dockerfile, std::string_v
     is_needed[static_cast<std::size_t>(graph.target)] = true;
     for (int index = graph.target; index >= 0; --index)
         if (is_needed[static_cast<std::size_t>(index)])
-            for (const int other : reads[static_cast<std::size_t>(index)]) is_needed[static_cast<std::size_t>(other)] = true;
+            for (const int other : graph.stages[static_cast<std::size_t>(index)].read_stages())
+                is_needed[static_cast<std::size_t>(other)] = true;
     for (int index = 0; index <= graph.target; ++index)
         if (is_needed[static_cast<std::size_t>(index)]) graph.needed.push_back(index);
     return graph;

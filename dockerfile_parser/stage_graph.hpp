@@ -25,6 +25,9 @@ struct StageNode {
     std::string name;     // may be empty
     std::string platform; // expanded --platform, may be empty
     StageReference base;
+    std::vector<StageReference> sources; // what COPY --from and RUN --mount=from name, in order, perhaps repeated
+
+    std::vector<int> read_stages() const; // its base and sources that are stages, perhaps repeated
 };
 
 struct StageGraph {

@@ -79,7 +79,6 @@ TEST_SUITE("dockerfile_parser/instruction_parser") {
         CHECK(error("RUN --mount=type=bind,from=$X,target=/x a") ==
               "'from' doesn't support variable expansion, define alias stage instead");
         CHECK(error("RUN --mount='type=bind,\"x' a").starts_with("invalid --mount"));
-        CHECK(split_mount_fields("a,\"b,\"\"c\",d").value() == Words{"a", "b,\"c", "d"});
     }
     TEST_CASE("RUN with an empty array is left to BuildKit") {
         const auto file = parse_dockerfile("FROM a\nRUN []\n", "Dockerfile");
