@@ -18,6 +18,9 @@ struct StageReference {
     Kind kind = Kind::image;
     int stage_index = -1; // for stage
     std::string image;    // for image: the reference as written, after expansion
+
+    static StageReference to_stage(int index) { return {Kind::stage, index, {}}; }
+    friend bool operator==(const StageReference&, const StageReference&) = default;
 };
 
 struct StageNode {

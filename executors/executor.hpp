@@ -5,10 +5,10 @@
 
 #include "cache/oci/image.hpp"
 #include "cache/oci/layer_tar.hpp"
+#include "support/process.hpp"
 #include "support/result.hpp"
 #include "support/time.hpp"
 
-#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <functional>
@@ -57,7 +57,9 @@ struct Segment {
     std::filesystem::path context;  // the build context; empty: none is needed
     std::string context_digest;     // of what the segment reads from it; part of the name the engine sees
     std::string ignore_patterns;    // text of the .dockerignore in force
-    bool ignores_engine_cache = false;
+    std::vector<std::string> secrets;    // as `docker buildx build --secret` takes them; values never pass through dbuild
+    std::vector<std::string> ssh_agents; // as --ssh takes them
+    bool ignores_engine_cache = false;   // runs every step, and empties the cache mounts that they use
 };
 
 /// A layer that an executor made; `blob` is a plain or compressed tar that lives until the SegmentRun is destroyed.
@@ -73,10 +75,11 @@ struct StepFailure {
     std::string message;
 };
 
-/// Result of a segment: the layers of its leading layer-making steps; all of them unless `failure` is set.
+/// Result of a segment: the layers of its leading layer-making steps; all of them unless it failed or was cancelled.
 struct SegmentResult {
     std::vector<MadeLayer> layers;
     std::optional<StepFailure> failure;
+    bool was_cancelled = false;
     std::shared_ptr<void> files; // keeps the blobs; shared with nobody else
 };
 
@@ -95,9 +98,11 @@ class Executor {
 public:
     virtual ~Executor() = default;
     virtual std::string_view name() const = 0; // as in the report: "buildx"
-    /// Errors: unsupported — this engine cannot do what the executor needs; unavailable; interrupted; internal — the layers do not fit the instructions.
-    /// A failing instruction is no error of this call.
-    virtual Result<SegmentResult> run(const Segment& segment, const SegmentObserver& observer, const LayerReader& read_layer) = 0;
+    /// Errors:  unsupported — this engine cannot do what the executor needs; unavailable; internal — the layers do not fit the
+    ///          instructions; what read_layer fails with. A failing instruction and a cancelled run are no error of this call.
+    /// Threads: any number of calls at once. When is_cancelled says so, the run ends, and what was finished is kept.
+    virtual Result<SegmentResult> run(const Segment& segment, const SegmentObserver& observer, const LayerReader& read_layer,
+                                      const CancelCheck& is_cancelled) = 0;
 };
 
 } // namespace dbuild::executors

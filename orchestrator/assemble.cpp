@@ -20,11 +20,6 @@ std::vector<const PlannedStage*> ancestry(const Planner& planner, int stage) {
     }
 }
 
-const BaseImage* base_of(const Project& project, const PlannedStage& root) {
-    if (root.stage->base.kind != parser::StageReference::Kind::image) return nullptr;
-    return &project.bases.at(root.stage->base.image);
-}
-
 /// The history of the base, then of every instruction. Metadata takes the time of the layer before it.
 void append_history(const std::vector<const PlannedStage*>& stages, oci::ImageConfig& config) {
     std::string last = config.history.empty() ? config.created : config.history.back().created;
@@ -47,31 +42,27 @@ void append_history(const std::vector<const PlannedStage*>& stages, oci::ImageCo
 } // namespace
 
 Result<std::vector<executors::RootLayer>> root_layers(const Parts& parts, const Project& project, const Planner& planner,
-                                                      int stage) {
+                                                      const parser::StageReference& source) {
+    const auto* base = project.base_below(source);
+    const bool is_stage = source.kind == parser::StageReference::Kind::stage;
+    const auto diff_ids = is_stage ? planner.planned(source.stage_index).layers() : base->config.diff_ids;
     std::vector<executors::RootLayer> layers;
-    const auto& plan = planner.planned(stage);
-    const auto* base = base_of(project, *ancestry(planner, stage).front());
-    for (const auto& diff_id : plan.base_layers) {
+    for (const auto& diff_id : diff_ids) {
         DBUILD_TRY_ASSIGN(const auto size, parts.index->find_layer_size(diff_id));
         if (!size) return fail(ErrorKind::corrupt, "cache index: layer " + diff_id.to_string() + " is not recorded");
         const bool is_of_base = base && layers.size() < base->layers.size();
         layers.push_back({diff_id, *size, is_of_base ? base->layers[layers.size()] : oci::uncompressed_layer(diff_id, *size)});
-    }
-    for (const auto& step : plan.steps) {
-        if (!step.record) continue;
-        layers.push_back({step.record->diff_id, step.record->layer_bytes,
-                          oci::uncompressed_layer(step.record->diff_id, step.record->layer_bytes)});
     }
     return layers;
 }
 
 Result<AssembledImage> assemble(const Parts& parts, const Project& project, const Planner& planner, int stage) {
     AssembledImage image;
-    DBUILD_TRY_ASSIGN(image.root.layers, root_layers(parts, project, planner, stage));
+    DBUILD_TRY_ASSIGN(image.root.layers, root_layers(parts, project, planner, parser::StageReference::to_stage(stage)));
     const auto stages = ancestry(planner, stage);
     image.config = stages.back()->stage->final.config;
     image.config.created.clear();
-    if (const auto* base = base_of(project, *stages.front())) {
+    if (const auto* base = project.base_below(stages.front()->stage->base)) {
         image.config.created = base->config.created;
         image.config.diff_ids = base->config.diff_ids;
         image.config.history = base->config.history;

@@ -16,10 +16,10 @@ struct AssembledImage {
     Digest config_digest, manifest_digest;
 };
 
-/// The layers of a complete plan with the descriptors that an engine may know them by.
+/// The layers of an image, or of a stage as far as it has results, with the descriptors that an engine may know them by.
 /// Errors: unavailable — the index cannot be read; corrupt — a layer is not recorded.
 Result<std::vector<executors::RootLayer>> root_layers(const Parts& parts, const Project& project, const Planner& planner,
-                                                      int stage);
+                                                      const dockerfile_parser::StageReference& source);
 
 /// In: stage — index of a complete stage. Errors: as root_layers.
 Result<AssembledImage> assemble(const Parts& parts, const Project& project, const Planner& planner, int stage);

@@ -8,6 +8,7 @@
 #include "orchestrator/engine_client.hpp"
 #include "orchestrator/progress/reporter.hpp"
 
+#include <atomic>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -22,7 +23,10 @@ struct BuildOptions {
     std::map<std::string, std::string> build_arguments;
     std::string target;
     std::map<std::string, std::string> labels;
-    bool ignores_cache = false; // --no-cache
+    bool ignores_cache = false;               // --no-cache
+    std::vector<std::string> uncached_stages; // --no-cache-filter, in lower case
+    std::vector<std::string> secrets;         // --secret, as given
+    std::vector<std::string> ssh_agents;      // --ssh, as given
     std::filesystem::path image_id_file;
     bool is_quiet = false; // -q: only the image ID, on standard output
     std::string scope;     // empty: from the first tag, else the context's folder
@@ -37,6 +41,7 @@ struct Parts {
     executors::Executor* executor = nullptr;
     EngineClient* engine = nullptr;
     Reporter* reporter = nullptr;
+    const std::atomic<bool>* cancelled = nullptr; // set by a signal
 };
 
 } // namespace dbuild::orchestrator

@@ -29,6 +29,9 @@ struct Project {
 
     /// The error, with the excerpt of the Dockerfile where it has a place in it.
     Error explained(Error error) const;
+    /// The image at the bottom of a stage's ancestry, or the image itself; null below scratch.
+    BaseImage* base_below(const dockerfile_parser::StageReference& from);
+    const BaseImage* base_below(const dockerfile_parser::StageReference& from) const;
 };
 
 /// Reads, parses, resolves the base images, and evaluates every needed stage.
@@ -46,8 +49,15 @@ struct PlannedStep {
     std::optional<cache::store::StepRecord> record; // hits
 };
 
+/// Why a step may be what it was: its key, and what went into it as readable lines.
+struct KeyedStep {
+    cache::StepKey key;
+    std::string ingredients;
+};
+
 struct PlannedStage {
     const ResolvedStage* stage = nullptr;
+    bool is_forced = false;                  // its steps run whatever the cache holds (--no-cache, --no-cache-filter)
     std::vector<Digest> base_layers;         // diff_ids below the stage's first step
     std::vector<PlannedStep> steps;
     std::optional<cache::Chain> final_chain; // known when nothing is missing
@@ -57,36 +67,37 @@ struct PlannedStage {
     std::vector<Digest> layers() const;
 };
 
+class KeyMaker;
+
 class Planner {
 public:
-    Planner(const Parts& parts, Project& project) : parts_(parts), project_(project) {}
+    Planner(const Parts& parts, Project& project);
+    ~Planner();
 
     /// Plans one stage; the stages that it needs were planned before. Planning again replaces the old plan.
     Result<const PlannedStage*> plan_stage(int index);
     const PlannedStage& planned(int index) const { return plans_.at(index); }
 
-    /// The chain before the first step of a stage; nothing while its parent stage is incomplete.
-    Result<std::optional<cache::Chain>> initial_chain(const ResolvedStage& stage);
+    /// The chain before a step all of whose predecessors have records. Errors: internal — its base stage is incomplete.
+    Result<cache::Chain> chain_before(int stage, std::size_t step) const;
 
-    /// Key and ingredients of a layer-making step.
-    /// Out: nothing when a stage that it copies from is incomplete.
+    /// Key and ingredients of a layer-making step as it is now; nothing when a stage that it reads from is incomplete.
     /// Errors: not_found — a source that does not exist, with `where`.
-    struct Keyed {
-        cache::StepKey key;
-        std::string ingredients;
-    };
-    Result<std::optional<Keyed>> key_of(const ResolvedStep& step, const cache::Chain& before);
+    Result<std::optional<KeyedStep>> key_of(int stage, std::size_t step, const cache::Chain& before);
 
     /// Records that a step was made, so that the stage goes on from there.
-    void set_made(int stage, std::size_t step, Keyed keyed, cache::store::StepRecord record);
+    void set_made(int stage, std::size_t step, KeyedStep keyed, cache::store::StepRecord record);
     void set_complete(int stage, const cache::Chain& chain);
 
 private:
-    Result<Digest> stage_selection(int stage, const std::string& source);
+    std::optional<cache::Chain> initial_chain(const ResolvedStage& stage) const;
+    Result<PlannedStep> plan_step(const PlannedStage& plan, std::size_t step, const cache::Chain& before);
+    bool is_forced(const ResolvedStage& stage) const;
 
     const Parts& parts_;
     Project& project_;
     std::map<int, PlannedStage> plans_;
+    std::unique_ptr<KeyMaker> keys_;
 };
 
 } // namespace dbuild::orchestrator

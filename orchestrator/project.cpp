@@ -92,7 +92,7 @@ std::string default_scope(const BuildOptions& options) {
     return options.target.empty() ? scope : scope + "/" + options.target;
 }
 
-/// Familiar reference of a base image. Errors: invalid_dockerfile.
+/// Familiar reference of an image. Errors: invalid_dockerfile.
 Result<std::string> base_reference(const std::string& image, const SourceSpan& where) {
     auto reference = cache::oci::ImageReference::parse(image);
     if (!reference) return fail(ErrorKind::invalid_dockerfile, reference.error().message, where);
@@ -103,10 +103,14 @@ Status find_base_images(const Parts& parts, Project& project) {
     std::set<std::string> references;
     for (const int index : project.graph.needed) {
         auto& node = project.graph.stages[static_cast<std::size_t>(index)];
-        if (node.base.kind != parser::StageReference::Kind::image) continue;
-        DBUILD_TRY_ASSIGN(node.base.image,
-                          base_reference(node.base.image, project.dockerfile->stages[static_cast<std::size_t>(index)].where));
-        references.insert(node.base.image);
+        const auto& where = project.dockerfile->stages[static_cast<std::size_t>(index)].where;
+        std::vector<parser::StageReference*> sources = {&node.base};
+        for (auto& source : node.sources) sources.push_back(&source);
+        for (auto* source : sources) {
+            if (source->kind != parser::StageReference::Kind::image) continue;
+            DBUILD_TRY_ASSIGN(source->image, base_reference(source->image, where));
+            references.insert(source->image);
+        }
     }
     if (references.empty()) return {};
     DBUILD_TRY_ASSIGN(project.bases, find_bases(parts, {references.begin(), references.end()}));

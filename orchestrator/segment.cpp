@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <array>
+#include <random>
+#include <set>
 
 namespace dbuild::orchestrator {
 namespace {
@@ -14,13 +16,28 @@ namespace {
 namespace parser = dockerfile_parser;
 
 /// Source text of a COPY with the value of its --from flag replaced. Flags come first, so the first one is it.
-std::string with_source_name(std::string text, const std::string& name) {
+std::string with_copy_source(std::string text, const std::string& name) {
     constexpr std::string_view flag = "--from=";
     const auto at = text.find(flag);
     if (at == text.npos) return text;
     const auto begin = at + flag.size();
     const auto end = std::min(text.find_first_of(" \t\n", begin), text.size());
     return text.replace(begin, end - begin, name);
+}
+
+/// Source text of a RUN with another name of what a mount comes from.
+std::string with_mount_source(std::string text, const std::string& mount, const std::string& name) {
+    const auto replaced = parser::with_mount_from(mount, name);
+    for (auto at = text.find(mount); at != text.npos; at = text.find(mount, at + replaced.size()))
+        text.replace(at, mount.size(), replaced);
+    return text;
+}
+
+/// A RUN that the engine cannot answer from its own cache: an optional secret that nobody has makes a new key there, and
+/// unlike --no-cache it keeps the cache mounts (design §5, 8).
+std::string forced(std::string text, const std::string& nonce) {
+    constexpr std::size_t keyword_length = 3; // "RUN" in any case
+    return text.insert(keyword_length, fmt::format(" --mount=type=secret,id=dbuild-{}", nonce));
 }
 
 /// ENV, USER and SHELL change what a later RUN or COPY does; other metadata cannot, and WORKDIR / makes no layer but counts.
@@ -50,15 +67,7 @@ public:
             if (matters_to_later_steps(instruction)) push(instruction.source, false, origin);
             return true;
         }
-        std::string text = instruction.source;
-        if (const auto* copy = std::get_if<CopyOperation>(&planned.step->operation)) {
-            if (copy->is_from_context) {
-                DBUILD_TRY(use_context(*copy));
-            } else {
-                DBUILD_TRY_ASSIGN(const auto name, add_source(copy->from.stage_index));
-                text = with_source_name(std::move(text), name);
-            }
-        }
+        DBUILD_TRY_ASSIGN(auto text, text_of(*planned.step));
         push(std::move(text), true, origin);
         return true;
     }
@@ -99,24 +108,51 @@ private:
         return true;
     }
 
-    Status use_context(const CopyOperation& copy) {
+    /// The instruction as the executor gets it: as written, but for the names of what it reads from.
+    Result<std::string> text_of(const ResolvedStep& step) {
+        std::string text = step.instruction->source;
+        if (const auto* copy = std::get_if<CopyOperation>(&step.operation)) {
+            if (copy->from) {
+                DBUILD_TRY_ASSIGN(const auto name, add_source(*copy->from));
+                return with_copy_source(std::move(text), name);
+            }
+            for (const auto& source : copy->sources) DBUILD_TRY(use_context(source));
+        }
+        if (const auto* run = std::get_if<RunOperation>(&step.operation)) {
+            for (const auto& mount : run->mounts) {
+                if (mount.from) {
+                    DBUILD_TRY_ASSIGN(const auto name, add_source(*mount.from));
+                    text = with_mount_source(std::move(text), mount.written, name);
+                } else if (mount.mount.type == parser::MountType::bind) {
+                    DBUILD_TRY(use_context(mount.mount.source));
+                }
+                if (mount.mount.type == parser::MountType::secret) out_.segment.secrets = project_.options.secrets;
+                if (mount.mount.type == parser::MountType::ssh) out_.segment.ssh_agents = project_.options.ssh_agents;
+            }
+            if (planner_.planned(stage_).is_forced && !out_.segment.ignores_engine_cache)
+                text = forced(std::move(text), nonce_);
+        }
+        return text;
+    }
+
+    Status use_context(const std::string& source) {
         out_.segment.context = project_.options.context;
         out_.segment.ignore_patterns = project_.ignore_source;
-        for (const auto& source : copy.sources) {
-            DBUILD_TRY_ASSIGN(const auto digest, project_.context->source_digest(source));
-            context_reads_ += source + '\0' + digest.hex();
-        }
+        DBUILD_TRY_ASSIGN(const auto digest, project_.context->source_digest(source));
+        context_reads_ += source + '\0' + digest.hex();
         return {};
     }
 
-    Result<std::string> add_source(int stage) {
-        const auto name = fmt::format("dbuild-source-{}", stage);
-        if (std::find(out_.source_stages.begin(), out_.source_stages.end(), stage) != out_.source_stages.end()) return name;
+    Result<std::string> add_source(const parser::StageReference& from) {
+        const auto known = std::find(out_.sources.begin(), out_.sources.end(), from);
+        const auto name = fmt::format("dbuild-source-{}", known - out_.sources.begin());
+        if (known != out_.sources.end()) return name;
         executors::SegmentSource source{name, {}};
-        DBUILD_TRY_ASSIGN(source.root.layers, root_layers(parts_, project_, planner_, stage));
-        source.root.config = project_.stages.at(stage).final.config;
+        DBUILD_TRY_ASSIGN(source.root.layers, root_layers(parts_, project_, planner_, from));
+        const bool is_stage = from.kind == parser::StageReference::Kind::stage;
+        source.root.config = is_stage ? project_.stages.at(from.stage_index).final.config : project_.bases.at(from.image).config;
         out_.segment.sources.push_back(std::move(source));
-        out_.source_stages.push_back(stage);
+        out_.sources.push_back(from);
         return name;
     }
 
@@ -125,8 +161,28 @@ private:
     const Planner& planner_;
     int stage_;
     PreparedSegment& out_;
+    std::string nonce_ = fmt::format("{:08x}{:08x}", std::random_device()(), std::random_device()()); // of forced RUNs
     std::string context_reads_;
 };
+
+std::set<std::string> cache_ids(const ResolvedStage& stage) {
+    std::set<std::string> ids;
+    for (const auto& step : stage.steps)
+        if (const auto* run = std::get_if<RunOperation>(&step.operation))
+            for (const auto& mount : run->mounts)
+                if (!mount.cache_id.empty()) ids.insert(mount.cache_id);
+    return ids;
+}
+
+/// --no-cache empties the cache mounts of its build. The first stage that mounts one does so; a later one must find what
+/// that stage left there.
+bool shares_caches(const Project& project, int stage) {
+    const auto own = cache_ids(project.stages.at(stage));
+    return std::any_of(project.stages.begin(), project.stages.find(stage), [&](const auto& earlier) {
+        const auto others = cache_ids(earlier.second);
+        return std::any_of(others.begin(), others.end(), [&](const auto& id) { return own.contains(id); });
+    });
+}
 
 /// Proxy settings reach RUN without being declared, and are in no key.
 void add_proxy_arguments(const Project& project, executors::Segment& segment) {
@@ -148,13 +204,13 @@ Result<PreparedSegment> make_segment(const Parts& parts, const Project& project,
     prepared.end = first;
     if (first == plan.steps.size()) return prepared;
     auto& segment = prepared.segment;
-    DBUILD_TRY_ASSIGN(segment.root.layers, root_layers(parts, project, planner, stage));
+    DBUILD_TRY_ASSIGN(segment.root.layers, root_layers(parts, project, planner, parser::StageReference::to_stage(stage)));
     std::size_t below = plan.base_layers.size();
     for (std::size_t i = 0; i < first; ++i) below += plan.steps[i].record ? 1 : 0;
     segment.root.layers.resize(below);
     segment.root.config = plan.steps[first].step->before.config;
     segment.escape = project.dockerfile->escape;
-    segment.ignores_engine_cache = project.options.ignores_cache;
+    segment.ignores_engine_cache = project.options.ignores_cache && !shares_caches(project, stage);
     add_proxy_arguments(project, segment);
     SegmentMaker maker(parts, project, planner, stage, prepared);
     maker.declare_arguments(plan.steps[first].step->before, first);

@@ -13,7 +13,7 @@ namespace dbuild::orchestrator {
 struct PreparedSegment {
     executors::Segment segment;            // without steps when none of them makes a layer
     std::vector<std::size_t> origins;      // per segment step: index of the planned step it comes from
-    std::vector<int> source_stages;        // stages that the segment copies from
+    std::vector<dockerfile_parser::StageReference> sources; // what the segment reads from, each once
     std::size_t end = 0;                   // first planned step that is not in it
 };
 

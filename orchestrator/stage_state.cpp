@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/stage_state.hpp"
 
+#include "cache/oci/reference.hpp"
 #include "dockerfile_parser/expansion.hpp"
 
 #include <fmt/format.h>
@@ -172,24 +173,76 @@ private:
     }
 
     Status apply(const parser::RunInstruction& run, ResolvedStep& step) {
-        if (!run.mounts.empty()) return fail(ErrorKind::unsupported, "RUN --mount");
         if (!run.devices.empty()) return fail(ErrorKind::unsupported, "RUN --device");
-        if (!run.network.empty() && run.network != "default") return fail(ErrorKind::unsupported, "RUN --network=" + run.network);
+        if (!run.network.empty() && run.network != "default" && run.network != "none")
+            return fail(ErrorKind::unsupported, "RUN --network=" + run.network);
         if (!run.security.empty() && run.security != "sandbox") return fail(ErrorKind::unsupported, "RUN --security=" + run.security);
+        RunOperation operation;
+        if (run.network == "none") operation.network = run.network;
+        for (const auto& mount : run.mounts) {
+            DBUILD_TRY_ASSIGN(auto resolved, resolve_mount(mount, *step.instruction));
+            operation.mounts.push_back(std::move(resolved));
+        }
         auto command = run.command;
         if (!run.heredocs.empty()) {
             auto& line = command.words.front();
             if (line.starts_with("<<") && line.find_first_of(" \t;|&<>", 2) == line.npos) { // nothing but the heredoc
-                if (run.heredocs.front().body.starts_with("#!")) return fail(ErrorKind::unsupported, "RUN with a #! heredoc");
-                line = run.heredocs.front().body;
+                const auto& heredoc = run.heredocs.front();
+                if (heredoc.body.starts_with("#!")) {
+                    operation.script = heredoc.body;
+                    line = "/dev/pipes/" + heredoc.name;
+                } else {
+                    line = heredoc.body;
+                }
             } else {
                 for (const auto& heredoc : run.heredocs) line += "\n" + heredoc.body + heredoc.name;
             }
         }
-        RunOperation operation{command_words(command)};
+        operation.arguments = command_words(command);
         note(step, fmt::format("RUN {}{} # buildkit", argument_prefix(), fmt::join(operation.arguments, " ")), true);
         step.operation = std::move(operation);
         return {};
+    }
+
+    Result<MountOperation> resolve_mount(const std::string& written, const parser::Instruction& instruction) const {
+        MountOperation operation;
+        operation.written = written;
+        DBUILD_TRY_ASSIGN(operation.mount, parser::parse_run_mount(written, lookup(), inputs_.dockerfile->escape));
+        auto& mount = operation.mount;
+        const bool has_path = mount.type != parser::MountType::secret && mount.type != parser::MountType::ssh;
+        if (mount.target.empty() && has_path) return fail(ErrorKind::invalid_dockerfile, "invalid mount target \"\"");
+        if (!mount.target.empty()) operation.target = join_path(state_.working_dir(), mount.target);
+        if (operation.target == "/") return fail(ErrorKind::invalid_dockerfile, "invalid mount target \"/\"");
+        if (mount.type == parser::MountType::cache) operation.cache_id = mount.id.empty() ? operation.target : mount.id;
+        if (mount.type == parser::MountType::secret) {
+            operation.secret_id = !mount.id.empty() ? mount.id : !mount.source.empty() ? mount.source : base_name(mount.target);
+            if (operation.target.empty() && mount.environment_name.empty())
+                operation.target = "/run/secrets/" + base_name(operation.secret_id);
+        }
+        if (mount.type == parser::MountType::ssh) operation.secret_id = mount.id.empty() ? "default" : mount.id;
+        if (!mount.from.empty()) {
+            DBUILD_TRY_ASSIGN(operation.from, resolve_source(parser::resolve_mount_from(*inputs_.dockerfile, stage_, mount.from)));
+            // The executor gives the source another name, in this very text.
+            if (instruction.source.find(written) == std::string::npos)
+                return fail(ErrorKind::unsupported, "RUN --mount=" + written + ", written with escapes");
+        }
+        if (mount.source.find_first_of("*?[\\") != std::string::npos)
+            return fail(ErrorKind::unsupported, "RUN --mount with wildcard characters in its source");
+        return operation;
+    }
+
+    static std::string base_name(std::string_view path) { return std::filesystem::path(path).filename().string(); }
+
+    /// An image gets its familiar name, under which the project keeps it.
+    static Result<parser::StageReference> resolve_source(Result<parser::StageReference> from) {
+        if (!from) return from;
+        if (from->kind == parser::StageReference::Kind::scratch) return fail(ErrorKind::unsupported, "a source that is scratch");
+        if (from->kind == parser::StageReference::Kind::image) {
+            const auto reference = cache::oci::ImageReference::parse(from->image);
+            if (!reference) return fail(ErrorKind::invalid_dockerfile, reference.error().message);
+            from->image = reference->familiar();
+        }
+        return from;
     }
 
     /// "|2 A=1 B=2 ": the declared arguments with their values now, each name once.
@@ -232,10 +285,7 @@ private:
         if (names_directory && operation.destination != "/") operation.destination += '/';
         operation.is_link = copy.link && copy.chmod.empty(); // BuildKit ignores --link beside --chmod
         if (!copy.from.empty()) {
-            operation.is_from_context = false;
-            DBUILD_TRY_ASSIGN(operation.from, parser::resolve_copy_from(*inputs_.dockerfile, stage_, copy.from));
-            if (operation.from.kind != parser::StageReference::Kind::stage)
-                return fail(ErrorKind::unsupported, "COPY --from=" + copy.from + ", an image");
+            DBUILD_TRY_ASSIGN(operation.from, resolve_source(parser::resolve_copy_from(*inputs_.dockerfile, stage_, copy.from)));
         }
         note(step, copy_history(keyword, operation, destination), true);
         step.operation = std::move(operation);
@@ -396,6 +446,15 @@ const std::string* BuildState::find(std::string_view name) const {
 void BuildState::assign(std::string name, std::string value, bool is_argument) {
     std::erase_if(variables, [&](const auto& variable) { return variable.name == name; });
     variables.push_back({std::move(name), std::move(value), is_argument});
+}
+
+std::vector<parser::StageReference> ResolvedStep::sources() const {
+    std::vector<parser::StageReference> sources;
+    if (const auto* copy = std::get_if<CopyOperation>(&operation); copy && copy->from) sources.push_back(*copy->from);
+    if (const auto* run = std::get_if<RunOperation>(&operation))
+        for (const auto& mount : run->mounts)
+            if (mount.from) sources.push_back(*mount.from);
+    return sources;
 }
 
 BuildState state_from_image(cache::oci::ImageConfig config) {

@@ -5,9 +5,11 @@
 
 #include "cache/oci/image.hpp"
 #include "dockerfile_parser/instructions.hpp"
+#include "dockerfile_parser/run_mount.hpp"
 #include "dockerfile_parser/stage_graph.hpp"
 
 #include <map>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -33,14 +35,24 @@ struct BuildState {
     std::string working_dir() const { return config.working_dir.empty() ? "/" : config.working_dir; }
 };
 
+struct MountOperation {
+    dockerfile_parser::RunMount mount;
+    std::string written;   // the flag's value as in the Dockerfile
+    std::string target;    // absolute; "" for a secret that is only a variable, and for ssh without a target
+    std::string cache_id;  // of a cache
+    std::string secret_id; // of a secret or an ssh agent
+    std::optional<dockerfile_parser::StageReference> from; // nothing: the build context (bind), or nothing at all
+};
 struct RunOperation {
     std::vector<std::string> arguments; // after the shell was put before a shell form
+    std::string script;                 // body of a heredoc that begins with "#!"; arguments name the file that it becomes
+    std::string network;                // "" for the default
+    std::vector<MountOperation> mounts;
 };
 struct CopyOperation {
     bool is_add = false;
-    bool is_from_context = true;
-    dockerfile_parser::StageReference from; // when it is not from the context
-    std::vector<std::string> sources;       // expanded
+    std::optional<dockerfile_parser::StageReference> from; // a stage or an image in familiar form; nothing: the context
+    std::vector<std::string> sources;                      // expanded
     std::vector<dockerfile_parser::Heredoc> files; // bodies expanded
     std::string destination;                // absolute; a trailing "/" means a directory
     std::string chown, chmod;
@@ -58,6 +70,8 @@ struct ResolvedStep {
     std::vector<cache::oci::HistoryEntry> history; // none for ONBUILD, else one; without time
     BuildState before;                             // in force when it runs
 
+    /// The stages and images that it reads from besides its own root file system, in order, perhaps repeated.
+    std::vector<dockerfile_parser::StageReference> sources() const;
     bool makes_layer() const { return !std::holds_alternative<MetadataOperation>(operation); }
 };
 

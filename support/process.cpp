@@ -73,9 +73,9 @@ ProcessResult wait_for(pid_t pid) {
 /// Ends the process group step by step as long as it is told to.
 class Canceller {
 public:
-    Canceller(pid_t group, const std::atomic<bool>* cancelled) : group_(group), cancelled_(cancelled) {}
+    Canceller(pid_t group, const CancelCheck& is_cancelled) : group_(group), is_cancelled_(is_cancelled) {}
     void tick() {
-        if (!cancelled_ || !*cancelled_) return;
+        if (!is_cancelled_ || !is_cancelled_()) return;
         const auto now = std::chrono::steady_clock::now();
         if (!was_cancelled_) {
             ::kill(-group_, SIGTERM);
@@ -89,7 +89,7 @@ public:
 
 private:
     pid_t group_;
-    const std::atomic<bool>* cancelled_;
+    const CancelCheck& is_cancelled_;
     bool was_cancelled_ = false;
     std::chrono::steady_clock::time_point deadline_;
 };
@@ -97,7 +97,7 @@ private:
 } // namespace
 
 Result<ProcessResult> run_process(const ProcessOptions& options, const OutputSink& on_stdout, const OutputSink& on_stderr,
-                                  const std::atomic<bool>* cancelled) {
+                                  const CancelCheck& is_cancelled) {
     DBUILD_TRY_ASSIGN(auto out, make_pipe());
     DBUILD_TRY_ASSIGN(auto err, make_pipe());
     SpawnSettings settings;
@@ -108,7 +108,7 @@ Result<ProcessResult> run_process(const ProcessOptions& options, const OutputSin
     DBUILD_TRY_ASSIGN(const pid_t pid, spawn(options, settings, POSIX_SPAWN_SETPGROUP));
     out.write_end.reset();
     err.write_end.reset();
-    Canceller canceller(pid, cancelled);
+    Canceller canceller(pid, is_cancelled);
     struct Stream {
         Fd* fd;
         const OutputSink* sink;

@@ -4,7 +4,6 @@
 
 #include "support/result.hpp"
 
-#include <atomic>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -19,13 +18,14 @@ struct ProcessResult {
     int exit_status = 0; // 128 + signal if it was killed
 };
 using OutputSink = std::function<void(std::string_view)>;
+using CancelCheck = std::function<bool()>; // asked ten times a second; true: the user, or something else, wants the end
 
 /// Runs the program to its end; its standard input is empty.
 /// In:     on_stdout, on_stderr — called from this thread with whatever arrives, any cut.
-///         cancelled — may be null; once set, the program's process group gets SIGTERM, and SIGKILL after two seconds.
+///         is_cancelled — may be empty; once true, the program's process group gets SIGTERM, and SIGKILL after two seconds.
 /// Errors: unavailable — it cannot be started; interrupted — it was cancelled.
 Result<ProcessResult> run_process(const ProcessOptions& options, const OutputSink& on_stdout, const OutputSink& on_stderr,
-                                  const std::atomic<bool>* cancelled = nullptr);
+                                  const CancelCheck& is_cancelled = nullptr);
 
 /// Runs the program with this process's own standard streams. Errors: unavailable.
 Result<ProcessResult> run_inherited(const ProcessOptions& options);

@@ -46,6 +46,7 @@ struct Outcome {
     std::size_t first_number = 0;       // of the vertex of the first layer-making step; 0: not known yet
     std::vector<VertexState> unplaced;  // numbered vertices that came before that was known
     int exit_status = 0;
+    bool was_cancelled = false;
     std::map<std::size_t, VertexState> vertices; // by number of the layer-making step, from 0
     std::string text;                            // plain lines and errors of vertices
     std::optional<std::size_t> failed;           // number of the layer-making step
@@ -70,32 +71,44 @@ int exit_code_in(std::string_view message) {
 
 class BuildxExecutor final : public Executor {
 public:
-    explicit BuildxExecutor(const std::atomic<bool>* cancelled) : cancelled_(cancelled) {}
     std::string_view name() const override { return "buildx"; }
 
-    Result<SegmentResult> run(const Segment& segment, const SegmentObserver& observer, const LayerReader& read_layer) override {
-        DBUILD_TRY_ASSIGN(auto result, run_once(segment, observer, read_layer, LayerBlobs::placeholders));
-        if (!result) { // the builder lost what it had: it is not harmed, and gets the real layers
-            DBUILD_TRY_ASSIGN(result, run_once(segment, observer, read_layer, LayerBlobs::real));
-            if (!result) return fail(ErrorKind::unavailable, "docker buildx cannot read the layers that it was given");
+    Result<SegmentResult> run(const Segment& segment, const SegmentObserver& observer, const LayerReader& read_layer,
+                              const CancelCheck& is_cancelled) override {
+        DBUILD_TRY_ASSIGN(auto attempt, run_once(segment, observer, read_layer, LayerBlobs::placeholders, is_cancelled));
+        if (!attempt) { // the builder lost what it had: it is not harmed, and gets the real layers
+            DBUILD_TRY_ASSIGN(attempt, run_once(segment, observer, read_layer, LayerBlobs::real, is_cancelled));
+            if (!attempt) return fail(ErrorKind::unavailable, "docker buildx cannot read the layers that it was given");
         }
-        if (!result->failure) return std::move(*result);
-        return with_layers_before_failure(segment, std::move(*result), read_layer);
+        if (attempt->finished_steps == segment.steps.size()) return std::move(attempt->result);
+        return with_finished_layers(segment, std::move(*attempt), read_layer);
     }
 
 private:
+    struct Attempt {
+        SegmentResult result;
+        std::size_t finished_steps = 0; // leading steps of the segment; all of them: the layers are in the result
+    };
+
     /// Nothing: the builder lacks a layer of which it was given a placeholder.
-    Result<std::optional<SegmentResult>> run_once(const Segment& segment, const SegmentObserver& observer,
-                                                  const LayerReader& read_layer, LayerBlobs blobs) {
+    Result<std::optional<Attempt>> run_once(const Segment& segment, const SegmentObserver& observer,
+                                            const LayerReader& read_layer, LayerBlobs blobs, const CancelCheck& is_cancelled) {
         DBUILD_TRY_ASSIGN(auto temporary, TempDir::create("dbuild-segment"));
         auto workspace = std::make_shared<Workspace>(std::move(temporary));
         DBUILD_TRY_ASSIGN(const auto command, prepare(segment, *workspace, read_layer, blobs));
-        DBUILD_TRY_ASSIGN(const auto outcome, call_buildx(segment, command, observer));
-        SegmentResult result;
+        DBUILD_TRY_ASSIGN(const auto outcome, call_buildx(segment, command, observer, is_cancelled));
+        Attempt attempt;
+        auto& result = attempt.result;
         result.files = workspace;
+        result.was_cancelled = outcome.was_cancelled;
+        if (outcome.was_cancelled) {
+            attempt.finished_steps = step_index(segment, count_finished(outcome));
+            return attempt;
+        }
         if (outcome.exit_status == 0) {
             DBUILD_TRY_ASSIGN(result.layers, collect_layers(segment, *workspace, outcome));
-            return result;
+            attempt.finished_steps = segment.steps.size();
+            return attempt;
         }
         if (lacks_a_blob(outcome)) {
             if (blobs == LayerBlobs::placeholders) return std::nullopt;
@@ -105,25 +118,35 @@ private:
             return fail(ErrorKind::unsupported, "this engine cannot export OCI layouts; its containerd image store can");
         if (!outcome.failed) return fail(ErrorKind::unavailable, "docker buildx build failed: " + outcome.text);
         const auto& message = outcome.vertices.at(*outcome.failed).error;
-        result.failure = StepFailure{step_index(segment, *outcome.failed), exit_code_in(message), message};
-        return result;
+        attempt.finished_steps = step_index(segment, *outcome.failed);
+        result.failure = StepFailure{attempt.finished_steps, exit_code_in(message), message};
+        return attempt;
     }
 
-    /// A failing segment exports nothing; the same one cut before the failing step is all cached in the builder.
-    Result<SegmentResult> with_layers_before_failure(const Segment& segment, SegmentResult failed,
-                                                     const LayerReader& read_layer) {
+    /// A failing segment exports nothing; the same one cut after what it finished is all cached in the builder.
+    Result<SegmentResult> with_finished_layers(const Segment& segment, Attempt attempt, const LayerReader& read_layer) {
         Segment finished = segment;
-        finished.steps.resize(failed.failure->step);
+        finished.steps.resize(attempt.finished_steps);
         finished.ignores_engine_cache = false;
         const bool has_layers = std::any_of(finished.steps.begin(), finished.steps.end(),
                                             [](const SegmentStep& step) { return step.makes_layer; });
-        if (!has_layers) return failed;
-        auto kept = run_once(finished, {}, read_layer, LayerBlobs::placeholders);
-        if (kept && *kept && !(*kept)->failure) { // otherwise only the keeping failed, and the failure stays the news
-            failed.layers = std::move((*kept)->layers);
-            failed.files = std::move((*kept)->files);
+        if (!has_layers) return std::move(attempt.result);
+        auto kept = run_once(finished, {}, read_layer, LayerBlobs::placeholders, nullptr);
+        if (kept && *kept && (*kept)->finished_steps == finished.steps.size()) { // else only the keeping failed: no news
+            attempt.result.layers = std::move((*kept)->result.layers);
+            attempt.result.files = std::move((*kept)->result.files);
         }
-        return failed;
+        return std::move(attempt.result);
+    }
+
+    /// Leading layer-making steps that ended well.
+    static std::size_t count_finished(const Outcome& outcome) {
+        std::size_t count = 0;
+        for (const auto& [layer, vertex] : outcome.vertices) {
+            if (layer != count || !vertex.completed || !vertex.error.empty()) break;
+            ++count;
+        }
+        return count;
     }
 
     /// Writes what the command line names, and returns that command line.
@@ -151,6 +174,8 @@ private:
             command.push_back("--build-arg");
             command.push_back(name + "=" + value);
         }
+        for (const auto& secret : segment.secrets) command.insert(command.end(), {"--secret", secret});
+        for (const auto& agent : segment.ssh_agents) command.insert(command.end(), {"--ssh", agent});
         if (segment.ignores_engine_cache) command.push_back("--no-cache");
         DBUILD_TRY(write_inputs(segment, workspace));
         command.push_back("-f");
@@ -190,7 +215,7 @@ private:
     }
 
     Result<Outcome> call_buildx(const Segment& segment, const std::vector<std::string>& command,
-                                const SegmentObserver& observer) const {
+                                const SegmentObserver& observer, const CancelCheck& is_cancelled) const {
         Outcome outcome;
         StepsByVertex step_of;
         ProgressStream stream({
@@ -206,11 +231,12 @@ private:
         if (observer.on_process_started) observer.on_process_started();
         ProcessOptions options;
         options.arguments = command;
-        DBUILD_TRY_ASSIGN(const auto process,
-                          run_process(
-                              options, [](std::string_view) {}, [&](std::string_view bytes) { stream.feed(bytes); }, cancelled_));
+        const auto process = run_process(
+            options, [](std::string_view) {}, [&](std::string_view bytes) { stream.feed(bytes); }, is_cancelled);
         stream.finish();
-        outcome.exit_status = process.exit_status;
+        outcome.was_cancelled = !process && process.error().kind == ErrorKind::interrupted;
+        if (!process && !outcome.was_cancelled) return fail(process.error());
+        outcome.exit_status = process ? process->exit_status : 0;
         return outcome;
     }
 
@@ -289,14 +315,12 @@ private:
         }
         return layers;
     }
-
-    const std::atomic<bool>* cancelled_;
 };
 
 } // namespace
 
-std::unique_ptr<Executor> make_buildx_executor(const std::atomic<bool>* cancelled) {
-    return std::make_unique<BuildxExecutor>(cancelled);
+std::unique_ptr<Executor> make_buildx_executor() {
+    return std::make_unique<BuildxExecutor>();
 }
 
 } // namespace dbuild::executors::buildx

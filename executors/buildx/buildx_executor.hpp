@@ -9,7 +9,6 @@
 
 namespace dbuild::executors::buildx {
 
-/// In: cancelled — borrowed, outlives the executor; set by whoever wants the run to end. May be null.
-std::unique_ptr<Executor> make_buildx_executor(const std::atomic<bool>* cancelled);
+std::unique_ptr<Executor> make_buildx_executor();
 
 } // namespace dbuild::executors::buildx

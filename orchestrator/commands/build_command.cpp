@@ -57,7 +57,9 @@ struct OwnedParts {
     EngineClient engine;
     std::unique_ptr<executors::Executor> executor;
     std::unique_ptr<Reporter> reporter;
-    Parts borrow() { return {&index, &layers, executor.get(), &engine, reporter.get()}; }
+    Parts borrow(const std::atomic<bool>& cancelled) {
+        return {&index, &layers, executor.get(), &engine, reporter.get(), &cancelled};
+    }
 };
 
 /// A cache that cannot be opened must not fail a build: docker buildx makes it without one.
@@ -67,7 +69,7 @@ Result<T> without_cache(Result<T> opened) {
     return opened;
 }
 
-Result<OwnedParts> make_parts(const Command& command, const std::atomic<bool>& cancelled) {
+Result<OwnedParts> make_parts(const Command& command) {
     const auto folder = cache_folder();
     DBUILD_TRY(without_cache(make_directories(folder)));
     DBUILD_TRY_ASSIGN(auto index, without_cache(cache::store::Index::open(folder)));
@@ -75,7 +77,7 @@ Result<OwnedParts> make_parts(const Command& command, const std::atomic<bool>& c
     DBUILD_TRY_ASSIGN(auto engine, EngineClient::create(environment("DOCKER_HOST")));
     const bool is_quiet = command.progress == ProgressKind::quiet;
     return OwnedParts{std::move(index), std::move(layers), std::move(engine),
-                      executors::buildx::make_buildx_executor(&cancelled),
+                      executors::buildx::make_buildx_executor(),
                       is_quiet ? make_quiet_reporter() : make_plain_reporter()};
 }
 
@@ -100,8 +102,8 @@ Status execute(const Command& command, const std::atomic<bool>& cancelled, Repor
         std::error_code ignored;
         std::filesystem::remove(command.options.image_id_file, ignored);
     }
-    DBUILD_TRY_ASSIGN(auto owned, make_parts(command, cancelled));
-    const auto parts = owned.borrow();
+    DBUILD_TRY_ASSIGN(auto owned, make_parts(command));
+    const auto parts = owned.borrow(cancelled);
     const auto print_line = [](const std::string& line) { fmt::print("{}\n", line); };
     Status done = command.name == CommandName::plan ? show_plan(parts, command.options, print_line, report)
                                                     : build(parts, command.options, report);

@@ -324,7 +324,7 @@ TEST_SUITE("orchestrator/stage_state") {
             "FROM scratch\nWORKDIR /w\nENV s=a o=1:2\nCOPY --chown=$o $s d/\nCOPY a .\nCOPY a ../e\n");
         const auto stage = resolved(evaluation);
         const auto& first = std::get<CopyOperation>(stage.steps[2].operation);
-        CHECK(first.is_from_context);
+        CHECK_FALSE(first.from);
         CHECK(first.sources == Words{"a"});
         CHECK(first.destination == "/w/d/");
         CHECK(first.chown == "1:2");
@@ -344,17 +344,45 @@ TEST_SUITE("orchestrator/stage_state") {
             "FROM scratch AS p\nFROM scratch\nCOPY --from=P --link a b\nCOPY --link --chmod=1 a b\n");
         const auto stage = resolved(evaluation, scratch(), 1);
         const auto& copy = std::get<CopyOperation>(stage.steps[0].operation);
-        CHECK_FALSE(copy.is_from_context);
-        CHECK(copy.from.kind == parser::StageReference::Kind::stage);
-        CHECK(copy.from.stage_index == 0);
+        REQUIRE(copy.from);
+        CHECK(copy.from->kind == parser::StageReference::Kind::stage);
+        CHECK(copy.from->stage_index == 0);
         CHECK(copy.is_link);
         CHECK_FALSE(std::get<CopyOperation>(stage.steps[1].operation).is_link);
     }
+    TEST_CASE("COPY --from and RUN --mount=from name images in familiar form") {
+        const Evaluation evaluation("FROM scratch\nCOPY --from=docker.io/library/a b c\nRUN --mount=from=a:1,target=/x y\n");
+        const auto stage = resolved(evaluation);
+        CHECK(stage.steps[0].sources() == std::vector{parser::StageReference{parser::StageReference::Kind::image, -1, "a:latest"}});
+        CHECK(stage.steps[1].sources() == std::vector{parser::StageReference{parser::StageReference::Kind::image, -1, "a:1"}});
+    }
+    TEST_CASE("RUN --mount gets its defaults from the state") {
+        const Evaluation evaluation("FROM scratch\nWORKDIR /w\nARG P=q\nRUN --mount=type=cache,target=c/../${P} "
+                                    "--mount=type=secret,target=/x/s --mount=type=secret,src=t --mount=type=ssh y\n");
+        const auto stage = resolved(evaluation);
+        const auto& mounts = std::get<RunOperation>(stage.steps[2].operation).mounts;
+        REQUIRE(mounts.size() == 4);
+        CHECK(mounts[0].target == "/w/q");
+        CHECK(mounts[0].cache_id == "/w/q");
+        CHECK(mounts[1].secret_id == "s");
+        CHECK(mounts[2].secret_id == "t");
+        CHECK(mounts[2].target == "/run/secrets/t");
+        CHECK(mounts[3].secret_id == "default");
+        CHECK(error_of("RUN --mount=target=/ x\n").message == "invalid mount target \"/\"");
+        CHECK(error_of("RUN --mount=type=tmpfs x\n").kind == ErrorKind::invalid_dockerfile);
+    }
+    TEST_CASE("a heredoc that begins with #! becomes a file that the shell runs") {
+        const Evaluation evaluation("FROM scratch\nRUN <<E\n#!/bin/x\nE\n");
+        const auto stage = resolved(evaluation);
+        const auto& run = std::get<RunOperation>(stage.steps[0].operation);
+        CHECK(run.script == "#!/bin/x\n");
+        CHECK(run.arguments == Words{"/bin/sh", "-c", "/dev/pipes/E"});
+    }
     TEST_CASE("what this version does not plan is unsupported, with its place") {
         for (const std::string instruction :
-             {"RUN --mount=type=cache,target=/c x", "RUN --network=none x", "RUN --security=insecure x",
-              "RUN --device=d x", "RUN <<E\n#!/bin/x\nE", "COPY --parents a b", "COPY --exclude=x a b",
-              "COPY --from=image a b", "COPY --from=scratch a b", "ADD --checksum=sha256:00 https://h/a b",
+             {"RUN --mount=from=scratch,target=/c x", "RUN --mount=source=a*,target=/c x", "RUN --network=host x", "RUN --security=insecure x",
+              "RUN --device=d x", "COPY --parents a b", "COPY --exclude=x a b",
+              "COPY --from=scratch a b", "ADD --checksum=sha256:00 https://h/a b",
               "ADD --unpack=true a b", "ADD --keep-git-dir=true a b", "ADD https://h/a b", "ADD git@h:a.git b",
               "EXPOSE 1.2.3.4:80:80"}) {
             CAPTURE(instruction);

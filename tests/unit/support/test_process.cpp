@@ -18,12 +18,12 @@ struct Run {
     std::string out, err;
 };
 
-Run run(std::vector<std::string> arguments, const std::atomic<bool>* cancelled = nullptr) {
+Run run(std::vector<std::string> arguments, const CancelCheck& is_cancelled = nullptr) {
     ProcessOptions options;
     options.arguments = std::move(arguments);
     std::string out, err;
     auto result = run_process(
-        options, [&](std::string_view text) { out += text; }, [&](std::string_view text) { err += text; }, cancelled);
+        options, [&](std::string_view text) { out += text; }, [&](std::string_view text) { err += text; }, is_cancelled);
     return {std::move(result), std::move(out), std::move(err)};
 }
 
@@ -79,7 +79,7 @@ TEST_CASE("cancelling ends the program and what it started, and reports interrup
         std::this_thread::sleep_for(std::chrono::milliseconds(200));
         cancelled = true;
     });
-    const auto done = run({"sh", "-c", "sleep 30 & wait"}, &cancelled);
+    const auto done = run({"sh", "-c", "sleep 30 & wait"}, [&] { return cancelled.load(); });
     later.join();
     REQUIRE_FALSE(done.result);
     CHECK(done.result.error().kind == ErrorKind::interrupted);
@@ -90,7 +90,7 @@ TEST_CASE("a program that ignores SIGTERM is killed after the grace") {
     std::atomic<bool> cancelled = true;
     const auto begin = std::chrono::steady_clock::now();
     // The sleep that keeps the pipe open ignores SIGTERM too: an ignored signal is inherited.
-    const auto done = run({"sh", "-c", "trap '' TERM; echo ready; sleep 30; sleep 30"}, &cancelled);
+    const auto done = run({"sh", "-c", "trap '' TERM; echo ready; sleep 30; sleep 30"}, [&] { return cancelled.load(); });
     REQUIRE_FALSE(done.result);
     CHECK(done.result.error().kind == ErrorKind::interrupted);
     CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(6));

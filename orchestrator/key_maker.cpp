@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/key_maker.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace dbuild::orchestrator {
+namespace {
+
+namespace parser = dockerfile_parser;
+using parser::MountType;
+using parser::StageReference;
+
+/// A RUN sees all variables; their order cannot change what a process does, so the key takes them as a sorted set.
+std::vector<std::string> sorted_environment(const BuildState& state) {
+    std::vector<std::string> entries;
+    for (const auto& variable : state.variables) entries.push_back(variable.name + "=" + variable.value);
+    std::sort(entries.begin(), entries.end());
+    return entries;
+}
+
+std::string base_name(std::string_view path) {
+    while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
+    return std::string(path.substr(path.rfind('/') + 1));
+}
+
+/// What the process can see of a mount besides its content.
+std::vector<std::string> mount_fields(const MountOperation& operation) {
+    const auto& mount = operation.mount;
+    std::vector<std::string> fields = {std::string(to_string(mount.type)), operation.target,
+                                       mount.is_read_only ? "read-only" : "writable"};
+    const auto add_number = [&](std::string_view name, const std::optional<std::uint32_t>& number, std::string_view format) {
+        if (number) fields.push_back(fmt::format("{}=", name) + fmt::format(fmt::runtime(format), *number));
+    };
+    add_number("mode", mount.mode, "{:o}");
+    add_number("uid", mount.uid, "{}");
+    add_number("gid", mount.gid, "{}");
+    switch (mount.type) {
+    case MountType::bind: break;
+    case MountType::tmpfs: fields.push_back("size=" + mount.size); break;
+    case MountType::cache: // BuildKit leaves an explicit id and its sharing out; so an id can be changed without a rebuild
+        fields.push_back(operation.cache_id == operation.target && mount.sharing.empty() ? "default" : "explicit");
+        break;
+    case MountType::secret:
+    case MountType::ssh: // never what they hold
+        fields.push_back("id=" + operation.secret_id);
+        fields.push_back("variable=" + mount.environment_name);
+        fields.push_back(mount.is_required ? "required" : "optional");
+        break;
+    }
+    return fields;
+}
+
+bool writes_cache(const ResolvedStep& step, const std::string& cache_id) {
+    const auto* run = std::get_if<RunOperation>(&step.operation);
+    return run && std::any_of(run->mounts.begin(), run->mounts.end(), [&](const MountOperation& operation) {
+               return operation.mount.type == MountType::cache && !operation.mount.is_read_only &&
+                      operation.cache_id == cache_id;
+           });
+}
+
+/// A source that does not exist is the fault of the instruction that names it.
+Error at_instruction(Error error, const ResolvedStep& step) {
+    if (error.kind == ErrorKind::not_found && !error.where) error.where = step.instruction->where;
+    return error;
+}
+
+} // namespace
+
+Result<KeyMaker::Source> KeyMaker::source_of(const StageReference& from) {
+    if (from.kind == StageReference::Kind::stage) {
+        const auto& plan = plans_.at(from.stage_index);
+        return Source{*plan.final_chain, plan.layers()};
+    }
+    const auto& diff_ids = project_.bases.at(from.image).config.diff_ids;
+    return Source{cache::Chain::of_base(diff_ids), diff_ids};
+}
+
+/// Digest of what a path names in another root file system; remembered, so that a plan reads tables of contents only once.
+Result<Digest> KeyMaker::selection(const StageReference& from, const std::string& path) {
+    DBUILD_TRY_ASSIGN(const auto source, source_of(from));
+    DBUILD_TRY_ASSIGN(const auto known, parts_.index->find_selection(source.chain.digest(), path));
+    if (known) return *known;
+    // An image's table of contents is there once something was built on it; a plan without a build may be the first to ask.
+    if (auto* base = project_.base_below(from)) DBUILD_TRY(load_base(parts_, *base));
+    cache::oci::FileTree tree;
+    for (const auto& diff_id : source.layers) {
+        DBUILD_TRY_ASSIGN(const auto contents, parts_.index->find_contents(diff_id));
+        if (!contents) return fail(ErrorKind::corrupt, "cache index: no table of contents of layer " + diff_id.to_string());
+        tree.apply(*contents);
+    }
+    DBUILD_TRY_ASSIGN(const auto digest, cache::oci::selection_digest(tree, path));
+    DBUILD_TRY(parts_.index->record_selection(source.chain.digest(), path, digest));
+    return digest;
+}
+
+/// The nearest earlier step of the same ancestry that may have left something in a cache mount: "" if there is none. What the
+/// mount holds is state that the chain does not show, so a step that reads it depends on who wrote it.
+std::string KeyMaker::last_writer(const PlannedStage& plan, std::size_t step, const std::string& cache_id) const {
+    const auto* current = &plan;
+    for (std::size_t end = step;;) {
+        while (end-- > 0)
+            if (writes_cache(current->stage->steps[end], cache_id) && current->steps[end].key)
+                return current->steps[end].key->digest.to_string();
+        if (current->stage->base.kind != StageReference::Kind::stage) return {};
+        current = &plans_.at(current->stage->base.stage_index);
+        end = current->steps.size();
+    }
+}
+
+Status KeyMaker::add_mount(cache::StepKeyBuilder& key, const PlannedStage& plan, std::size_t step,
+                           const MountOperation& operation) {
+    key.add("mount", mount_fields(operation));
+    const auto& path = operation.mount.source;
+    if (operation.from) {
+        DBUILD_TRY_ASSIGN(const auto digest, selection(*operation.from, path));
+        key.add("mount content", digest);
+    } else if (operation.mount.type == MountType::bind) {
+        DBUILD_TRY_ASSIGN(const auto digest, project_.context->source_digest(path));
+        key.add("mount content", digest);
+    }
+    if (operation.mount.type == MountType::cache) key.add("mount state", last_writer(plan, step, operation.cache_id));
+    return {};
+}
+
+Result<KeyedStep> KeyMaker::key_of_run(const PlannedStage& plan, std::size_t step, const RunOperation& run,
+                                                      const cache::Chain& before) {
+    const auto& resolved = plan.stage->steps[step];
+    cache::StepKeyBuilder key("run");
+    key.add("chain", before.digest());
+    key.add("platform", project_.platform);
+    key.add("arguments", run.arguments);
+    key.add("environment", sorted_environment(resolved.before));
+    key.add("directory", resolved.before.working_dir());
+    key.add("user", resolved.before.config.user);
+    if (!run.script.empty()) key.add("script", sha256(run.script));
+    if (!run.network.empty()) key.add("network", run.network);
+    for (const auto& mount : run.mounts) {
+        if (Status added = add_mount(key, plan, step, mount); !added) return fail(at_instruction(added.error(), resolved));
+    }
+    return KeyedStep{key.finish(), key.ingredients()};
+}
+
+Result<KeyedStep> KeyMaker::key_of_copy(const ResolvedStep& step, const CopyOperation& copy,
+                                                       const cache::Chain& before) {
+    cache::StepKeyBuilder key(copy.is_add ? "add" : "copy");
+    if (!copy.is_link) key.add("chain", before.digest()); // --link does not see the root file system
+    key.add("link", copy.is_link ? "yes" : "no");
+    key.add("destination", copy.destination);
+    key.add("owner", copy.chown);
+    key.add("mode", copy.chmod);
+    for (const auto& source : copy.sources) {
+        const auto digest = copy.from ? selection(*copy.from, source) : project_.context->source_digest(source);
+        if (!digest) return fail(at_instruction(digest.error(), step));
+        key.add("source name", base_name(source));
+        key.add("source content", *digest);
+    }
+    for (const auto& file : copy.files) {
+        key.add("file name", file.name);
+        key.add("file content", sha256(file.body));
+    }
+    return KeyedStep{key.finish(), key.ingredients()};
+}
+
+Result<std::optional<KeyedStep>> KeyMaker::key_of(const PlannedStage& plan, std::size_t step, const cache::Chain& before) {
+    const auto& resolved = plan.stage->steps[step];
+    for (const auto& source : resolved.sources())
+        if (source.kind == StageReference::Kind::stage && !plans_.at(source.stage_index).is_complete()) return std::nullopt;
+    if (const auto* run = std::get_if<RunOperation>(&resolved.operation)) return key_of_run(plan, step, *run, before);
+    if (const auto* copy = std::get_if<CopyOperation>(&resolved.operation)) return key_of_copy(resolved, *copy, before);
+    const auto& workdir = std::get<WorkdirOperation>(resolved.operation);
+    cache::StepKeyBuilder key("workdir");
+    key.add("chain", before.digest());
+    key.add("path", workdir.path);
+    key.add("user", resolved.before.config.user); // owner of new directories
+    return KeyedStep{key.finish(), key.ingredients()};
+}
+
+} // namespace dbuild::orchestrator

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// What goes into the key of each kind of step, read from the evaluated step, the build context, the plans of other stages and
+// the tables of contents of images. The rules and their reasons: docs/cache_key.md.
+#pragma once
+
+#include "orchestrator/plan.hpp"
+
+namespace dbuild::orchestrator {
+
+class KeyMaker {
+public:
+    /// In: plans — of the stages before; they may grow. All borrowed.
+    KeyMaker(const Parts& parts, Project& project, const std::map<int, PlannedStage>& plans)
+        : parts_(parts), project_(project), plans_(plans) {}
+
+    /// Key and ingredients of the layer-making step `step` of `plan`, whose earlier steps have their keys.
+    /// In:      before — the chain below the step.
+    /// Out:     nothing when a stage that it reads from is incomplete.
+    /// Errors:  not_found, with `where` — a source that does not exist; unavailable — the index or the context.
+    Result<std::optional<KeyedStep>> key_of(const PlannedStage& plan, std::size_t step, const cache::Chain& before);
+
+private:
+    /// What COPY --from and RUN --mount=from read: a complete stage, or an image.
+    struct Source {
+        cache::Chain chain;
+        std::vector<Digest> layers; // diff_ids, lowest first
+    };
+    Result<Source> source_of(const dockerfile_parser::StageReference& from);
+    Result<Digest> selection(const dockerfile_parser::StageReference& from, const std::string& path);
+
+    Result<KeyedStep> key_of_run(const PlannedStage& plan, std::size_t step, const RunOperation& run,
+                                 const cache::Chain& before);
+    Result<KeyedStep> key_of_copy(const ResolvedStep& step, const CopyOperation& copy, const cache::Chain& before);
+    Status add_mount(cache::StepKeyBuilder& key, const PlannedStage& plan, std::size_t step, const MountOperation& mount);
+    std::string last_writer(const PlannedStage& plan, std::size_t step, const std::string& cache_id) const;
+
+    const Parts& parts_;
+    Project& project_;
+    const std::map<int, PlannedStage>& plans_;
+};
+
+} // namespace dbuild::orchestrator

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/stage_runner.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace dbuild::orchestrator {
+namespace {
+
+using cache::store::Index;
+using cache::store::StepRecord;
+using dockerfile_parser::StageReference;
+
+/// Frees a lock for a while, whatever happens.
+class Unlocked {
+public:
+    explicit Unlocked(SharedLock& lock) : lock_(lock) { lock_.unlock(); }
+    ~Unlocked() { lock_.lock(); }
+    Unlocked(const Unlocked&) = delete;
+    Unlocked& operator=(const Unlocked&) = delete;
+
+private:
+    SharedLock& lock_;
+};
+
+std::int64_t seconds(Instant instant) {
+    return std::chrono::floor<std::chrono::seconds>(instant).time_since_epoch().count();
+}
+
+Digest content_of(const ResolvedStep& step, const cache::oci::TableOfContents& contents, const executors::MadeLayer& made) {
+    const bool is_run = std::holds_alternative<RunOperation>(step.operation);
+    return cache::oci::content_id(
+        contents, is_run ? cache::oci::TimePolicy::counted_outside_run_interval : cache::oci::TimePolicy::ignored,
+        {seconds(made.started), seconds(made.finished) + 1});
+}
+
+} // namespace
+
+Status StageRunner::run_missing(SharedLock& lock) {
+    const auto& steps = plan().steps;
+    const auto first = std::find_if(steps.begin(), steps.end(), [](const PlannedStep& step) {
+        return step.status == StepStatus::miss || step.status == StepStatus::unknown;
+    });
+    return run_from(static_cast<std::size_t>(first - steps.begin()), lock);
+}
+
+Status StageRunner::remake_lost_layers(SharedLock& lock) {
+    const auto& base = plan().stage->base;
+    if (base.kind == StageReference::Kind::stage) DBUILD_TRY(StageRunner(shared_, base.stage_index).remake_lost_layers(lock));
+    if (base.kind == StageReference::Kind::image)
+        DBUILD_TRY(load_base(shared_.parts, shared_.project.bases.at(base.image)));
+    const auto& steps = plan().steps;
+    for (std::size_t i = 0; i < steps.size(); ++i)
+        if (steps[i].record && !shared_.parts.layers->has(steps[i].record->diff_id)) return run_from(i, lock);
+    return {};
+}
+
+/// One segment, or more where one cannot express it. A lost layer below is where the stage has to start again.
+Status StageRunner::run_from(std::size_t first, SharedLock& lock) {
+    const auto& steps = plan().steps;
+    for (std::size_t i = 0; i < first; ++i)
+        if (steps[i].record && !shared_.parts.layers->has(steps[i].record->diff_id)) first = i;
+    DBUILD_TRY(load_images_below(first));
+    while (first < steps.size()) {
+        if (shared_.is_cancelled()) return fail(ErrorKind::interrupted, "interrupted");
+        DBUILD_TRY_ASSIGN(first, run_segment(first, lock));
+    }
+    return {};
+}
+
+/// The images that the stage stands on, or that its steps from `first` on read from.
+Status StageRunner::load_images_below(std::size_t first) {
+    std::vector<StageReference> sources = {plan().stage->base};
+    for (std::size_t i = first; i < plan().steps.size(); ++i)
+        for (auto& source : plan().steps[i].step->sources()) sources.push_back(std::move(source));
+    for (const auto& source : sources)
+        if (auto* image = shared_.project.base_below(source)) DBUILD_TRY(load_base(shared_.parts, *image));
+    return {};
+}
+
+/// Returns the step after the segment.
+Result<std::size_t> StageRunner::run_segment(std::size_t first, SharedLock& lock) {
+    DBUILD_TRY_ASSIGN(const auto prepared, make_segment(shared_.parts, shared_.project, shared_.planner, stage_, first));
+    if (!prepared.segment.steps.empty()) {
+        auto result = execute(prepared, lock);
+        if (!result && result.error().kind == ErrorKind::not_found) { // a layer of another stage, which the builder lost too
+            std::vector<StageReference> sources = prepared.sources;
+            sources.push_back(plan().stage->base);
+            for (const auto& source : sources)
+                if (source.kind == StageReference::Kind::stage)
+                    DBUILD_TRY(StageRunner(shared_, source.stage_index).remake_lost_layers(lock));
+            result = execute(prepared, lock);
+        }
+        if (!result) return fail(std::move(result).error());
+        DBUILD_TRY(record(prepared, *result, lock));
+        if (result->failure) return fail(failure_of(prepared, *result->failure));
+        if (result->was_cancelled) return fail(ErrorKind::interrupted, "interrupted");
+    }
+    DBUILD_TRY(finish(prepared.end));
+    return prepared.end;
+}
+
+Result<executors::SegmentResult> StageRunner::execute(const PreparedSegment& prepared, SharedLock& lock) {
+    ++shared_.report.totals.executor_calls;
+    const auto observer = observe(prepared);
+    const Unlocked unlocked(lock);
+    return shared_.parts.executor->run(
+        prepared.segment, observer,
+        [&](const Digest& blob, const cache::oci::ByteSink& sink) { return shared_.parts.layers->read(blob, sink); },
+        shared_.is_cancelled);
+}
+
+Status StageRunner::finish(std::size_t end) {
+    if (end < plan().steps.size()) return {};
+    DBUILD_TRY_ASSIGN(const auto chain, shared_.planner.chain_before(stage_, end));
+    shared_.planner.set_complete(stage_, chain);
+    return {};
+}
+
+/// The observer is called without the lock, so it knows everything beforehand.
+executors::SegmentObserver StageRunner::observe(const PreparedSegment& prepared) {
+    struct Line {
+        std::string label, text, reason;
+    };
+    auto lines = std::make_shared<std::vector<Line>>();
+    for (const auto origin : prepared.origins) {
+        const auto& planned = plan().steps[origin];
+        lines->push_back({shared_.steps.label(*plan().stage, *planned.step), planned.step->instruction->text, planned.reason});
+    }
+    executors::SegmentObserver observer;
+    auto* reporter = shared_.parts.reporter;
+    observer.on_started = [=](std::size_t i) {
+        const auto& line = lines->at(i);
+        reporter->step(line.label, line.text, line.reason.empty() ? "running" : "running (" + line.reason + ")");
+    };
+    observer.on_output = [=](std::size_t i, std::string_view bytes) { reporter->output(lines->at(i).label, bytes); };
+    observer.on_finished = [=](std::size_t i, std::chrono::duration<double> wall, bool is_cached) {
+        const auto& line = lines->at(i);
+        reporter->step(line.label, line.text,
+                       is_cached ? "done (cached by the engine)" : fmt::format("done in {:.1f} s", wall.count()));
+    };
+    observer.on_process_started = [this] {
+        const std::lock_guard lock(shared_.mutex);
+        ++shared_.report.totals.processes_started;
+    };
+    return observer;
+}
+
+/// Stores what a segment made, step by step: layer first, row last. Then the records take their places in the plan.
+Status StageRunner::record(const PreparedSegment& prepared, const executors::SegmentResult& result, SharedLock& lock) {
+    std::size_t k = 0;
+    for (std::size_t i = 0; i < prepared.segment.steps.size() && k < result.layers.size(); ++i)
+        if (prepared.segment.steps[i].makes_layer) DBUILD_TRY(record_step(prepared.origins[i], result.layers[k++], lock));
+    return {};
+}
+
+Status StageRunner::record_step(std::size_t index, const executors::MadeLayer& made, SharedLock& lock) {
+    const auto& planned = plan().steps[index];
+    const auto& step = *planned.step;
+    DBUILD_TRY_ASSIGN(const auto before, shared_.planner.chain_before(stage_, index));
+    DBUILD_TRY_ASSIGN(auto keyed, shared_.planner.key_of(stage_, index, before));
+    if (!keyed) return fail(ErrorKind::internal, "a step was run before the stage that it reads from");
+    Result<cache::oci::LayerScan> stored;
+    {
+        const Unlocked unlocked(lock);
+        DBUILD_TRY_ASSIGN(const auto blob, cache::store::file_source(made.blob));
+        stored = shared_.parts.layers->put(blob, made.diff_id);
+    }
+    DBUILD_TRY_ASSIGN(const auto scan, std::move(stored));
+    DBUILD_TRY(check_copied_bytes(step, scan.contents));
+    DBUILD_TRY(shared_.parts.index->record_layer(scan.diff_id, scan.size, scan.contents));
+    const double wall_ms = std::chrono::duration<double, std::milli>(made.finished - made.started).count();
+    StepRecord record{keyed->key, scan.diff_id, content_of(step, scan.contents, made), scan.size,
+                      format_rfc3339(made.finished), wall_ms, keyed->ingredients};
+    // A forced or remade result replaces the old one: the image that is built now must be the one found next time.
+    DBUILD_TRY(shared_.parts.index->record_steps({&record, 1}, shared_.project.scope, Index::OnConflict::replace));
+    auto& line = shared_.steps.of(*plan().stage, step);
+    line.status = "ran";
+    line.executor = shared_.parts.executor->name();
+    line.key = keyed->key.digest.to_string();
+    line.layer_bytes = scan.size;
+    line.wall_ms = wall_ms;
+    shared_.report.totals.bytes_written += scan.size;
+    shared_.planner.set_made(stage_, index, std::move(*keyed), std::move(record));
+    return {};
+}
+
+/// What BuildKit copied must be what was hashed: a file changed in between must not poison the cache.
+/// Errors: transient — it was not; the next plan hashes again.
+Status StageRunner::check_copied_bytes(const ResolvedStep& step, const cache::oci::TableOfContents& contents) {
+    const auto* copy = std::get_if<CopyOperation>(&step.operation);
+    if (!copy || copy->is_add || copy->from) return {}; // ADD may have unpacked an archive
+    std::vector<Digest> expected;
+    for (const auto& source : copy->sources) {
+        DBUILD_TRY_ASSIGN(const auto files, shared_.project.context->files_of(source));
+        for (const auto& [path, digest] : files) expected.push_back(digest);
+    }
+    for (const auto& file : copy->files) expected.push_back(sha256(file.body));
+    std::sort(expected.begin(), expected.end());
+    for (const auto& entry : contents.entries)
+        if (entry.type == cache::oci::EntryType::file && !entry.is_whiteout() &&
+            !std::binary_search(expected.begin(), expected.end(), entry.content))
+            return fail(ErrorKind::transient, "the build context changed while it was copied: " + entry.path);
+    return {};
+}
+
+Error StageRunner::failure_of(const PreparedSegment& prepared, const executors::StepFailure& failure) {
+    const auto& step = *plan().steps[prepared.origins[failure.step]].step;
+    auto& line = shared_.steps.of(*plan().stage, step);
+    line.status = "failed";
+    line.executor = shared_.parts.executor->name();
+    const auto& instruction = *step.instruction;
+    const auto what = failure.exit_code ? fmt::format("{} failed: exit code: {}", instruction.keyword, failure.exit_code)
+                                        : fmt::format("{} failed: {}", instruction.keyword, failure.message);
+    return {ErrorKind::step_failed, what, {}, instruction.where};
+}
+
+} // namespace dbuild::orchestrator

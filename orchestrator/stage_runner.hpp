@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs what one stage lacks: segment after segment through the executor, and records every layer before the next begins.
+// Stages run side by side; what they share is guarded by one mutex, which is free while an executor or the store works.
+#pragma once
+
+#include "orchestrator/plan.hpp"
+#include "orchestrator/segment.hpp"
+#include "orchestrator/step_reports.hpp"
+
+#include <mutex>
+
+namespace dbuild::orchestrator {
+
+/// What the stages of a build share. All borrowed; everything but `mutex` and `is_cancelled` is guarded by `mutex`.
+struct SharedRun {
+    const Parts& parts;
+    Project& project;
+    Planner& planner;
+    Report& report;
+    StepReports& steps;
+    std::mutex mutex;
+    std::function<bool()> is_cancelled; // by the user, or because another stage failed; callable from any thread
+};
+
+using SharedLock = std::unique_lock<std::mutex>; // holds SharedRun::mutex
+
+class StageRunner {
+public:
+    StageRunner(SharedRun& shared, int stage) : shared_(shared), stage_(stage) {}
+
+    /// Runs the stage from its first step without a result on, after which its plan is complete.
+    /// In:      lock — held, also on return; free while an executor or the store works.
+    /// Errors:  step_failed, with `where`; interrupted; transient or corrupt — a new plan may succeed; unsupported.
+    Status run_missing(SharedLock& lock);
+
+    /// Makes the layers again that a complete plan of the stage and of its base stages names and the store has lost.
+    Status remake_lost_layers(SharedLock& lock);
+
+private:
+    Status run_from(std::size_t first, SharedLock& lock);
+    Result<std::size_t> run_segment(std::size_t first, SharedLock& lock);
+    Result<executors::SegmentResult> execute(const PreparedSegment& prepared, SharedLock& lock);
+    Status load_images_below(std::size_t first);
+    executors::SegmentObserver observe(const PreparedSegment& prepared);
+    Status record(const PreparedSegment& prepared, const executors::SegmentResult& result, SharedLock& lock);
+    Status record_step(std::size_t index, const executors::MadeLayer& made, SharedLock& lock);
+    Status check_copied_bytes(const ResolvedStep& step, const cache::oci::TableOfContents& contents);
+    Error failure_of(const PreparedSegment& prepared, const executors::StepFailure& failure);
+    Status finish(std::size_t end);
+
+    const PlannedStage& plan() const { return shared_.planner.planned(stage_); }
+
+    SharedRun& shared_;
+    int stage_;
+};
+
+} // namespace dbuild::orchestrator

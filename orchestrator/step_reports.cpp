@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/step_reports.hpp"
+
+#include <fmt/format.h>
+
+namespace dbuild::orchestrator {
+
+StepReports::StepReports(const Project& project, Report& report) : project_(project), report_(report) {
+    report_.steps.clear();
+    for (const auto& stage : project.dockerfile->stages) {
+        int position = 0;
+        for (const auto& instruction : stage.instructions) {
+            StepReport step;
+            step.image = project.scope;
+            step.stage = stage_name(stage.index);
+            step.platform = project.platform;
+            step.position = ++position;
+            step.first_line = instruction.where.first_line;
+            step.last_line = instruction.where.last_line;
+            step.text = instruction.text;
+            if (!project.stages.contains(stage.index)) step.status = "skipped";
+            report_.steps.push_back(std::move(step));
+        }
+    }
+}
+
+StepReport& StepReports::of(const ResolvedStage& stage, const ResolvedStep& step) {
+    std::size_t before = 0;
+    for (int i = 0; i < stage.index; ++i)
+        before += project_.dockerfile->stages[static_cast<std::size_t>(i)].instructions.size();
+    return report_.steps[before + static_cast<std::size_t>(step.position) - 1];
+}
+
+std::string StepReports::label(const ResolvedStage& stage, const ResolvedStep& step) const {
+    return fmt::format("[{} {}/{}]", stage_name(stage.index), step.position, stage.steps.size());
+}
+
+std::string StepReports::stage_name(int stage) const {
+    const auto& name = project_.graph.stages[static_cast<std::size_t>(stage)].name;
+    return name.empty() ? fmt::format("stage-{}", stage) : name;
+}
+
+} // namespace dbuild::orchestrator

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// The steps of a project as the report and the progress know them: one line per instruction, in file order.
+#pragma once
+
+#include "orchestrator/plan.hpp"
+#include "orchestrator/report.hpp"
+
+#include <string>
+
+namespace dbuild::orchestrator {
+
+class StepReports {
+public:
+    /// Lists every instruction of every stage in `report`; stages that nobody needs are skipped. Both are borrowed.
+    StepReports(const Project& project, Report& report);
+
+    StepReport& of(const ResolvedStage& stage, const ResolvedStep& step);
+    /// "[build 2/5]"
+    std::string label(const ResolvedStage& stage, const ResolvedStep& step) const;
+
+private:
+    std::string stage_name(int stage) const;
+
+    const Project& project_;
+    Report& report_;
+};
+
+} // namespace dbuild::orchestrator
