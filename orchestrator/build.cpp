@@ -60,7 +60,9 @@ public:
             exported = exporters::export_to_engine(parts_, image, project_.options.tags);
         }
         if (!exported) return fail(std::move(exported).error());
-        report_.images = {{exported->id, image.manifest_digest.to_string(), exported->tags}};
+        std::uint64_t bytes = 0;
+        for (const auto& layer : image.root.layers) bytes += layer.size;
+        report_.images = {{exported->id, image.manifest_digest.to_string(), exported->tags, bytes}};
         return use_keys();
     }
 
@@ -95,16 +97,17 @@ public:
                 line.status = step.status == StepStatus::hit || step.status == StepStatus::metadata ? name : "not_reached";
                 line.reason = step.reason;
                 if (step.key) line.key = step.key->digest.to_string();
-                print(fmt::format("{} {}: {}{}", label_of(index, step), step.step->instruction->text, name,
+                print(fmt::format("{} {}: {}{}", label_of(index, step).to_string(), step.step->instruction->text, name,
                                   step.reason.empty() ? "" : " (" + step.reason + ")"));
             }
         }
     }
 
 private:
-    std::string label_of(int stage, const PlannedStep& step) const {
-        return fmt::format("[{} {}/{}]", stage_label(project_, stage), step.step->position,
-                           project_.stages.at(stage).steps.size());
+    progress::StepLabel label_of(int stage, const PlannedStep& step) const {
+        const auto& instruction = *step.step->instruction;
+        return {stage_label(project_, stage), step.step->position, static_cast<int>(project_.stages.at(stage).steps.size()),
+                instruction.text, instruction.where.first_line};
     }
 
     StepReport& report_of(int stage, const PlannedStep& step) {
@@ -123,7 +126,7 @@ private:
             if (step.status != StepStatus::hit) continue;
             line.status = "hit";
             line.layer_bytes = step.record->layer_bytes;
-            parts_.reporter->step(label_of(plan.stage->index, step), step.step->instruction->text, "hit");
+            parts_.reporter->report(progress::StepHit{label_of(plan.stage->index, step)});
         }
     }
 
@@ -194,17 +197,15 @@ private:
         executors::SegmentObserver observer;
         observer.on_started = [=, this](std::size_t i) {
             const auto& step = step_of(i);
-            parts_.reporter->step(label_of(stage, step), step.step->instruction->text,
-                                  step.reason.empty() ? "running" : "running (" + step.reason + ")");
+            parts_.reporter->report(progress::StepStarted{label_of(stage, step), step.reason});
         };
         observer.on_output = [=, this](std::size_t i, std::string_view bytes) {
-            parts_.reporter->output(label_of(stage, step_of(i)), bytes);
+            parts_.reporter->report(progress::StepOutput{label_of(stage, step_of(i)), bytes});
         };
         observer.on_finished = [=, this](std::size_t i, std::chrono::duration<double> wall, bool is_cached) {
             const auto& step = step_of(i);
             report_of(stage, step).wall_ms = wall.count() * 1000;
-            parts_.reporter->step(label_of(stage, step), step.step->instruction->text,
-                                  is_cached ? "done (cached by the engine)" : fmt::format("done in {:.1f} s", wall.count()));
+            parts_.reporter->report(progress::StepFinished{label_of(stage, step), wall, is_cached});
         };
         observer.on_process_started = [this] { ++report_.totals.processes_started; };
         return observer;
@@ -275,6 +276,7 @@ private:
         auto& line = report_of(stage, step);
         line.status = "failed";
         line.executor = parts_.executor->name();
+        parts_.reporter->report(progress::StepFailed{label_of(stage, step), failure.exit_code, failure.message, {}});
         const auto& instruction = *step.step->instruction;
         const auto what = failure.exit_code ? fmt::format("{} failed: exit code: {}", instruction.keyword, failure.exit_code)
                                             : fmt::format("{} failed: {}", instruction.keyword, failure.message);

@@ -36,7 +36,7 @@ struct Parts {
     cache::store::LayerStore* layers = nullptr;
     executors::Executor* executor = nullptr;
     EngineClient* engine = nullptr;
-    Reporter* reporter = nullptr;
+    progress::Reporter* reporter = nullptr;
 };
 
 } // namespace dbuild::orchestrator
