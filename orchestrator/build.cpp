@@ -96,7 +96,9 @@ public:
             exported = exporters::export_to_engine(parts_, image, project_.options.tags);
         }
         if (!exported) return fail(std::move(exported).error());
-        report_.images = {{exported->id, image.manifest_digest.to_string(), exported->tags}};
+        std::uint64_t bytes = 0;
+        for (const auto& layer : image.root.layers) bytes += layer.size;
+        report_.images = {{exported->id, image.manifest_digest.to_string(), exported->tags, bytes}};
         return use_keys();
     }
 
@@ -110,7 +112,7 @@ public:
                 line.status = step.status == StepStatus::hit || step.status == StepStatus::metadata ? name : "not_reached";
                 line.reason = step.reason;
                 if (step.key) line.key = step.key->digest.to_string();
-                print(fmt::format("{} {}: {}{}", steps_.label(*plan.stage, *step.step), step.step->instruction->text, name,
+                print(fmt::format("{} {}: {}{}", steps_.label(*plan.stage, *step.step).to_string(), step.step->instruction->text, name,
                                   step.reason.empty() ? "" : " (" + step.reason + ")"));
             }
         }
@@ -132,7 +134,7 @@ private:
             if (step.status != StepStatus::hit) continue;
             line.status = "hit";
             line.layer_bytes = step.record->layer_bytes;
-            parts_.reporter->step(steps_.label(*plan.stage, *step.step), step.step->instruction->text, "hit");
+            parts_.reporter->report(progress::StepHit{steps_.label(*plan.stage, *step.step)});
         }
     }
 

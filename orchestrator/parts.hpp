@@ -40,7 +40,7 @@ struct Parts {
     cache::store::LayerStore* layers = nullptr;
     executors::Executor* executor = nullptr;
     EngineClient* engine = nullptr;
-    Reporter* reporter = nullptr;
+    progress::Reporter* reporter = nullptr;
     const std::atomic<bool>* cancelled = nullptr; // set by a signal
 };
 

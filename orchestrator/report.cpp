@@ -33,7 +33,7 @@ std::string Report::to_json() const {
     for (const auto& image : images) {
         json::array tags;
         for (const auto& tag : image.tags) tags.emplace_back(tag);
-        image_list.push_back(json::object{{"id", image.id}, {"digest", image.digest}, {"tags", std::move(tags)}});
+        image_list.push_back(json::object{{"id", image.id}, {"digest", image.digest}, {"tags", std::move(tags)}, {"bytes", image.bytes}});
     }
     return json::serialize(json::object{{"version", 1},
                                         {"exit_code", exit_code},

@@ -33,6 +33,7 @@ struct ReportTotals {
 struct ImageReport {
     std::string id, digest;
     std::vector<std::string> tags;
+    std::uint64_t bytes = 0; // of its uncompressed layers
 };
 
 struct Report {

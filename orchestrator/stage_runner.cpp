@@ -121,24 +121,25 @@ Status StageRunner::finish(std::size_t end) {
 /// The observer is called without the lock, so it knows everything beforehand.
 executors::SegmentObserver StageRunner::observe(const PreparedSegment& prepared) {
     struct Line {
-        std::string label, text, reason;
+        progress::StepLabel label;
+        std::string reason;
     };
     auto lines = std::make_shared<std::vector<Line>>();
     for (const auto origin : prepared.origins) {
         const auto& planned = plan().steps[origin];
-        lines->push_back({shared_.steps.label(*plan().stage, *planned.step), planned.step->instruction->text, planned.reason});
+        lines->push_back({shared_.steps.label(*plan().stage, *planned.step), planned.reason});
     }
     executors::SegmentObserver observer;
     auto* reporter = shared_.parts.reporter;
     observer.on_started = [=](std::size_t i) {
         const auto& line = lines->at(i);
-        reporter->step(line.label, line.text, line.reason.empty() ? "running" : "running (" + line.reason + ")");
+        reporter->report(progress::StepStarted{line.label, line.reason});
     };
-    observer.on_output = [=](std::size_t i, std::string_view bytes) { reporter->output(lines->at(i).label, bytes); };
+    observer.on_output = [=](std::size_t i, std::string_view bytes) {
+        reporter->report(progress::StepOutput{lines->at(i).label, bytes});
+    };
     observer.on_finished = [=](std::size_t i, std::chrono::duration<double> wall, bool is_cached) {
-        const auto& line = lines->at(i);
-        reporter->step(line.label, line.text,
-                       is_cached ? "done (cached by the engine)" : fmt::format("done in {:.1f} s", wall.count()));
+        reporter->report(progress::StepFinished{lines->at(i).label, wall, is_cached});
     };
     observer.on_process_started = [this] {
         const std::lock_guard lock(shared_.mutex);
@@ -210,6 +211,8 @@ Error StageRunner::failure_of(const PreparedSegment& prepared, const executors::
     auto& line = shared_.steps.of(*plan().stage, step);
     line.status = "failed";
     line.executor = shared_.parts.executor->name();
+    shared_.parts.reporter->report(
+        progress::StepFailed{shared_.steps.label(*plan().stage, step), failure.exit_code, failure.message, {}});
     const auto& instruction = *step.instruction;
     const auto what = failure.exit_code ? fmt::format("{} failed: exit code: {}", instruction.keyword, failure.exit_code)
                                         : fmt::format("{} failed: {}", instruction.keyword, failure.message);

@@ -31,8 +31,9 @@ StepReport& StepReports::of(const ResolvedStage& stage, const ResolvedStep& step
     return report_.steps[before + static_cast<std::size_t>(step.position) - 1];
 }
 
-std::string StepReports::label(const ResolvedStage& stage, const ResolvedStep& step) const {
-    return fmt::format("[{} {}/{}]", stage_name(stage.index), step.position, stage.steps.size());
+progress::StepLabel StepReports::label(const ResolvedStage& stage, const ResolvedStep& step) const {
+    return {stage_name(stage.index), step.position, static_cast<int>(stage.steps.size()), step.instruction->text,
+            step.instruction->where.first_line};
 }
 
 std::string StepReports::stage_name(int stage) const {

@@ -15,8 +15,7 @@ public:
     StepReports(const Project& project, Report& report);
 
     StepReport& of(const ResolvedStage& stage, const ResolvedStep& step);
-    /// "[build 2/5]"
-    std::string label(const ResolvedStage& stage, const ResolvedStep& step) const;
+    progress::StepLabel label(const ResolvedStage& stage, const ResolvedStep& step) const;
 
 private:
     std::string stage_name(int stage) const;

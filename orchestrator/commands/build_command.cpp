@@ -28,8 +28,7 @@ std::filesystem::path cache_folder() {
 }
 
 /// The whole build through docker buildx, unchanged, where dbuild does not plan it.
-Result<int> hand_over(const BuildOptions& options, std::string_view reason) {
-    fmt::print(stderr, "dbuild: handing the whole build to docker buildx build: {}\n", reason);
+Result<int> hand_over(const BuildOptions& options) {
     ProcessOptions process;
     process.arguments = {"docker", "buildx", "build"};
     // What only dbuild knows is left out; what both know is passed on as it was given.
@@ -45,20 +44,13 @@ Result<int> hand_over(const BuildOptions& options, std::string_view reason) {
     return result.exit_status;
 }
 
-void print_error(const Error& error) {
-    const auto place = error.where ? fmt::format("{}:{}: ", error.where->file, error.where->first_line) : std::string();
-    fmt::print(stderr, "{}error: {}\n", place, error.message);
-    for (const auto& line : error.context) fmt::print(stderr, "{}\n", line);
-}
-
 struct OwnedParts {
     cache::store::Index index;
     cache::store::LayerStore layers;
     EngineClient engine;
     std::unique_ptr<executors::Executor> executor;
-    std::unique_ptr<Reporter> reporter;
-    Parts borrow(const std::atomic<bool>& cancelled) {
-        return {&index, &layers, executor.get(), &engine, reporter.get(), &cancelled};
+    Parts borrow(progress::Reporter& reporter, const std::atomic<bool>& cancelled) {
+        return {&index, &layers, executor.get(), &engine, &reporter, &cancelled};
     }
 };
 
@@ -69,41 +61,38 @@ Result<T> without_cache(Result<T> opened) {
     return opened;
 }
 
-Result<OwnedParts> make_parts(const Command& command) {
+Result<OwnedParts> make_parts() {
     const auto folder = cache_folder();
     DBUILD_TRY(without_cache(make_directories(folder)));
     DBUILD_TRY_ASSIGN(auto index, without_cache(cache::store::Index::open(folder)));
     DBUILD_TRY_ASSIGN(auto layers, without_cache(cache::store::LayerStore::open(folder)));
     DBUILD_TRY_ASSIGN(auto engine, EngineClient::create(environment("DOCKER_HOST")));
-    const bool is_quiet = command.progress == ProgressKind::quiet;
     return OwnedParts{std::move(index), std::move(layers), std::move(engine),
-                      executors::buildx::make_buildx_executor(),
-                      is_quiet ? make_quiet_reporter() : make_plain_reporter()};
+                      executors::buildx::make_buildx_executor()};
 }
 
-void print_summary(const Command& command, const Report& report) {
-    if (command.options.is_quiet) {
-        for (const auto& image : report.images) fmt::print("{}\n", image.id);
-        return;
-    }
-    if (command.progress == ProgressKind::quiet) return;
-    std::size_t hits = 0, ran = 0;
+std::unique_ptr<progress::Reporter> make_reporter(ProgressKind kind) {
+    return kind == ProgressKind::quiet ? progress::make_quiet_reporter() : progress::make_plain_reporter();
+}
+
+progress::BuildFinished summary_of(const Report& report) {
+    progress::BuildFinished summary;
     for (const auto& step : report.steps) {
-        hits += step.status == "hit";
-        ran += step.status == "ran";
+        summary.hit += step.status == "hit";
+        summary.ran += step.status == "ran" || step.status == "made";
     }
-    for (const auto& image : report.images)
-        fmt::print(stderr, "{} hit, {} run, {:.2f} s, {}{}{}\n", hits, ran, report.totals.wall_ms / 1000, image.id,
-                   image.tags.empty() ? "" : " ", fmt::join(image.tags, " "));
+    summary.wall = std::chrono::duration<double, std::milli>(report.totals.wall_ms);
+    for (const auto& image : report.images) summary.images.push_back({image.id, image.bytes, image.tags});
+    return summary;
 }
 
-Status execute(const Command& command, const std::atomic<bool>& cancelled, Report& report) {
+Status execute(const Command& command, const std::atomic<bool>& cancelled, progress::Reporter& reporter, Report& report) {
     if (!command.options.image_id_file.empty()) { // an old ID must not outlive a failed build
         std::error_code ignored;
         std::filesystem::remove(command.options.image_id_file, ignored);
     }
-    DBUILD_TRY_ASSIGN(auto owned, make_parts(command));
-    const auto parts = owned.borrow(cancelled);
+    DBUILD_TRY_ASSIGN(auto owned, make_parts());
+    const auto parts = owned.borrow(reporter, cancelled);
     const auto print_line = [](const std::string& line) { fmt::print("{}\n", line); };
     Status done = command.name == CommandName::plan ? show_plan(parts, command.options, print_line, report)
                                                     : build(parts, command.options, report);
@@ -119,14 +108,16 @@ Status execute(const Command& command, const std::atomic<bool>& cancelled, Repor
 int run_build_command(const Command& command, const std::atomic<bool>& cancelled) {
     const auto started = std::chrono::steady_clock::now();
     Report report;
-    Status done = execute(command, cancelled, report);
+    const auto reporter = make_reporter(command.progress);
+    Status done = execute(command, cancelled, *reporter, report);
     if (!done && done.error().kind == ErrorKind::unsupported) {
         if (command.name == CommandName::plan) {
             fmt::print("the whole build would go to docker buildx build: {}\n", done.error().message);
             done = {};
         } else {
             ++report.totals.processes_started;
-            const auto status = hand_over(command.options, done.error().message);
+            reporter->report(progress::BuildHandedOver{done.error().message});
+            const auto status = hand_over(command.options);
             if (status) {
                 report.exit_code = *status;
                 done = {};
@@ -138,7 +129,7 @@ int run_build_command(const Command& command, const std::atomic<bool>& cancelled
     if (!done) {
         report.exit_code = exit_code_for(done.error().kind);
         report.error = done.error().message;
-        print_error(done.error());
+        reporter->report(progress::BuildFailed{done.error()});
     }
     report.totals.wall_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started).count();
     if (!command.options.report.empty())
@@ -146,7 +137,9 @@ int run_build_command(const Command& command, const std::atomic<bool>& cancelled
             fmt::print(stderr, "error: --report: {}\n", written.error().message);
             if (report.exit_code == 0) report.exit_code = exit_code_for(written.error().kind);
         }
-    if (done) print_summary(command, report);
+    if (!report.images.empty() && done) reporter->report(summary_of(report));
+    if (command.options.is_quiet)
+        for (const auto& image : report.images) fmt::print("{}\n", image.id);
     return report.exit_code;
 }
 

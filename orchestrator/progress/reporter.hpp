@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a build tells its user while it goes on: results on standard output, progress on standard error.
+// Tells the user what a build does while it goes on, on standard error; results on standard output are not its
+// business.
 #pragma once
 
-#include <chrono>
-#include <memory>
-#include <string_view>
+#include "orchestrator/progress/event.hpp"
 
-namespace dbuild::orchestrator {
+#include <memory>
+
+namespace dbuild::orchestrator::progress {
 
 class Reporter {
 public:
     virtual ~Reporter() = default;
-    virtual void step(std::string_view label, std::string_view text, std::string_view state) = 0; // "[build 2] RUN make", "hit"
-    virtual void output(std::string_view label, std::string_view bytes) = 0;                      // of a running step, any cut
-    virtual void note(std::string_view line) = 0;
-    virtual void warning(std::string_view line) = 0;
+    /// Threads: safe from several threads; events of one step come in order.
+    virtual void report(const Event& event) = 0;
+
+    void note(std::string text) { report(Note{std::move(text)}); }
+    void warning(std::string text) { report(Warning{std::move(text)}); }
 };
 
 std::unique_ptr<Reporter> make_plain_reporter();
-std::unique_ptr<Reporter> make_quiet_reporter(); // warnings only
+std::unique_ptr<Reporter> make_quiet_reporter(); // warnings and failures only
 
-} // namespace dbuild::orchestrator
+} // namespace dbuild::orchestrator::progress

@@ -81,13 +81,14 @@ TEST_SUITE("orchestrator/report") {
         CHECK(step.at("wall_ms").as_double() == doctest::Approx(1.5));
         CHECK(step.at("layer_bytes").to_number<std::uint64_t>() == 5'000'000'000);
     }
-    TEST_CASE("images list their tags") {
+    TEST_CASE("images have their tags and sizes") {
         Report report;
-        report.images.push_back({"sha256:id", "sha256:digest", {"a:1", "b:2"}});
+        report.images.push_back({"sha256:id", "sha256:digest", {"a:1", "b:2"}, 12});
         const auto document = read(report);
         const auto& image = document.at("images").as_array().at(0).as_object();
         CHECK(image.at("id").as_string() == "sha256:id");
         CHECK(image.at("digest").as_string() == "sha256:digest");
         CHECK(image.at("tags") == json::array{"a:1", "b:2"});
+        CHECK(image.at("bytes").to_number<int>() == 12);
     }
 }
