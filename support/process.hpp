@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,7 +28,11 @@ using OutputSink = std::function<void(std::string_view)>;
 Result<ProcessResult> run_process(const ProcessOptions& options, const OutputSink& on_stdout, const OutputSink& on_stderr,
                                   const std::atomic<bool>* cancelled = nullptr);
 
-/// Runs the program with this process's own standard streams. Errors: unavailable.
-Result<ProcessResult> run_inherited(const ProcessOptions& options);
+/// Runs the program with this process's own standard streams and in its process group.
+/// In:     input — standard input where it is not this process's own, which was perhaps read already.
+///         cancelled — once set, the program gets SIGTERM (from a terminal it had the signal itself), and it is waited for.
+/// Errors: unavailable — it cannot be started.
+Result<ProcessResult> run_inherited(const ProcessOptions& options, const std::optional<std::string>& input,
+                                    const std::atomic<bool>& cancelled);
 
 } // namespace dbuild

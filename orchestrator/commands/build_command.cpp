@@ -3,52 +3,29 @@
 
 #include "executors/buildx/buildx_executor.hpp"
 #include "orchestrator/build.hpp"
+#include "orchestrator/command_line/build_flags.hpp"
 #include "orchestrator/exit_code.hpp"
+#include "orchestrator/hand_over.hpp"
+#include "support/environment.hpp"
 #include "support/files.hpp"
-#include "support/process.hpp"
 
 #include <fmt/format.h>
 
 #include <chrono>
-#include <cstdlib>
+#include <iostream>
+#include <iterator>
 
 namespace dbuild::orchestrator::commands {
 namespace {
 
-std::string environment(const char* name) {
-    const char* value = std::getenv(name);
-    return value ? value : "";
-}
+enum class Purpose { build, plan };
 
 /// DBUILD_CACHE_DIR, else $XDG_CACHE_HOME/dbuild, else ~/.cache/dbuild.
 std::filesystem::path cache_folder() {
     if (const auto folder = environment("DBUILD_CACHE_DIR"); !folder.empty()) return folder;
-    if (const auto folder = environment("XDG_CACHE_HOME"); !folder.empty()) return std::filesystem::path(folder) / "dbuild";
+    if (const auto folder = environment("XDG_CACHE_HOME"); !folder.empty())
+        return std::filesystem::path(folder) / "dbuild";
     return std::filesystem::path(environment("HOME")) / ".cache" / "dbuild";
-}
-
-/// The whole build through docker buildx, unchanged, where dbuild does not plan it.
-Result<int> hand_over(const BuildOptions& options, std::string_view reason) {
-    fmt::print(stderr, "dbuild: handing the whole build to docker buildx build: {}\n", reason);
-    ProcessOptions process;
-    process.arguments = {"docker", "buildx", "build"};
-    // What only dbuild knows is left out; what both know is passed on as it was given.
-    const auto& words = options.original_arguments;
-    for (std::size_t i = 0; i < words.size(); ++i) {
-        const bool is_ours = words[i].starts_with("--scope") || words[i].starts_with("--executor") || words[i].starts_with("--report");
-        if (!is_ours)
-            process.arguments.push_back(words[i]);
-        else if (words[i].find('=') == std::string::npos)
-            ++i;
-    }
-    DBUILD_TRY_ASSIGN(const auto result, run_inherited(process));
-    return result.exit_status;
-}
-
-void print_error(const Error& error) {
-    const auto place = error.where ? fmt::format("{}:{}: ", error.where->file, error.where->first_line) : std::string();
-    fmt::print(stderr, "{}error: {}\n", place, error.message);
-    for (const auto& line : error.context) fmt::print(stderr, "{}\n", line);
 }
 
 struct OwnedParts {
@@ -67,24 +44,24 @@ Result<T> without_cache(Result<T> opened) {
     return opened;
 }
 
-Result<OwnedParts> make_parts(const Command& command, const std::atomic<bool>& cancelled) {
+Result<OwnedParts> make_parts(const BuildCommandLine& line, const std::atomic<bool>& cancelled) {
     const auto folder = cache_folder();
     DBUILD_TRY(without_cache(make_directories(folder)));
     DBUILD_TRY_ASSIGN(auto index, without_cache(cache::store::Index::open(folder)));
     DBUILD_TRY_ASSIGN(auto layers, without_cache(cache::store::LayerStore::open(folder)));
     DBUILD_TRY_ASSIGN(auto engine, EngineClient::create(environment("DOCKER_HOST")));
-    const bool is_quiet = command.progress == ProgressKind::quiet;
+    const bool is_quiet = line.progress == ProgressKind::quiet;
     return OwnedParts{std::move(index), std::move(layers), std::move(engine),
                       executors::buildx::make_buildx_executor(&cancelled),
                       is_quiet ? make_quiet_reporter() : make_plain_reporter()};
 }
 
-void print_summary(const Command& command, const Report& report) {
-    if (command.options.is_quiet) {
+void print_summary(const BuildCommandLine& line, const Report& report) {
+    if (line.options.is_quiet) {
         for (const auto& image : report.images) fmt::print("{}\n", image.id);
         return;
     }
-    if (command.progress == ProgressKind::quiet) return;
+    if (line.progress == ProgressKind::quiet) return;
     std::size_t hits = 0, ran = 0;
     for (const auto& step : report.steps) {
         hits += step.status == "hit";
@@ -95,57 +72,77 @@ void print_summary(const Command& command, const Report& report) {
                    image.tags.empty() ? "" : " ", fmt::join(image.tags, " "));
 }
 
-Status execute(const Command& command, const std::atomic<bool>& cancelled, Report& report) {
-    if (!command.options.image_id_file.empty()) { // an old ID must not outlive a failed build
+/// Errors: besides those of building, unsupported — docker buildx has to build it, and the message says why.
+Status execute(BuildCommandLine& line, Purpose purpose, const std::atomic<bool>& cancelled, Report& report) {
+    auto& options = line.options;
+    if (!line.handed_over_because.empty()) return fail(ErrorKind::unsupported, line.handed_over_because);
+    if (!line.builder.empty() && line.builder != "default")
+        return fail(ErrorKind::unsupported, "builder " + line.builder);
+    if (wants_legacy_builder())
+        return fail(ErrorKind::unsupported, "DOCKER_BUILDKIT=" + environment("DOCKER_BUILDKIT"));
+    if (!options.image_id_file.empty()) { // an old ID must not outlive a failed build
         std::error_code ignored;
-        std::filesystem::remove(command.options.image_id_file, ignored);
+        std::filesystem::remove(options.image_id_file, ignored);
     }
-    DBUILD_TRY_ASSIGN(auto owned, make_parts(command, cancelled));
+    if (options.dockerfile == "-") options.dockerfile_text = std::string(std::istreambuf_iterator<char>(std::cin), {});
+    DBUILD_TRY_ASSIGN(auto owned, make_parts(line, cancelled));
     const auto parts = owned.borrow();
-    const auto print_line = [](const std::string& line) { fmt::print("{}\n", line); };
-    Status done = command.name == CommandName::plan ? show_plan(parts, command.options, print_line, report)
-                                                    : build(parts, command.options, report);
+    const auto print_line = [](const std::string& text) { fmt::print("{}\n", text); };
+    Status done =
+        purpose == Purpose::plan ? show_plan(parts, options, print_line, report) : build(parts, options, report);
     report.totals.engine_requests = owned.engine.requests();
     DBUILD_TRY(std::move(done));
-    if (!command.options.image_id_file.empty() && !report.images.empty())
-        DBUILD_TRY(write_file(command.options.image_id_file, report.images.front().id));
+    if (!options.image_id_file.empty() && !report.images.empty())
+        DBUILD_TRY(write_file(options.image_id_file, report.images.front().id));
     return {};
 }
 
-} // namespace
-
-int run_build_command(const Command& command, const std::atomic<bool>& cancelled) {
+/// Builds or plans; what is not planned is handed over. The report is written in any case.
+Result<int> run(std::span<const std::string> words, Purpose purpose, const std::atomic<bool>& cancelled) {
     const auto started = std::chrono::steady_clock::now();
+    DBUILD_TRY_ASSIGN(auto line, parse_build_command_line(words));
+    if (line.wants_help) {
+        fmt::print("Usage: dbuild [build|plan] [FLAGS] PATH | URL | -\n{}", build_flags_help());
+        return 0;
+    }
     Report report;
-    Status done = execute(command, cancelled, report);
+    Status done = execute(line, purpose, cancelled, report);
     if (!done && done.error().kind == ErrorKind::unsupported) {
-        if (command.name == CommandName::plan) {
-            fmt::print("the whole build would go to docker buildx build: {}\n", done.error().message);
-            done = {};
+        const auto reason = done.error().message;
+        done = {};
+        if (purpose == Purpose::plan) {
+            fmt::print("the whole build would go to docker buildx build: {}\n", reason);
         } else {
             ++report.totals.processes_started;
-            const auto status = hand_over(command.options, done.error().message);
-            if (status) {
+            const auto status = hand_over(line.options, reason, cancelled);
+            if (status)
                 report.exit_code = *status;
-                done = {};
-            } else {
+            else
                 done = fail(status.error());
-            }
         }
     }
     if (!done) {
         report.exit_code = exit_code_for(done.error().kind);
         report.error = done.error().message;
-        print_error(done.error());
     }
-    report.totals.wall_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started).count();
-    if (!command.options.report.empty())
-        if (const auto written = write_file(command.options.report, report.to_json()); !written) {
-            fmt::print(stderr, "error: --report: {}\n", written.error().message);
-            if (report.exit_code == 0) report.exit_code = exit_code_for(written.error().kind);
-        }
-    if (done) print_summary(command, report);
+    report.totals.wall_ms =
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started).count();
+    if (!line.options.report.empty())
+        if (auto written = write_file(line.options.report, report.to_json()); !written && done && report.exit_code == 0)
+            return fail(ErrorKind::unavailable, "--report: " + written.error().message);
+    if (!done) return fail(std::move(done).error());
+    print_summary(line, report);
     return report.exit_code;
+}
+
+} // namespace
+
+Result<int> run_build_command(std::span<const std::string> words, const std::atomic<bool>& cancelled) {
+    return run(words, Purpose::build, cancelled);
+}
+
+Result<int> run_plan_command(std::span<const std::string> words, const std::atomic<bool>& cancelled) {
+    return run(words, Purpose::plan, cancelled);
 }
 
 } // namespace dbuild::orchestrator::commands

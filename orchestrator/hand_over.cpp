@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/hand_over.hpp"
+
+#include "orchestrator/command_line/flag_parser.hpp"
+#include "support/environment.hpp"
+#include "support/process.hpp"
+
+#include <fmt/format.h>
+
+namespace dbuild::orchestrator {
+
+bool wants_legacy_builder() {
+    const auto value = environment("DOCKER_BUILDKIT");
+    return !value.empty() && parse_boolean(value) != true;
+}
+
+Result<int> hand_over(const BuildOptions& options, std::string_view reason, const std::atomic<bool>& cancelled) {
+    ProcessOptions process;
+    process.arguments = {"docker"};
+    if (!wants_legacy_builder()) process.arguments.push_back("buildx");
+    process.arguments.push_back("build");
+    fmt::print(stderr, "dbuild: handing the whole build to {}: {}\n", fmt::join(process.arguments, " "), reason);
+    process.arguments.insert(process.arguments.end(), options.docker_arguments.begin(), options.docker_arguments.end());
+    DBUILD_TRY_ASSIGN(const auto result, run_inherited(process, options.dockerfile_text, cancelled));
+    return result.exit_status;
+}
+
+} // namespace dbuild::orchestrator
