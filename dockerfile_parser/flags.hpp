@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The --flags of one instruction: declared with the place for their value, then filled from the words.
-// Also "did you mean" and durations in Go syntax. Used inside of this folder only.
+// Also "did you mean", which the command line uses too, and durations in Go syntax.
 #pragma once
 
 #include "support/result.hpp"

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Entry point: command line, command, exit status. The last catch of all is here.
-#include "orchestrator/command_line.hpp"
-#include "orchestrator/commands/build_command.hpp"
+// Entry point: the command, its errors, the exit status. The last catch of all is here.
+#include "orchestrator/command_table.hpp"
 #include "orchestrator/exit_code.hpp"
 
 #include <fmt/format.h>
 
 #include <csignal>
 #include <exception>
+#include <vector>
 
 namespace {
 
@@ -15,18 +15,22 @@ std::atomic<bool> cancelled = false; // the one global: a signal handler can rea
 
 extern "C" void note_signal(int) { cancelled = true; }
 
-int run(int count, char** words) {
+void print_error(const dbuild::Error& error) {
+    if (error.kind == dbuild::ErrorKind::usage) {
+        fmt::print(stderr, "dbuild: {}\nSee dbuild --help.\n", error.message);
+        return;
+    }
+    const auto place = error.where ? fmt::format("{}:{}: ", error.where->file, error.where->first_line) : std::string();
+    fmt::print(stderr, "{}error: {}\n", place, error.message);
+    for (const auto& line : error.context) fmt::print(stderr, "{}\n", line);
+}
+
+int run(const std::vector<std::string>& words) {
     using namespace dbuild::orchestrator;
-    const auto parsed = parse_command_line({const_cast<const char* const*>(words) + 1, static_cast<std::size_t>(count) - 1});
-    if (!parsed) {
-        fmt::print(stderr, "dbuild: {}\nSee dbuild --help.\n", parsed.error().message);
-        return exit_code_for(parsed.error().kind);
-    }
-    if (const auto* text = std::get_if<PrintedText>(&*parsed)) {
-        fmt::print("{}", text->text);
-        return 0;
-    }
-    return commands::run_build_command(std::get<Command>(*parsed), cancelled);
+    const auto status = run_command_line(words, cancelled);
+    if (status) return *status;
+    print_error(status.error());
+    return exit_code_for(status.error().kind);
 }
 
 } // namespace
@@ -39,7 +43,7 @@ int main(int count, char** words) {
     sigaction(SIGTERM, &action, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
     try {
-        return run(count, words);
+        return run({words + 1, words + count});
     } catch (const std::exception& error) {
         fmt::print(stderr, "dbuild: internal error, please report: {}\n", error.what());
     }

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ namespace dbuild::orchestrator {
 struct BuildOptions {
     std::filesystem::path context = ".";
     std::filesystem::path dockerfile; // empty: Dockerfile in the context
+    std::optional<std::string> dockerfile_text; // what `-f -` gave; set before the build, since it can be read only once
     std::vector<std::string> tags;
     std::map<std::string, std::string> build_arguments;
     std::string target;
@@ -27,11 +29,13 @@ struct BuildOptions {
     std::vector<std::string> uncached_stages; // --no-cache-filter, in lower case
     std::vector<std::string> secrets;         // --secret, as given
     std::vector<std::string> ssh_agents;      // --ssh, as given
+    bool pulls_bases = false;                 // --pull
     std::filesystem::path image_id_file;
+    std::filesystem::path metadata_file;
     bool is_quiet = false; // -q: only the image ID, on standard output
     std::string scope;     // empty: from the first tag, else the context's folder
     std::filesystem::path report;
-    std::vector<std::string> original_arguments; // after "build", as docker buildx build would take them
+    std::vector<std::string> docker_arguments; // what docker buildx build is given where it builds instead
 };
 
 /// Borrowed by everything that builds; owned by the command.

@@ -6,12 +6,9 @@
 #include "dockerfile_parser/parser.hpp"
 #include "orchestrator/plan.hpp"
 #include "support/files.hpp"
-
-#include <sys/utsname.h>
+#include "support/platform.hpp"
 
 #include <algorithm>
-#include <iostream>
-#include <iterator>
 #include <set>
 
 namespace fs = std::filesystem;
@@ -21,18 +18,8 @@ namespace {
 
 namespace parser = dockerfile_parser;
 
-/// The platform of this machine in OCI's words.
-std::string native_platform() {
-    utsname name{};
-    ::uname(&name);
-    const std::string machine = name.machine;
-    if (machine == "x86_64") return "linux/amd64";
-    if (machine == "aarch64") return "linux/arm64";
-    return "linux/" + machine;
-}
-
 Result<std::string> read_dockerfile(BuildOptions& options) {
-    if (options.dockerfile == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
+    if (options.dockerfile_text) return *options.dockerfile_text;
     const bool is_default = options.dockerfile.empty();
     if (is_default) options.dockerfile = options.context / "Dockerfile";
     auto text = read_file(options.dockerfile);

@@ -13,6 +13,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,10 +66,12 @@ Result<pid_t> spawn(const ProcessOptions& options, SpawnSettings& settings, shor
     return pid;
 }
 
+ProcessResult to_result(int status) { return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)}; }
+
 ProcessResult wait_for(pid_t pid) {
     int status = 0;
     while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)};
+    return to_result(status);
 }
 
 /// Ends the process group step by step as long as it is told to.
@@ -133,10 +137,31 @@ Result<ProcessResult> run_process(const ProcessOptions& options, const OutputSin
     return result;
 }
 
-Result<ProcessResult> run_inherited(const ProcessOptions& options) {
+Result<ProcessResult> run_inherited(const ProcessOptions& options, const std::optional<std::string>& input,
+                                    const CancelCheck& is_cancelled) {
     SpawnSettings settings;
+    Fd file;
+    if (input) { // a file and no pipe: nobody has to feed it while the program runs
+        file = Fd(::memfd_create("standard input", MFD_CLOEXEC));
+        if (!file.is_open()) return fail(ErrorKind::unavailable, std::string("cannot keep standard input: ") + std::strerror(errno));
+        DBUILD_TRY(write_all(file.get(), *input, "standard input"));
+        ::lseek(file.get(), 0, SEEK_SET);
+        posix_spawn_file_actions_adddup2(&settings.actions, file.get(), 0);
+    }
     DBUILD_TRY_ASSIGN(const pid_t pid, spawn(options, settings, 0));
-    return wait_for(pid);
+    // A signal may come at any moment, so waiting is in short turns; a pidfd ends the last one at once.
+    const Fd watched(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    bool was_told = false;
+    while (true) {
+        int status = 0;
+        if (::waitpid(pid, &status, WNOHANG) == pid) return to_result(status);
+        if (!was_told && is_cancelled && is_cancelled()) {
+            ::kill(pid, SIGTERM);
+            was_told = true;
+        }
+        pollfd entry{watched.get(), POLLIN, 0};
+        ::poll(&entry, 1, k_poll_ms);
+    }
 }
 
 } // namespace dbuild

@@ -5,6 +5,7 @@
 #include "support/result.hpp"
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,7 +28,11 @@ using CancelCheck = std::function<bool()>; // asked ten times a second; true: th
 Result<ProcessResult> run_process(const ProcessOptions& options, const OutputSink& on_stdout, const OutputSink& on_stderr,
                                   const CancelCheck& is_cancelled = nullptr);
 
-/// Runs the program with this process's own standard streams. Errors: unavailable.
-Result<ProcessResult> run_inherited(const ProcessOptions& options);
+/// Runs the program with this process's own standard streams and in its process group.
+/// In:     input — standard input where it is not this process's own, which was perhaps read already.
+///         is_cancelled — once true, the program gets SIGTERM (from a terminal it had the signal itself), and it is waited for.
+/// Errors: unavailable — it cannot be started.
+Result<ProcessResult> run_inherited(const ProcessOptions& options, const std::optional<std::string>& input,
+                                    const CancelCheck& is_cancelled);
 
 } // namespace dbuild

@@ -3,45 +3,29 @@
 
 #include "executors/buildx/buildx_executor.hpp"
 #include "orchestrator/build.hpp"
+#include "orchestrator/command_line/build_flags.hpp"
 #include "orchestrator/exit_code.hpp"
+#include "orchestrator/hand_over.hpp"
+#include "support/environment.hpp"
 #include "support/files.hpp"
-#include "support/process.hpp"
 
 #include <fmt/format.h>
 
 #include <chrono>
-#include <cstdlib>
+#include <iostream>
+#include <iterator>
 
 namespace dbuild::orchestrator::commands {
 namespace {
 
-std::string environment(const char* name) {
-    const char* value = std::getenv(name);
-    return value ? value : "";
-}
+enum class Purpose { build, plan };
 
 /// DBUILD_CACHE_DIR, else $XDG_CACHE_HOME/dbuild, else ~/.cache/dbuild.
 std::filesystem::path cache_folder() {
     if (const auto folder = environment("DBUILD_CACHE_DIR"); !folder.empty()) return folder;
-    if (const auto folder = environment("XDG_CACHE_HOME"); !folder.empty()) return std::filesystem::path(folder) / "dbuild";
+    if (const auto folder = environment("XDG_CACHE_HOME"); !folder.empty())
+        return std::filesystem::path(folder) / "dbuild";
     return std::filesystem::path(environment("HOME")) / ".cache" / "dbuild";
-}
-
-/// The whole build through docker buildx, unchanged, where dbuild does not plan it.
-Result<int> hand_over(const BuildOptions& options) {
-    ProcessOptions process;
-    process.arguments = {"docker", "buildx", "build"};
-    // What only dbuild knows is left out; what both know is passed on as it was given.
-    const auto& words = options.original_arguments;
-    for (std::size_t i = 0; i < words.size(); ++i) {
-        const bool is_ours = words[i].starts_with("--scope") || words[i].starts_with("--executor") || words[i].starts_with("--report");
-        if (!is_ours)
-            process.arguments.push_back(words[i]);
-        else if (words[i].find('=') == std::string::npos)
-            ++i;
-    }
-    DBUILD_TRY_ASSIGN(const auto result, run_inherited(process));
-    return result.exit_status;
 }
 
 struct OwnedParts {
@@ -86,44 +70,56 @@ progress::BuildFinished summary_of(const Report& report) {
     return summary;
 }
 
-Status execute(const Command& command, const std::atomic<bool>& cancelled, progress::Reporter& reporter, Report& report) {
-    if (!command.options.image_id_file.empty()) { // an old ID must not outlive a failed build
+/// Errors: besides those of building, unsupported — docker buildx has to build it, and the message says why.
+Status execute(BuildCommandLine& line, Purpose purpose, const std::atomic<bool>& cancelled,
+               progress::Reporter& reporter, Report& report) {
+    auto& options = line.options;
+    if (!line.handed_over_because.empty()) return fail(ErrorKind::unsupported, line.handed_over_because);
+    if (!line.builder.empty() && line.builder != "default")
+        return fail(ErrorKind::unsupported, "builder " + line.builder);
+    if (wants_legacy_builder())
+        return fail(ErrorKind::unsupported, "DOCKER_BUILDKIT=" + environment("DOCKER_BUILDKIT"));
+    if (!options.image_id_file.empty()) { // an old ID must not outlive a failed build
         std::error_code ignored;
-        std::filesystem::remove(command.options.image_id_file, ignored);
+        std::filesystem::remove(options.image_id_file, ignored);
     }
+    if (options.dockerfile == "-") options.dockerfile_text = std::string(std::istreambuf_iterator<char>(std::cin), {});
     DBUILD_TRY_ASSIGN(auto owned, make_parts());
     const auto parts = owned.borrow(reporter, cancelled);
-    const auto print_line = [](const std::string& line) { fmt::print("{}\n", line); };
-    Status done = command.name == CommandName::plan ? show_plan(parts, command.options, print_line, report)
-                                                    : build(parts, command.options, report);
+    const auto print_line = [](const std::string& text) { fmt::print("{}\n", text); };
+    Status done =
+        purpose == Purpose::plan ? show_plan(parts, options, print_line, report) : build(parts, options, report);
     report.totals.engine_requests = owned.engine.requests();
     DBUILD_TRY(std::move(done));
-    if (!command.options.image_id_file.empty() && !report.images.empty())
-        DBUILD_TRY(write_file(command.options.image_id_file, report.images.front().id));
+    if (!options.image_id_file.empty() && !report.images.empty())
+        DBUILD_TRY(write_file(options.image_id_file, report.images.front().id));
     return {};
 }
 
-} // namespace
-
-int run_build_command(const Command& command, const std::atomic<bool>& cancelled) {
+/// Builds or plans; what is not planned is handed over. The report is written in any case.
+Result<int> run(std::span<const std::string> words, Purpose purpose, const std::atomic<bool>& cancelled) {
     const auto started = std::chrono::steady_clock::now();
+    DBUILD_TRY_ASSIGN(auto line, parse_build_command_line(words));
+    if (line.wants_help) {
+        fmt::print("Usage: dbuild [build|plan] [FLAGS] PATH | URL | -\n{}", build_flags_help());
+        return 0;
+    }
     Report report;
-    const auto reporter = make_reporter(command.progress);
-    Status done = execute(command, cancelled, *reporter, report);
+    const auto reporter = make_reporter(line.progress);
+    Status done = execute(line, purpose, cancelled, *reporter, report);
     if (!done && done.error().kind == ErrorKind::unsupported) {
-        if (command.name == CommandName::plan) {
-            fmt::print("the whole build would go to docker buildx build: {}\n", done.error().message);
-            done = {};
+        const auto reason = done.error().message;
+        done = {};
+        if (purpose == Purpose::plan) {
+            fmt::print("the whole build would go to docker buildx build: {}\n", reason);
         } else {
             ++report.totals.processes_started;
-            reporter->report(progress::BuildHandedOver{done.error().message});
-            const auto status = hand_over(command.options);
-            if (status) {
+            reporter->report(progress::BuildHandedOver{build_program(), reason});
+            const auto status = hand_over(line.options, cancelled);
+            if (status)
                 report.exit_code = *status;
-                done = {};
-            } else {
+            else
                 done = fail(status.error());
-            }
         }
     }
     if (!done) {
@@ -131,16 +127,25 @@ int run_build_command(const Command& command, const std::atomic<bool>& cancelled
         report.error = done.error().message;
         reporter->report(progress::BuildFailed{done.error()});
     }
-    report.totals.wall_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started).count();
-    if (!command.options.report.empty())
-        if (const auto written = write_file(command.options.report, report.to_json()); !written) {
-            fmt::print(stderr, "error: --report: {}\n", written.error().message);
-            if (report.exit_code == 0) report.exit_code = exit_code_for(written.error().kind);
-        }
+    report.totals.wall_ms =
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started).count();
+    if (!line.options.report.empty())
+        if (auto written = write_file(line.options.report, report.to_json()); !written && done && report.exit_code == 0)
+            return fail(ErrorKind::unavailable, "--report: " + written.error().message);
     if (!report.images.empty() && done) reporter->report(summary_of(report));
-    if (command.options.is_quiet)
+    if (line.options.is_quiet)
         for (const auto& image : report.images) fmt::print("{}\n", image.id);
     return report.exit_code;
+}
+
+} // namespace
+
+Result<int> run_build_command(std::span<const std::string> words, const std::atomic<bool>& cancelled) {
+    return run(words, Purpose::build, cancelled);
+}
+
+Result<int> run_plan_command(std::span<const std::string> words, const std::atomic<bool>& cancelled) {
+    return run(words, Purpose::plan, cancelled);
 }
 
 } // namespace dbuild::orchestrator::commands

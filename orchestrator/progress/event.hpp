@@ -75,7 +75,8 @@ struct BuildFinished {
 struct BuildFailed {
     Error error; // its context holds the excerpt of the Dockerfile
 };
-struct BuildHandedOver { // docker buildx builds all of it, and prints from now on
+struct BuildHandedOver { // another program builds all of it, and prints from now on
+    std::string program; // "docker buildx build"
     std::string reason;
 };
 

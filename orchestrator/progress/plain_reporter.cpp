@@ -79,7 +79,7 @@ private:
     }
     void show(const BuildFailed& e) { print_failure(e.error); }
     void show(const BuildHandedOver& e) {
-        print("dbuild: handing the whole build to docker buildx build: " + e.reason);
+        print("dbuild: handing the whole build to " + e.program + ": " + e.reason);
     }
 
     void end_line(const StepLabel& step) {

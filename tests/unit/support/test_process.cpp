@@ -96,12 +96,24 @@ TEST_CASE("a program that ignores SIGTERM is killed after the grace") {
     CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(6));
 }
 
-TEST_CASE("an inherited run gives the exit status") {
+TEST_CASE("an inherited run gives the exit status, and reads what it is given") {
     ProcessOptions options;
     options.arguments = {"sh", "-c", "exit 3"};
-    const auto result = run_inherited(options);
+    const auto result = run_inherited(options, std::nullopt, nullptr);
     REQUIRE(result);
     CHECK(result->exit_status == 3);
+    options.arguments = {"sh", "-c", "test \"$(wc -c)\" -eq 200000"};
+    const auto reader = run_inherited(options, std::string(200000, 'x'), nullptr);
+    REQUIRE(reader);
+    CHECK(reader->exit_status == 0);
+}
+
+TEST_CASE("an inherited run is told of a cancel and waited for") {
+    ProcessOptions options;
+    options.arguments = {"sh", "-c", "trap 'exit 7' TERM; while :; do sleep 0.05; done"};
+    const auto result = run_inherited(options, std::nullopt, [] { return true; });
+    REQUIRE(result);
+    CHECK((result->exit_status == 7 || result->exit_status == 143)); // 143: the signal came before the trap was set
 }
 
 TEST_SUITE_END();

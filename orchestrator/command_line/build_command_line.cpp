@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/command_line/build_command_line.hpp"
+
+#include "orchestrator/command_line/build_flags.hpp"
+#include "support/environment.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace dbuild::orchestrator {
+namespace {
+
+/// Variables that change what docker buildx builds, in ways that are not planned.
+constexpr const char* k_unplanned_variables[] = {"SOURCE_DATE_EPOCH", "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY",
+                                                 "BUILDX_GIT_LABELS"};
+
+bool is_one_of(std::string_view value, std::string_view list) {
+    while (true) {
+        const auto bar = list.find('|');
+        if (value == list.substr(0, bar)) return true;
+        if (bar == list.npos) return false;
+        list.remove_prefix(bar + 1);
+    }
+}
+
+Status apply(const BuildFlag& row, BuildCommandLine& line, const std::string& value) {
+    if (row.apply) return row.apply(line, value);
+    if (row.harmless == "*" || is_one_of(value, row.harmless)) return {};
+    return fail(ErrorKind::unsupported, fmt::format("--{}", row.flag.name));
+}
+
+/// The first reason for handing over stays; usage errors go on.
+Status note(BuildCommandLine& line, Status applied) {
+    if (applied || applied.error().kind != ErrorKind::unsupported) return applied;
+    if (line.handed_over_because.empty()) line.handed_over_because = applied.error().message;
+    return {};
+}
+
+Status apply_default(BuildCommandLine& line, const ParsedWords& parsed, std::string_view flag_name,
+                     const char* variable) {
+    const auto value = environment(variable);
+    if (value.empty()) return {};
+    const auto rows = build_flags();
+    for (const auto& use : parsed.uses)
+        if (rows[use.flag].flag.name == flag_name) return {};
+    const auto row = std::find_if(rows.begin(), rows.end(),
+                                  [&](const BuildFlag& candidate) { return candidate.flag.name == flag_name; });
+    Status applied = apply(*row, line, value);
+    if (!applied) applied.error().message = fmt::format("{}={}", variable, value);
+    return note(line, std::move(applied));
+}
+
+/// As gitutil.ParseGitRef of BuildKit and urlutil of docker/cli see it; a folder of that name comes first.
+bool is_remote(std::string_view context) {
+    for (const std::string_view prefix : {"http://", "https://", "git://", "ssh://", "git@", "github.com/"})
+        if (context.starts_with(prefix)) return true;
+    const auto at = context.find('@'), colon = context.find(':'); // user@host:path
+    return at != context.npos && colon != context.npos && at < colon && context.find('/') > colon;
+}
+
+Status set_context(BuildCommandLine& line, const std::vector<std::string>& positionals) {
+    if (positionals.empty()) return fail(ErrorKind::usage, "PATH is missing: a folder, a URL, or - for standard input");
+    if (positionals.size() > 1)
+        return fail(ErrorKind::usage, fmt::format("one PATH is expected, and there are {}: {}", positionals.size(),
+                                                  fmt::join(positionals, " ")));
+    const auto& context = positionals.front();
+    line.options.context = context;
+    if (context == "-") {
+        if (line.options.dockerfile == "-")
+            return fail(ErrorKind::usage, "--file - and PATH - cannot both read standard input");
+        return note(line, fail(ErrorKind::unsupported, "the context is standard input"));
+    }
+    std::error_code error;
+    if (std::filesystem::is_directory(context, error)) return {};
+    if (is_remote(context)) return note(line, fail(ErrorKind::unsupported, "the context is a URL"));
+    return fail(ErrorKind::usage,
+                fmt::format("PATH: \"{}\" is {}", context,
+                            std::filesystem::exists(context, error) ? "not a folder" : "neither a folder nor a URL"));
+}
+
+/// What is left when dbuild's own flags are taken out.
+std::vector<std::string> docker_arguments(std::span<const std::string> words, const ParsedWords& parsed) {
+    std::vector<std::string> kept;
+    std::size_t next = 0;
+    for (const auto& use : parsed.uses) {
+        if (build_flags()[use.flag].group != FlagGroup::own) continue;
+        kept.insert(kept.end(), words.begin() + static_cast<std::ptrdiff_t>(next),
+                    words.begin() + static_cast<std::ptrdiff_t>(use.first_word));
+        next = use.first_word + use.word_count;
+    }
+    kept.insert(kept.end(), words.begin() + static_cast<std::ptrdiff_t>(next), words.end());
+    return kept;
+}
+
+Status set_output_kind(BuildCommandLine& line) {
+    if (!line.options.is_quiet) return {};
+    if (line.progress != ProgressKind::automatic && line.progress != ProgressKind::quiet)
+        return fail(ErrorKind::usage, "--progress and --quiet cannot be used together");
+    line.progress = ProgressKind::quiet;
+    return {};
+}
+
+} // namespace
+
+Result<BuildCommandLine> parse_build_command_line(std::span<const std::string> words) {
+    const auto rows = build_flags();
+    std::vector<Flag> flags;
+    for (const auto& row : rows) flags.push_back(row.flag);
+    DBUILD_TRY_ASSIGN(const auto parsed, parse_words(flags, words));
+    BuildCommandLine line;
+    for (const auto& use : parsed.uses) DBUILD_TRY(note(line, apply(rows[use.flag], line, use.value)));
+    if (line.wants_help) return line;
+    DBUILD_TRY(set_context(line, parsed.positionals));
+    DBUILD_TRY(apply_default(line, parsed, "platform", "DOCKER_DEFAULT_PLATFORM"));
+    DBUILD_TRY(apply_default(line, parsed, "builder", "BUILDX_BUILDER"));
+    if (!line.options.is_quiet) DBUILD_TRY(apply_default(line, parsed, "progress", "BUILDKIT_PROGRESS"));
+    DBUILD_TRY(set_output_kind(line));
+    for (const char* variable : k_unplanned_variables)
+        if (!environment(variable).empty())
+            DBUILD_TRY(note(line, fail(ErrorKind::unsupported, fmt::format("{} is set", variable))));
+    line.options.docker_arguments = docker_arguments(words, parsed);
+    return line;
+}
+
+} // namespace dbuild::orchestrator

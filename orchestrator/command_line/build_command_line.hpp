@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line of `dbuild build` and `dbuild plan`: every flag of `docker build` and `docker buildx build`, and
+// dbuild's own, from one table (build_flags.hpp). What the commands do is in commands/.
+#pragma once
+
+#include "orchestrator/parts.hpp"
+#include "support/result.hpp"
+
+#include <span>
+#include <string>
+
+namespace dbuild::orchestrator {
+
+enum class ProgressKind { automatic, plain, tty, rawjson, quiet };
+enum class ExecutorKind { automatic, buildx };
+
+struct BuildCommandLine {
+    BuildOptions options;
+    ProgressKind progress = ProgressKind::automatic;
+    ExecutorKind executor = ExecutorKind::automatic;
+    std::string builder; // --builder, else BUILDX_BUILDER; empty: none is named
+    std::string
+        handed_over_because; // not empty: docker buildx has to build it, and this is why (flags, never their values)
+    bool wants_help = false; // then nothing else counts
+};
+
+/// In:      words — behind the command's name. The environment gives defaults: BUILDX_BUILDER, BUILDKIT_PROGRESS,
+///          DOCKER_DEFAULT_PLATFORM, SOURCE_DATE_EPOCH and others that docker buildx reads.
+/// Errors:  usage — names the flag.
+Result<BuildCommandLine> parse_build_command_line(std::span<const std::string> words);
+
+} // namespace dbuild::orchestrator

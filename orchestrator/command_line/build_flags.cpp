@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/command_line/build_flags.hpp"
+
+#include "support/platform.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+namespace dbuild::orchestrator {
+namespace {
+
+using Line = BuildCommandLine;
+using Value = const std::string&;
+
+/// The build goes to docker buildx because of this flag.
+tl::unexpected<Error> not_planned(std::string flag) { return fail(ErrorKind::unsupported, std::move(flag)); }
+
+bool is_url(std::string_view text) { return text.starts_with("http://") || text.starts_with("https://"); }
+
+Status set_file(Line& line, Value value) {
+    if (is_url(value)) return not_planned("--file is a URL");
+    line.options.dockerfile = value;
+    return {};
+}
+
+/// "K=V", or "K" for the value of that environment variable; nothing where it is not set there.
+Status add_build_argument(Line& line, Value value) {
+    const auto equals = value.find('=');
+    const auto name = value.substr(0, equals);
+    if (name.empty()) return fail(ErrorKind::usage, fmt::format("--build-arg: \"{}\" has no name", value));
+    if (equals != value.npos)
+        line.options.build_arguments.insert_or_assign(name, value.substr(equals + 1));
+    else if (const char* inherited = std::getenv(name.c_str()))
+        line.options.build_arguments.insert_or_assign(name, inherited);
+    return {};
+}
+
+Status add_label(Line& line, Value value) {
+    const auto equals = value.find('=');
+    if (equals == 0 || value.empty()) return fail(ErrorKind::usage, fmt::format("--label: \"{}\" has no name", value));
+    line.options.labels.insert_or_assign(value.substr(0, equals), equals == value.npos ? "" : value.substr(equals + 1));
+    return {};
+}
+
+/// With the engine's own builder, an image without a destination is loaded into the engine: what dbuild does anyway.
+Status set_output(Line&, Value value) {
+    if (value == "type=docker" || value == "type=image") return {};
+    return not_planned("--output");
+}
+
+Status set_platform(Line&, Value value) {
+    if (names_native_platform(value)) return {};
+    return not_planned("--platform " + value);
+}
+
+Status set_progress(Line& line, Value value) {
+    if (value == "auto")
+        line.progress = ProgressKind::automatic;
+    else if (value == "plain")
+        line.progress = ProgressKind::plain;
+    else if (value == "tty")
+        return not_planned("--progress tty");
+    else if (value == "rawjson")
+        return not_planned("--progress rawjson");
+    else if (value == "quiet" || value == "none")
+        line.progress = ProgressKind::quiet;
+    else
+        return fail(ErrorKind::usage,
+                    fmt::format("--progress: \"{}\" is none of auto, plain, tty, rawjson, quiet, none", value));
+    return {};
+}
+
+Status set_executor(Line& line, Value value) {
+    if (value == "auto")
+        line.executor = ExecutorKind::automatic;
+    else if (value == "buildx")
+        line.executor = ExecutorKind::buildx;
+    else if (value == "runtime")
+        return fail(ErrorKind::usage, "--executor: runtime is not in this version of dbuild; use auto or buildx");
+    else
+        return fail(ErrorKind::usage, fmt::format("--executor: \"{}\" is neither auto nor buildx", value));
+    return {};
+}
+
+Status set_builder(Line& line, Value value) { return line.builder = value, Status{}; }
+Status set_tag(Line& line, Value value) { return line.options.tags.push_back(value), Status{}; }
+Status set_target(Line& line, Value value) { return line.options.target = value, Status{}; }
+Status set_no_cache(Line& line, Value value) { return line.options.ignores_cache = value == "true", Status{}; }
+Status set_quiet(Line& line, Value value) { return line.options.is_quiet = value == "true", Status{}; }
+Status set_image_id_file(Line& line, Value value) { return line.options.image_id_file = value, Status{}; }
+Status set_scope(Line& line, Value value) { return line.options.scope = value, Status{}; }
+Status set_report(Line& line, Value value) { return line.options.report = value, Status{}; }
+Status set_help(Line& line, Value value) { return line.wants_help = value == "true", Status{}; }
+
+constexpr auto boolean = FlagValue::boolean;
+constexpr auto text = FlagValue::text;
+constexpr auto handed_over = nullptr;
+
+// clang-format off
+constexpr BuildFlag k_flags[] = {
+    // {name, short, kind}, group, what dbuild does, harmless values, value's name, help
+    {{"tag", 't', text}, FlagGroup::image, set_tag, "", "NAME[:TAG]", "name of the image; repeatable"},
+    {{"label", 0, text}, FlagGroup::image, add_label, "", "NAME=VALUE", "label of the image; repeatable"},
+    {{"target", 0, text}, FlagGroup::image, set_target, "", "STAGE", "stage to build (default: the last)"},
+    {{"platform", 0, text}, FlagGroup::image, set_platform, "", "OS/ARCH", "only this machine's is planned"},
+    {{"annotation", 0, text}, FlagGroup::image, handed_over, "", "NAME=VALUE", "annotation of the image"},
+
+    {{"file", 'f', text}, FlagGroup::input, set_file, "", "PATH",
+     "Dockerfile (default: PATH/Dockerfile; \"-\": standard input)"},
+    {{"build-arg", 0, text}, FlagGroup::input, add_build_argument, "", "NAME[=VALUE]",
+     "build argument; without a value the environment's; repeatable"},
+    {{"pull", 0, boolean}, FlagGroup::input, handed_over, "false", "", "ask the registry for the base images again"},
+    {{"build-context", 0, text}, FlagGroup::input, handed_over, "", "NAME=SOURCE", "another build context"},
+
+    {{"no-cache", 0, boolean}, FlagGroup::cache, set_no_cache, "", "", "run every step again"},
+    {{"no-cache-filter", 0, text}, FlagGroup::cache, handed_over, "", "STAGE", "run the steps of a stage again"},
+    {{"cache-from", 0, text}, FlagGroup::cache, handed_over, "", "SOURCE", "BuildKit's external cache"},
+    {{"cache-to", 0, text}, FlagGroup::cache, handed_over, "", "DESTINATION", "BuildKit's external cache"},
+
+    {{"load", 0, boolean}, FlagGroup::output, handed_over, "*", "", "load the image into the engine: done in any case"},
+    {{"output", 'o', text}, FlagGroup::output, set_output, "", "type=TYPE,...",
+     "only type=docker and type=image without more are planned"},
+    {{"push", 0, boolean}, FlagGroup::output, handed_over, "false", "", "push the image to its registry"},
+    {{"iidfile", 0, text}, FlagGroup::output, set_image_id_file, "", "FILE", "write the image ID to this file"},
+    {{"metadata-file", 0, text}, FlagGroup::output, handed_over, "", "FILE",
+     "write digests and names as JSON to this file"},
+    {{"quiet", 'q', boolean}, FlagGroup::output, set_quiet, "", "", "print the image ID only"},
+    {{"progress", 0, text}, FlagGroup::output, set_progress, "", "KIND", "auto, plain, tty, rawjson, quiet or none"},
+    {{"debug", 'D', boolean}, FlagGroup::output, handed_over, "false", "", "debug output of docker buildx"},
+    {{"call", 0, text}, FlagGroup::output, handed_over, "build", "METHOD",
+     "check, outline or targets instead of a build"},
+    {{"check", 0, boolean}, FlagGroup::output, handed_over, "false", "", "the same as --call check"},
+    {{"print", 0, text}, FlagGroup::output, handed_over, "", "METHOD", "the same as --call, in older versions"},
+    {{"builder", 0, text}, FlagGroup::output, set_builder, "", "NAME", "only the engine's own builder is planned"},
+
+    {{"secret", 0, text}, FlagGroup::run, handed_over, "", "id=ID,...", "secret that RUN may mount"},
+    {{"ssh", 0, text}, FlagGroup::run, handed_over, "", "ID[=SOCKET]", "SSH agent that RUN may use"},
+    {{"network", 0, text}, FlagGroup::run, handed_over, "default", "MODE", "network of RUN"},
+    {{"add-host", 0, text}, FlagGroup::run, handed_over, "", "HOST:IP", "line for /etc/hosts"},
+    {{"allow", 0, text}, FlagGroup::run, handed_over, "", "RIGHT", "extra right of RUN"},
+    {{"cgroup-parent", 0, text}, FlagGroup::run, handed_over, "", "NAME", "parent cgroup of RUN"},
+    {{"shm-size", 0, text}, FlagGroup::run, handed_over, "0", "BYTES", "size of /dev/shm"},
+    {{"ulimit", 0, text}, FlagGroup::run, handed_over, "", "NAME=LIMIT", "limit of RUN"},
+    {{"resource", 0, text}, FlagGroup::run, handed_over, "", "NAME=VALUE", "limit of RUN, in newer versions"},
+    {{"policy", 0, text}, FlagGroup::run, handed_over, "", "POLICY", "source policy, in newer versions"},
+
+    {{"attest", 0, text}, FlagGroup::attestation, handed_over, "", "type=TYPE,...", "attestation"},
+    {{"provenance", 0, text}, FlagGroup::attestation, handed_over, "false|0", "VALUE",
+     "none is made unless it is asked for"},
+    {{"sbom", 0, text}, FlagGroup::attestation, handed_over, "false|0", "VALUE", "none is made unless it is asked for"},
+
+    {{"scope", 0, text}, FlagGroup::own, set_scope, "", "NAME",
+     "cache scope (default: the image's name, else the folder's)"},
+    {{"executor", 0, text}, FlagGroup::own, set_executor, "", "NAME",
+     "who runs missing steps: auto or buildx (runtime: not in this version)"},
+    {{"report", 0, text}, FlagGroup::own, set_report, "", "FILE",
+     "write a JSON report to this file, also when the build fails"},
+    {{"help", 'h', boolean}, FlagGroup::own, set_help, "", "", "print this text"},
+
+    {{"rm", 0, boolean}, FlagGroup::legacy, handed_over, "*", "", ""},
+    {{"force-rm", 0, boolean}, FlagGroup::legacy, handed_over, "*", "", ""},
+    {{"compress", 0, boolean}, FlagGroup::legacy, handed_over, "*", "", ""},
+    {{"disable-content-trust", 0, boolean}, FlagGroup::legacy, handed_over, "true", "", ""},
+    {{"squash", 0, boolean}, FlagGroup::legacy, handed_over, "false", "", ""},
+    {{"isolation", 0, text}, FlagGroup::legacy, handed_over, "", "NAME", ""},
+    {{"security-opt", 0, text}, FlagGroup::legacy, handed_over, "", "OPTION", ""},
+    {{"memory", 'm', text}, FlagGroup::legacy, handed_over, "0", "BYTES", ""},
+    {{"memory-swap", 0, text}, FlagGroup::legacy, handed_over, "0", "BYTES", ""},
+    {{"cpu-shares", 'c', text}, FlagGroup::legacy, handed_over, "0", "NUMBER", ""},
+    {{"cpu-period", 0, text}, FlagGroup::legacy, handed_over, "0", "NUMBER", ""},
+    {{"cpu-quota", 0, text}, FlagGroup::legacy, handed_over, "0", "NUMBER", ""},
+    {{"cpuset-cpus", 0, text}, FlagGroup::legacy, handed_over, "", "LIST", ""},
+    {{"cpuset-mems", 0, text}, FlagGroup::legacy, handed_over, "", "LIST", ""},
+    {{"detach", 0, boolean}, FlagGroup::legacy, handed_over, "false", "", ""},
+    {{"root", 0, text}, FlagGroup::legacy, handed_over, "", "PATH", ""},
+    {{"server-config", 0, text}, FlagGroup::legacy, handed_over, "", "FILE", ""},
+};
+// clang-format on
+
+struct GroupTitle {
+    FlagGroup group;
+    std::string_view title;
+};
+constexpr GroupTitle k_titles[] = {{FlagGroup::image, "Image"},     {FlagGroup::input, "What is built"},
+                                   {FlagGroup::cache, "Cache"},     {FlagGroup::output, "Result and output"},
+                                   {FlagGroup::run, "RUN"},         {FlagGroup::attestation, "Attestations"},
+                                   {FlagGroup::own, "dbuild's own"}};
+
+std::string help_line(const BuildFlag& row) {
+    const auto& flag = row.flag;
+    const auto short_form = flag.short_name ? fmt::format("-{}, ", flag.short_name) : std::string("    ");
+    const auto long_form = fmt::format("--{}{}{}", flag.name, row.value_name.empty() ? "" : " ", row.value_name);
+    return fmt::format("  {}{:<30} {}{}\n", short_form, long_form, row.help,
+                       row.apply || row.harmless == "*" ? "" : " *");
+}
+
+} // namespace
+
+std::span<const BuildFlag> build_flags() { return k_flags; }
+
+std::string build_flags_help() {
+    std::string help;
+    for (const auto& [group, title] : k_titles) {
+        help += fmt::format("\n{}:\n", title);
+        for (const auto& row : k_flags)
+            if (row.group == group) help += help_line(row);
+    }
+    help += "\nOf older builders, all *:\n ";
+    for (const auto& row : k_flags)
+        if (row.group == FlagGroup::legacy) help += fmt::format(" --{}", row.flag.name);
+    help += "\n\n* sends the whole build to docker buildx build, with the same flags; one line says so.\n";
+    return help;
+}
+
+} // namespace dbuild::orchestrator

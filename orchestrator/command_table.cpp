@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/command_table.hpp"
+
+#include "orchestrator/command_line/build_flags.hpp"
+#include "orchestrator/commands/build_command.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace dbuild::orchestrator {
+namespace {
+
+constexpr Command k_commands[] = {
+    {"build", "build an image and load it into the engine; the command where none is named",
+     commands::run_build_command},
+    {"plan", "say which steps such a build would run, and why; runs nothing", commands::run_plan_command},
+};
+
+std::string help() {
+    std::string text = "dbuild: docker build with a cache of every instruction's result\n\n"
+                       "Usage: dbuild [COMMAND] [FLAGS] PATH | URL | -\n\nCommands:\n";
+    for (const auto& command : k_commands) text += fmt::format("  {:<10} {}\n", command.word, command.summary);
+    text += "\nFlags of build and plan:\n" + build_flags_help();
+    text +=
+        "\nEnvironment: DBUILD_CACHE_DIR (default $XDG_CACHE_HOME/dbuild); DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG, "
+        "DOCKER_TLS_VERIFY,\nDOCKER_CERT_PATH, DOCKER_DEFAULT_PLATFORM, BUILDX_BUILDER and BUILDKIT_PROGRESS as docker "
+        "takes them.\n";
+    return text;
+}
+
+} // namespace
+
+std::span<const Command> command_table() { return k_commands; }
+
+Result<int> run_command_line(std::span<const std::string> words, const std::atomic<bool>& cancelled) {
+    if (!words.empty() && (words.front() == "--help" || words.front() == "-h" || words.front() == "help")) {
+        fmt::print("{}", help());
+        return 0;
+    }
+    if (!words.empty() && words.front() == "--version") {
+        fmt::print("dbuild {}\n", DBUILD_VERSION);
+        return 0;
+    }
+    for (const auto& command : k_commands)
+        if (!words.empty() && words.front() == command.word) return command.run(words.subspan(1), cancelled);
+    return k_commands[0].run(words, cancelled);
+}
+
+} // namespace dbuild::orchestrator

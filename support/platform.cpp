@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support/platform.hpp"
+
+#include <sys/utsname.h>
+
+namespace dbuild {
+namespace {
+
+std::string_view architecture(std::string_view machine) {
+    if (machine == "x86_64") return "amd64";
+    if (machine == "aarch64") return "arm64";
+    return machine;
+}
+
+} // namespace
+
+std::string native_platform() {
+    utsname name{};
+    ::uname(&name);
+    return "linux/" + std::string(architecture(name.machine));
+}
+
+bool names_native_platform(std::string_view text) {
+    if (text == "local" || text == "linux") return true;
+    constexpr std::string_view system = "linux/";
+    if (text.starts_with(system)) text.remove_prefix(system.size());
+    return native_platform().substr(system.size()) == architecture(text);
+}
+
+} // namespace dbuild
