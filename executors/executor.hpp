@@ -89,6 +89,7 @@ struct SegmentObserver {
     std::function<void(std::size_t step, std::chrono::duration<double> wall, bool is_cached)> on_finished;
     std::function<void(std::size_t step, std::string_view output)> on_output;
     std::function<void()> on_process_started;
+    std::function<void(std::string text)> on_note; // something about the engine that the user should know, once
 };
 
 /// Hands over the blob of a layer that the executor lacks, by its descriptor's digest.

@@ -55,6 +55,7 @@ Result<EngineClient> EngineClient::create(std::string_view docker_host) {
 }
 
 Result<HttpResponse> EngineClient::send(HttpRequest request, const std::function<Status(std::string_view)>& sink) {
+    const std::lock_guard lock(*mutex_);
     ++requests_;
     request.unix_socket = socket_;
     request.url = "http://docker" + request.url;
@@ -79,6 +80,9 @@ Result<std::optional<EngineImage>> EngineClient::find_image(const std::string& n
     if (const auto* tags = object ? object->if_contains("RepoTags") : nullptr; tags && tags->is_array())
         for (const auto& tag : tags->get_array())
             if (tag.is_string()) image.tags.emplace_back(tag.get_string());
+    const auto* driver = object ? object->if_contains("GraphDriver") : nullptr; // with data: a graph driver, so the classic store
+    const auto* data = driver && driver->is_object() ? driver->get_object().if_contains("Data") : nullptr;
+    image_store_ = data && data->is_object() ? ImageStore::classic : ImageStore::containerd;
     return image;
 }
 
@@ -142,6 +146,15 @@ Status EngineClient::load(std::function<std::size_t(char*, std::size_t)> archive
         const bool lacks_layer = error->find("not found") != error->npos || error->find("no such file") != error->npos;
         return fail(lacks_layer ? ErrorKind::not_found : ErrorKind::internal, "engine: cannot load the image: " + *error);
     }
+    return {};
+}
+
+Status EngineClient::remove(const std::string& name) {
+    HttpRequest request;
+    request.method = "DELETE";
+    request.url = "/images/" + name;
+    DBUILD_TRY_ASSIGN(const auto response, send(std::move(request)));
+    if (response.status != 200 && response.status != 404) return refusal("remove image " + name, response);
     return {};
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The engine over its socket: the few requests that dbuild needs, without the docker program. Every request is counted.
+// One request at a time, from any thread.
 // Source: Docker Engine API 1.44; unversioned paths, which every engine answers with its own version.
 #pragma once
 
@@ -10,6 +11,8 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,6 +24,9 @@ struct EngineImage {
     std::vector<std::string> tags; // familiar form: "app:latest"
     cache::oci::ImageConfig config; // without history
 };
+
+/// Where the engine keeps images, which decides what their IDs are and whether it knows OCI layouts.
+enum class ImageStore { unknown, containerd, classic };
 
 class EngineClient {
 public:
@@ -41,6 +47,11 @@ public:
     Status load(std::function<std::size_t(char* buffer, std::size_t capacity)> archive);
     Status tag(const std::string& id, const std::string& reference);
 
+    /// Removes a name, and the image if that was its last one.
+    Status remove(const std::string& name);
+
+    /// As far as an image that was found has shown.
+    ImageStore image_store() const { return image_store_; }
     int requests() const { return requests_; }
 
 private:
@@ -49,7 +60,9 @@ private:
 
     std::filesystem::path socket_;
     HttpClient http_;
+    std::unique_ptr<std::mutex> mutex_ = std::make_unique<std::mutex>(); // one request at a time, from whatever thread
     int requests_ = 0;
+    ImageStore image_store_ = ImageStore::unknown;
 };
 
 } // namespace dbuild::orchestrator

@@ -140,6 +140,7 @@ executors::SegmentObserver StageRunner::observe(const PreparedSegment& prepared)
     observer.on_finished = [=](std::size_t i, std::chrono::duration<double> wall, bool is_cached) {
         reporter->report(progress::StepFinished{lines->at(i).label, wall, is_cached});
     };
+    observer.on_note = [=](std::string text) { reporter->warning(std::move(text)); };
     observer.on_process_started = [this] {
         const std::lock_guard lock(shared_.mutex);
         ++shared_.report.totals.processes_started;

@@ -1,23 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "executors/buildx/buildx_executor.hpp"
 
-#include "executors/buildx/oci_layout.hpp"
+#include "executors/buildx/oci_exchange.hpp"
 #include "executors/buildx/progress_stream.hpp"
 #include "support/files.hpp"
 #include "support/process.hpp"
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <charconv>
 #include <map>
 
 namespace fs = std::filesystem;
-namespace oci = dbuild::cache::oci;
 
 namespace dbuild::executors::buildx {
 namespace {
-
-constexpr std::string_view k_root_name = "dbuild-root";
 
 /// The generated Dockerfile. Arguments arrive through a global indirection, because a plain `--build-arg V=` would also
 /// override what a later `ARG V=` of the segment says.
@@ -31,14 +29,12 @@ std::string generate_dockerfile(const Segment& segment) {
     return text;
 }
 
-/// Where things of one segment lie.
+/// What one call of docker buildx build needs on disk, and what came out of it.
 struct Workspace {
-    explicit Workspace(TempDir folder) : temporary(std::move(folder)) {}
+    Workspace(TempDir folder, std::unique_ptr<LayerExchange> layers) : temporary(std::move(folder)), exchange(std::move(layers)) {}
     TempDir temporary;
+    std::unique_ptr<LayerExchange> exchange; // below the folder, so destroyed before it
     fs::path dockerfile() const { return temporary.path() / "Dockerfile"; }
-    fs::path root_layout() const { return temporary.path() / "root"; }
-    fs::path source_layout(std::size_t i) const { return temporary.path() / fmt::format("source-{}", i); }
-    fs::path output() const { return temporary.path() / "output"; }
 };
 
 /// What one call of buildx told.
@@ -69,8 +65,15 @@ int exit_code_in(std::string_view message) {
     return code;
 }
 
+/// The classic image store can neither take OCI layouts in nor give them out. (Seen on Docker 26.1.5.)
+bool lacks_oci_layouts(const Outcome& outcome) {
+    return outcome.text.find("is not supported for the docker driver") != std::string::npos ||
+           outcome.text.find("unknown scheme oci-layout") != std::string::npos;
+}
+
 class BuildxExecutor final : public Executor {
 public:
+    explicit BuildxExecutor(EngineImages engine) : engine_(std::move(engine)) {}
     std::string_view name() const override { return "buildx"; }
 
     Result<SegmentResult> run(const Segment& segment, const SegmentObserver& observer, const LayerReader& read_layer,
@@ -93,10 +96,16 @@ private:
     /// Nothing: the builder lacks a layer of which it was given a placeholder.
     Result<std::optional<Attempt>> run_once(const Segment& segment, const SegmentObserver& observer,
                                             const LayerReader& read_layer, LayerBlobs blobs, const CancelCheck& is_cancelled) {
-        DBUILD_TRY_ASSIGN(auto temporary, TempDir::create("dbuild-segment"));
-        auto workspace = std::make_shared<Workspace>(std::move(temporary));
+        const bool through_images = uses_images_;
+        DBUILD_TRY_ASSIGN(const auto workspace, make_workspace(through_images));
         DBUILD_TRY_ASSIGN(const auto command, prepare(segment, *workspace, read_layer, blobs));
         DBUILD_TRY_ASSIGN(const auto outcome, call_buildx(segment, command, observer, is_cancelled));
+        if (!through_images && outcome.exit_status != 0 && lacks_oci_layouts(outcome)) {
+            if (!uses_images_.exchange(true) && observer.on_note)
+                observer.on_note("this engine has Docker's classic image store: layers go through images and `docker save`, which is "
+                                 "slow; its containerd image store (\"containerd-snapshotter\" in daemon.json) makes it fast");
+            return run_once(segment, observer, read_layer, blobs, is_cancelled);
+        }
         Attempt attempt;
         auto& result = attempt.result;
         result.files = workspace;
@@ -114,8 +123,6 @@ private:
             if (blobs == LayerBlobs::placeholders) return std::nullopt;
             return fail(ErrorKind::unavailable, "docker buildx build failed: " + outcome.text);
         }
-        if (outcome.text.find("is not supported for the docker driver") != std::string::npos)
-            return fail(ErrorKind::unsupported, "this engine cannot export OCI layouts; its containerd image store can");
         if (!outcome.failed) return fail(ErrorKind::unavailable, "docker buildx build failed: " + outcome.text);
         const auto& message = outcome.vertices.at(*outcome.failed).error;
         attempt.finished_steps = step_index(segment, *outcome.failed);
@@ -149,23 +156,20 @@ private:
         return count;
     }
 
+    Result<std::shared_ptr<Workspace>> make_workspace(bool through_images) const {
+        DBUILD_TRY_ASSIGN(auto temporary, TempDir::create("dbuild-segment"));
+        const auto folder = temporary.path() / "layers";
+        DBUILD_TRY(make_directories(folder));
+        auto exchange = through_images ? make_image_exchange(folder, engine_) : make_oci_exchange(folder);
+        return std::make_shared<Workspace>(std::move(temporary), std::move(exchange));
+    }
+
     /// Writes what the command line names, and returns that command line.
     static Result<std::vector<std::string>> prepare(const Segment& segment, const Workspace& workspace,
                                                     const LayerReader& read_layer, LayerBlobs blobs) {
         std::vector<std::string> command = {"docker", "buildx", "build", "--progress=rawjson", "--provenance=false"};
-        command.push_back("--output");
-        command.push_back("type=oci,tar=false,compression=uncompressed,dest=" + workspace.output().string());
-        DBUILD_TRY_ASSIGN(const auto root, write_oci_layout(workspace.root_layout(), segment.root, blobs, read_layer));
-        const auto add_context = [&](std::string_view name, const fs::path& layout, const Digest& digest) {
-            command.push_back("--build-context");
-            command.push_back(fmt::format("{}=oci-layout://{}@{}", name, layout.string(), digest.to_string()));
-        };
-        add_context(k_root_name, workspace.root_layout(), root);
-        for (std::size_t i = 0; i < segment.sources.size(); ++i) {
-            DBUILD_TRY_ASSIGN(const auto digest, write_oci_layout(workspace.source_layout(i), segment.sources[i].root, blobs,
-                                                                  read_layer));
-            add_context(segment.sources[i].name, workspace.source_layout(i), digest);
-        }
+        DBUILD_TRY_ASSIGN(const auto exchange, workspace.exchange->hand_in(segment, blobs, read_layer));
+        command.insert(command.end(), exchange.begin(), exchange.end());
         for (std::size_t i = 0; i < segment.arguments.size(); ++i) {
             command.push_back("--build-arg");
             command.push_back(fmt::format("DBUILD_{}={}", i, segment.arguments[i].second));
@@ -188,13 +192,7 @@ private:
     static Status write_inputs(const Segment& segment, const Workspace& workspace) {
         DBUILD_TRY(write_file(workspace.dockerfile(), generate_dockerfile(segment)));
         // The comment makes the file count: BuildKit takes an empty one for an absent one.
-        DBUILD_TRY(write_file(workspace.temporary.path() / "Dockerfile.dockerignore", "# dbuild\n" + segment.ignore_patterns));
-        // Incremental export: buildx skips every blob whose file already stands in the output, even an empty one.
-        const auto output_blobs = workspace.output() / "blobs" / "sha256";
-        DBUILD_TRY(make_directories(output_blobs));
-        for (const auto& layer : segment.root.layers)
-            DBUILD_TRY(write_file(output_blobs / layer.descriptor.digest.hex(), ""));
-        return {};
+        return write_file(workspace.temporary.path() / "Dockerfile.dockerignore", "# dbuild\n" + segment.ignore_patterns);
     }
 
     /// BuildKit shares transferred contexts by the base name of their directory, and does not read a file again whose size and
@@ -290,19 +288,12 @@ private:
     /// Layers by position: the k-th layer-making step made diff_ids[root layers + k]; any other count is refused.
     static Result<std::vector<MadeLayer>> collect_layers(const Segment& segment, const Workspace& workspace,
                                                          const Outcome& outcome) {
-        const auto blob_folder = workspace.output() / "blobs" / "sha256";
-        DBUILD_TRY_ASSIGN(const auto index_json, read_file(workspace.output() / "index.json"));
-        DBUILD_TRY_ASSIGN(const auto index, oci::parse_index(index_json));
-        if (index.size() != 1) return fail(ErrorKind::internal, "docker buildx exported no single image");
-        DBUILD_TRY_ASSIGN(const auto manifest_json, read_file(blob_folder / index.front().descriptor.digest.hex()));
-        DBUILD_TRY_ASSIGN(const auto manifest, oci::Manifest::parse(manifest_json));
-        DBUILD_TRY_ASSIGN(const auto config_json, read_file(blob_folder / manifest.config.digest.hex()));
-        DBUILD_TRY_ASSIGN(const auto config, oci::ImageConfig::parse(config_json));
+        DBUILD_TRY_ASSIGN(const auto exported, workspace.exchange->take_out(segment));
         const auto below = segment.root.layers.size();
         const auto count = count_layers(segment);
-        if (config.diff_ids.size() != below + count || manifest.layers.size() != below + count)
-            return fail(ErrorKind::internal, fmt::format("docker buildx made {} layers for {} instructions",
-                                                         config.diff_ids.size() - below, count));
+        if (exported.size() != below + count)
+            return fail(ErrorKind::internal, fmt::format("docker buildx made {} layers above {} for {} instructions",
+                                                         exported.size(), below, count));
         std::vector<MadeLayer> layers;
         const auto now = Instant(std::chrono::system_clock::now());
         for (std::size_t k = 0; k < count; ++k) {
@@ -310,17 +301,19 @@ private:
             const bool is_known = vertex != outcome.vertices.end();
             const auto started = is_known ? vertex->second.started.value_or(now) : now;
             const auto finished = is_known ? vertex->second.completed.value_or(now) : now;
-            layers.push_back({config.diff_ids[below + k], blob_folder / manifest.layers[below + k].digest.hex(), started,
-                              finished});
+            layers.push_back({exported[below + k].diff_id, exported[below + k].blob, started, finished});
         }
         return layers;
     }
+
+    EngineImages engine_;
+    std::atomic<bool> uses_images_ = false; // the engine was found to know no OCI layouts
 };
 
 } // namespace
 
-std::unique_ptr<Executor> make_buildx_executor() {
-    return std::make_unique<BuildxExecutor>();
+std::unique_ptr<Executor> make_buildx_executor(EngineImages engine) {
+    return std::make_unique<BuildxExecutor>(std::move(engine));
 }
 
 } // namespace dbuild::executors::buildx

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a segment as a generated Dockerfile through `docker buildx build`, and takes its layers by position from an
-// incremental OCI export. Design §5, "buildx", says what of BuildKit this rests on.
+// Runs a segment as a generated Dockerfile through `docker buildx build`, and takes its layers by position from
+// what was built. Design §5, "buildx", says what of BuildKit this rests on. How layers travel: layer_exchange.hpp.
 #pragma once
 
+#include "executors/buildx/image_exchange.hpp"
 #include "executors/executor.hpp"
 
 #include <memory>
 
 namespace dbuild::executors::buildx {
 
-std::unique_ptr<Executor> make_buildx_executor();
+/// In: engine — used where the engine's classic image store makes images the only way for layers.
+std::unique_ptr<Executor> make_buildx_executor(EngineImages engine);
 
 } // namespace dbuild::executors::buildx

@@ -31,10 +31,10 @@ std::filesystem::path cache_folder() {
 struct OwnedParts {
     cache::store::Index index;
     cache::store::LayerStore layers;
-    EngineClient engine;
+    std::unique_ptr<EngineClient> engine;
     std::unique_ptr<executors::Executor> executor;
     Parts borrow(progress::Reporter& reporter, const std::atomic<bool>& cancelled) {
-        return {&index, &layers, executor.get(), &engine, &reporter, &cancelled};
+        return {&index, &layers, executor.get(), engine.get(), &reporter, &cancelled};
     }
 };
 
@@ -45,14 +45,23 @@ Result<T> without_cache(Result<T> opened) {
     return opened;
 }
 
+executors::buildx::EngineImages images_of(EngineClient& engine) {
+    return {
+        .load = [&engine](const auto& archive) { return engine.load(archive); },
+        .save = [&engine](const auto& name, const auto& archive) { return engine.save(name, archive); },
+        .remove = [&engine](const auto& name) { return engine.remove(name); },
+    };
+}
+
 Result<OwnedParts> make_parts() {
     const auto folder = cache_folder();
     DBUILD_TRY(without_cache(make_directories(folder)));
     DBUILD_TRY_ASSIGN(auto index, without_cache(cache::store::Index::open(folder)));
     DBUILD_TRY_ASSIGN(auto layers, without_cache(cache::store::LayerStore::open(folder)));
     DBUILD_TRY_ASSIGN(auto engine, EngineClient::create(environment("DOCKER_HOST")));
-    return OwnedParts{std::move(index), std::move(layers), std::move(engine),
-                      executors::buildx::make_buildx_executor()};
+    auto owned_engine = std::make_unique<EngineClient>(std::move(engine));
+    auto executor = executors::buildx::make_buildx_executor(images_of(*owned_engine));
+    return OwnedParts{std::move(index), std::move(layers), std::move(owned_engine), std::move(executor)};
 }
 
 std::unique_ptr<progress::Reporter> make_reporter(ProgressKind kind) {
@@ -89,7 +98,7 @@ Status execute(BuildCommandLine& line, Purpose purpose, const std::atomic<bool>&
     const auto print_line = [](const std::string& text) { fmt::print("{}\n", text); };
     Status done =
         purpose == Purpose::plan ? show_plan(parts, options, print_line, report) : build(parts, options, report);
-    report.totals.engine_requests = owned.engine.requests();
+    report.totals.engine_requests = owned.engine->requests();
     DBUILD_TRY(std::move(done));
     if (!options.image_id_file.empty() && !report.images.empty())
         DBUILD_TRY(write_file(options.image_id_file, report.images.front().id));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The OCI layout that is handed to BuildKit: placeholders or real blobs, and a digest that depends on nothing else.
-#include "executors/buildx/oci_layout.hpp"
+#include "executors/buildx/oci_exchange.hpp"
 
 #include "support/files.hpp"
 
@@ -28,7 +28,7 @@ Status the_layer(const Digest&, const oci::ByteSink& sink) { return sink("tar");
 
 } // namespace
 
-TEST_SUITE_BEGIN("executors/oci_layout");
+TEST_SUITE_BEGIN("executors/oci_exchange");
 
 TEST_CASE("a layer stands as an empty file, and everything else is there under its digest") {
     const auto folder = TempDir::create("dbuild-test-").value();
