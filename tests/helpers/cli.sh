@@ -25,11 +25,11 @@ fi
 export DOCKER_HOST
 engine_socket=${DOCKER_HOST#unix://}
 
-proxy_pid=
+proxy_pid= server_pid=
 clean_up() {
     local status=$?
     trap - EXIT
-    if [ -n "$proxy_pid" ]; then kill "$proxy_pid" 2>/dev/null || true; fi
+    for pid in $proxy_pid $server_pid; do kill "$pid" 2>/dev/null || true; done
     if [ -n "${DBUILD_TEST_ENGINE:-}" ]; then
         docker images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null | { grep -F -- "$run_id" || true; } |
             xargs -r docker rmi -f >/dev/null 2>&1 || true
@@ -111,6 +111,37 @@ start_proxy() {
         sleep 0.05
     done
     DOCKER_HOST=unix://$work/proxy.sock
+}
+
+# An HTTP server on the engine's bridge address, which the RUNs of the test fetch from: $server is its URL, and
+# `fetched` prints the paths that were asked for since the last call, sorted.
+start_server() {
+    local address
+    address=$(docker network inspect bridge -f '{{(index .IPAM.Config 0).Gateway}}')
+    python3 "$helpers/counting_server.py" "$address" "$work/port" "$work/fetched" &
+    server_pid=$!
+    for _ in $(seq 100); do
+        if [ -s "$work/port" ]; then break; fi
+        kill -0 "$server_pid" 2>/dev/null || fail "the counting server ended"
+        sleep 0.05
+    done
+    server=http://$address:$(cat "$work/port")
+}
+
+fetched() {
+    sort "$work/fetched"
+    : >"$work/fetched"
+}
+
+# wait_for SECONDS WHAT COMMAND...: until the command succeeds
+wait_for() {
+    local seconds=$1 what=$2
+    shift 2
+    for _ in $(seq $((seconds * 20))); do
+        if "$@"; then return; fi
+        sleep 0.05
+    done
+    fail_depth=1 fail "$what: not within $seconds s"
 }
 
 request_count() { wc -l <"$work/requests"; }
