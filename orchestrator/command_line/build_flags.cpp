@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace dbuild::orchestrator {
@@ -71,6 +72,19 @@ Status set_progress(Line& line, Value value) {
     return {};
 }
 
+/// A list with commas, as the frontend takes it; stages have lower-case names.
+Status add_uncached_stages(Line& line, Value value) {
+    for (std::size_t begin = 0; begin <= value.size();) {
+        const auto end = std::min(value.find(',', begin), value.size());
+        auto name = value.substr(begin, end - begin);
+        std::transform(name.begin(), name.end(), name.begin(),
+                       [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
+        if (!name.empty()) line.options.uncached_stages.push_back(std::move(name));
+        begin = end + 1;
+    }
+    return {};
+}
+
 Status set_executor(Line& line, Value value) {
     if (value == "auto")
         line.executor = ExecutorKind::automatic;
@@ -92,6 +106,8 @@ Status set_image_id_file(Line& line, Value value) { return line.options.image_id
 Status set_scope(Line& line, Value value) { return line.options.scope = value, Status{}; }
 Status set_report(Line& line, Value value) { return line.options.report = value, Status{}; }
 Status set_help(Line& line, Value value) { return line.wants_help = value == "true", Status{}; }
+Status add_secret(Line& line, Value value) { return line.options.secrets.push_back(value), Status{}; }
+Status add_ssh_agent(Line& line, Value value) { return line.options.ssh_agents.push_back(value), Status{}; }
 
 constexpr auto boolean = FlagValue::boolean;
 constexpr auto text = FlagValue::text;
@@ -114,7 +130,7 @@ constexpr BuildFlag k_flags[] = {
     {{"build-context", 0, text}, FlagGroup::input, handed_over, "", "NAME=SOURCE", "another build context"},
 
     {{"no-cache", 0, boolean}, FlagGroup::cache, set_no_cache, "", "", "run every step again"},
-    {{"no-cache-filter", 0, text}, FlagGroup::cache, handed_over, "", "STAGE", "run the steps of a stage again"},
+    {{"no-cache-filter", 0, text}, FlagGroup::cache, add_uncached_stages, "", "STAGE", "run the steps of a stage again"},
     {{"cache-from", 0, text}, FlagGroup::cache, handed_over, "", "SOURCE", "BuildKit's external cache"},
     {{"cache-to", 0, text}, FlagGroup::cache, handed_over, "", "DESTINATION", "BuildKit's external cache"},
 
@@ -134,8 +150,8 @@ constexpr BuildFlag k_flags[] = {
     {{"print", 0, text}, FlagGroup::output, handed_over, "", "METHOD", "the same as --call, in older versions"},
     {{"builder", 0, text}, FlagGroup::output, set_builder, "", "NAME", "only the engine's own builder is planned"},
 
-    {{"secret", 0, text}, FlagGroup::run, handed_over, "", "id=ID,...", "secret that RUN may mount"},
-    {{"ssh", 0, text}, FlagGroup::run, handed_over, "", "ID[=SOCKET]", "SSH agent that RUN may use"},
+    {{"secret", 0, text}, FlagGroup::run, add_secret, "", "id=ID,...", "secret that RUN may mount"},
+    {{"ssh", 0, text}, FlagGroup::run, add_ssh_agent, "", "ID[=SOCKET]", "SSH agent that RUN may use"},
     {{"network", 0, text}, FlagGroup::run, handed_over, "default", "MODE", "network of RUN"},
     {{"add-host", 0, text}, FlagGroup::run, handed_over, "", "HOST:IP", "line for /etc/hosts"},
     {{"allow", 0, text}, FlagGroup::run, handed_over, "", "RIGHT", "extra right of RUN"},
