@@ -15,6 +15,8 @@ namespace json = boost::json;
 namespace dbuild::orchestrator {
 namespace {
 
+constexpr auto k_remote_connect_timeout = std::chrono::seconds(30); // as docker's own program
+
 /// The engine's own words, from {"message": "…"}; the raw body otherwise.
 std::string message_of(const HttpResponse& response) {
     boost::system::error_code error;
@@ -46,22 +48,28 @@ std::optional<std::string> error_in_stream(std::string_view body) {
 
 } // namespace
 
-Result<EngineClient> EngineClient::create(std::string_view docker_host) {
-    constexpr std::string_view scheme = "unix://";
-    if (docker_host.empty()) return EngineClient("/var/run/docker.sock");
-    if (!docker_host.starts_with(scheme))
-        return fail(ErrorKind::unsupported, "DOCKER_HOST=" + std::string(docker_host) + ", which is no unix socket");
-    return EngineClient(std::filesystem::path(docker_host.substr(scheme.size())));
+Status EngineClient::connect() {
+    if (address_.command.empty() || program_) return {};
+    DBUILD_TRY_ASSIGN(auto program, ProgramSocket::create(address_.command));
+    address_.route.unix_socket = program.path();
+    program_ = std::move(program);
+    return {};
 }
 
 Result<HttpResponse> EngineClient::send(HttpRequest request, const std::function<Status(std::string_view)>& sink) {
     const std::lock_guard lock(*mutex_);
+    DBUILD_TRY(connect());
     ++requests_;
-    request.unix_socket = socket_;
-    request.url = "http://docker" + request.url;
+    request.route = address_.route;
+    request.url = address_.base_url + request.url;
+    if (address_.route.unix_socket.empty()) request.connect_timeout = k_remote_connect_timeout;
     auto response = http_.send(request, sink);
+    // A program that ends before the first answer has reached nothing.
+    if (!response && program_ && !was_answered_ && response.error().kind == ErrorKind::transient)
+        response.error().kind = ErrorKind::unavailable;
+    was_answered_ = was_answered_ || response;
     if (!response && response.error().kind == ErrorKind::unavailable)
-        response.error().message = "cannot connect to the Docker engine at " + socket_.string() + ": " + response.error().message;
+        response.error().message = "cannot connect to the Docker engine at " + address_.host + ": " + response.error().message;
     return response;
 }
 
