@@ -26,10 +26,11 @@ export DOCKER_HOST
 engine_socket=${DOCKER_HOST#unix://}
 
 proxy_pid= server_pid=
+background=() # further processes of a test, ended with it
 clean_up() {
     local status=$?
     trap - EXIT
-    for pid in $proxy_pid $server_pid; do kill "$pid" 2>/dev/null || true; done
+    for pid in $proxy_pid $server_pid "${background[@]}"; do kill "$pid" 2>/dev/null || true; done
     if [ -n "${DBUILD_TEST_ENGINE:-}" ]; then
         docker images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null | { grep -F -- "$run_id" || true; } |
             xargs -r docker rmi -f >/dev/null 2>&1 || true
@@ -49,6 +50,15 @@ trap clean_up EXIT
 fail() {
     echo "$0:${BASH_LINENO[${fail_depth:-0}]}: $*" >&2
     exit 1
+}
+
+# wait_until COMMAND...: five seconds at most
+wait_until() {
+    for _ in $(seq 100); do
+        if "$@" >/dev/null 2>&1; then return; fi
+        sleep 0.05
+    done
+    fail_depth=1 fail "not within five seconds: $*"
 }
 
 # expect_equal EXPECTED ACTUAL WHAT
