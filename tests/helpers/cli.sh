@@ -32,6 +32,7 @@ clean_up() {
     trap - EXIT
     for pid in $proxy_pid $server_pid "${background[@]}"; do kill "$pid" 2>/dev/null || true; done
     if [ -n "${DBUILD_TEST_ENGINE:-}" ]; then
+        export DOCKER_HOST=unix://$engine_socket # whatever the test made of it
         docker images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null | { grep -F -- "$run_id" || true; } |
             xargs -r docker rmi -f >/dev/null 2>&1 || true
     fi
