@@ -101,6 +101,8 @@ Status set_builder(Line& line, Value value) { return line.builder = value, Statu
 Status set_tag(Line& line, Value value) { return line.options.tags.push_back(value), Status{}; }
 Status set_target(Line& line, Value value) { return line.options.target = value, Status{}; }
 Status set_no_cache(Line& line, Value value) { return line.options.ignores_cache = value == "true", Status{}; }
+Status set_pull(Line& line, Value value) { return line.options.pulls_bases = value == "true", Status{}; }
+Status set_metadata_file(Line& line, Value value) { return line.options.metadata_file = value, Status{}; }
 Status set_quiet(Line& line, Value value) { return line.options.is_quiet = value == "true", Status{}; }
 Status set_image_id_file(Line& line, Value value) { return line.options.image_id_file = value, Status{}; }
 Status set_scope(Line& line, Value value) { return line.options.scope = value, Status{}; }
@@ -126,7 +128,7 @@ constexpr BuildFlag k_flags[] = {
      "Dockerfile (default: PATH/Dockerfile; \"-\": standard input)"},
     {{"build-arg", 0, text}, FlagGroup::input, add_build_argument, "", "NAME[=VALUE]",
      "build argument; without a value the environment's; repeatable"},
-    {{"pull", 0, boolean}, FlagGroup::input, handed_over, "false", "", "ask the registry for the base images again"},
+    {{"pull", 0, boolean}, FlagGroup::input, set_pull, "", "", "ask the registry for the base images again"},
     {{"build-context", 0, text}, FlagGroup::input, handed_over, "", "NAME=SOURCE", "another build context"},
 
     {{"no-cache", 0, boolean}, FlagGroup::cache, set_no_cache, "", "", "run every step again"},
@@ -139,7 +141,7 @@ constexpr BuildFlag k_flags[] = {
      "only type=docker and type=image without more are planned"},
     {{"push", 0, boolean}, FlagGroup::output, handed_over, "false", "", "push the image to its registry"},
     {{"iidfile", 0, text}, FlagGroup::output, set_image_id_file, "", "FILE", "write the image ID to this file"},
-    {{"metadata-file", 0, text}, FlagGroup::output, handed_over, "", "FILE",
+    {{"metadata-file", 0, text}, FlagGroup::output, set_metadata_file, "", "FILE",
      "write digests and names as JSON to this file"},
     {{"quiet", 'q', boolean}, FlagGroup::output, set_quiet, "", "", "print the image ID only"},
     {{"progress", 0, text}, FlagGroup::output, set_progress, "", "KIND", "auto, plain, tty, rawjson, quiet or none"},

@@ -6,6 +6,7 @@
 #include "orchestrator/command_line/build_flags.hpp"
 #include "orchestrator/exit_code.hpp"
 #include "orchestrator/hand_over.hpp"
+#include "orchestrator/metadata_file.hpp"
 #include "support/environment.hpp"
 #include "support/files.hpp"
 
@@ -104,6 +105,7 @@ Status execute(BuildCommandLine& line, Purpose purpose, const std::atomic<bool>&
         std::error_code ignored;
         std::filesystem::remove(options.image_id_file, ignored);
     }
+    if (purpose == Purpose::plan) options.pulls_bases = false; // a plan changes nothing in the engine
     if (options.dockerfile == "-") options.dockerfile_text = std::string(std::istreambuf_iterator<char>(std::cin), {});
     DBUILD_TRY_ASSIGN(auto owned, make_parts(std::move(*address)));
     const auto parts = owned.borrow(reporter, cancelled);
@@ -114,6 +116,8 @@ Status execute(BuildCommandLine& line, Purpose purpose, const std::atomic<bool>&
     DBUILD_TRY(std::move(done));
     if (!options.image_id_file.empty() && !report.images.empty())
         DBUILD_TRY(write_file(options.image_id_file, report.images.front().id));
+    if (!options.metadata_file.empty() && !report.images.empty())
+        DBUILD_TRY(write_file(options.metadata_file, metadata_json(report.images.front())));
     return {};
 }
 

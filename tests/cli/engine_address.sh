@@ -30,7 +30,7 @@ builds_through() {
 front() {
     python3 "$helpers/tcp_front.py" "$engine_socket" "$work/$1.port" "${@:2}" &
     background+=($!)
-    wait_until test -s "$work/$1.port"
+    wait_for 5 "port of $1" test -s "$work/$1.port"
     port=$(cat "$work/$1.port")
 }
 
@@ -113,7 +113,7 @@ CONFIG
 echo "[127.0.0.1]:$ssh_port $(cut -d' ' -f1,2 "$work/ssh/host.pub")" >"$work/ssh/known_hosts"
 /usr/sbin/sshd -D -f "$work/ssh/sshd_config" -E "$work/ssh/log" &
 background+=($!)
-wait_until bash -c "exec 3<>/dev/tcp/127.0.0.1/$ssh_port"
+wait_for 5 sshd bash -c "exec 3<>/dev/tcp/127.0.0.1/$ssh_port" 2>/dev/null
 mkdir "$work/bin"
 printf '#!/bin/sh\nexec %s -F %s "$@"\n' "$(command -v ssh)" "$work/ssh/config" >"$work/bin/ssh"
 chmod +x "$work/bin/ssh"

@@ -53,15 +53,6 @@ fail() {
     exit 1
 }
 
-# wait_until COMMAND...: five seconds at most
-wait_until() {
-    for _ in $(seq 100); do
-        if "$@" >/dev/null 2>&1; then return; fi
-        sleep 0.05
-    done
-    fail_depth=1 fail "not within five seconds: $*"
-}
-
 # expect_equal EXPECTED ACTUAL WHAT
 expect_equal() {
     if [ "$1" != "$2" ]; then
