@@ -112,7 +112,8 @@ install_engine() {
 
 install_test() {
     install_engine
-    install_missing procps strace python3 curl jq busybox-static util-linux openssl openssh-client openssh-server
+    install_missing procps strace python3 curl jq busybox-static util-linux openssl openssh-client openssh-server \
+        docker-registry
 }
 
 case "${1:-}" in

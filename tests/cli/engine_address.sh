@@ -92,7 +92,7 @@ mkdir -p /run/sshd
 ssh-keygen -q -t ed25519 -N '' -f "$work/ssh/host"
 ssh-keygen -q -t ed25519 -N '' -f "$work/ssh/user"
 cp "$work/ssh/user.pub" "$work/ssh/authorized_keys"
-ssh_port=$(python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
+ssh_port=$(free_port)
 cat >"$work/ssh/sshd_config" <<CONFIG
 ListenAddress 127.0.0.1:$ssh_port
 HostKey $work/ssh/host

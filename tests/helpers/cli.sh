@@ -146,6 +146,9 @@ wait_for() {
     fail_depth=1 fail "$what: not within $seconds s"
 }
 
+# A TCP port of 127.0.0.1 that was free a moment ago, for servers that take no other.
+free_port() { python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+
 request_count() { wc -l <"$work/requests"; }
 
 # Programs started by a run under `strace -f -e trace=execve -o FILE`, the traced one included; failed attempts do not count.
