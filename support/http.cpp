@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 
 #include <array>
+#include <cstring>
 
 namespace dbuild {
 
@@ -69,6 +70,14 @@ bool is_unreachable(CURLcode code) {
     }
 }
 
+/// The system's own words where it refused the connection, else libcurl's.
+std::string explain(CURL* handle, CURLcode code, const char* reason) {
+    long number = 0;
+    curl_easy_getinfo(handle, CURLINFO_OS_ERRNO, &number);
+    if (code == CURLE_COULDNT_CONNECT && number != 0) return std::strerror(static_cast<int>(number));
+    return *reason ? reason : curl_easy_strerror(code);
+}
+
 struct HeaderList {
     curl_slist* items = nullptr;
     ~HeaderList() { curl_slist_free_all(items); }
@@ -111,7 +120,7 @@ Result<HttpResponse> HttpClient::send(const HttpRequest& request, const std::fun
     if (!transfer.sink_status) return fail(std::move(transfer.sink_status).error());
     if (code != CURLE_OK)
         return fail(is_unreachable(code) ? ErrorKind::unavailable : ErrorKind::transient,
-                    impl_->reason.front() ? impl_->reason.data() : curl_easy_strerror(code));
+                    explain(handle, code, impl_->reason.data()));
     long status = 0;
     curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
     transfer.response.status = static_cast<int>(status);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/command_line/build_flags.hpp"
 
+#include "cache/oci/reference.hpp"
 #include "support/platform.hpp"
 
 #include <fmt/format.h>
@@ -22,6 +23,13 @@ bool is_url(std::string_view text) { return text.starts_with("http://") || text.
 Status set_file(Line& line, Value value) {
     if (is_url(value)) return not_planned("--file is a URL");
     line.options.dockerfile = value;
+    return {};
+}
+
+Status add_tag(Line& line, Value value) {
+    if (const auto reference = cache::oci::ImageReference::parse(value); !reference)
+        return fail(ErrorKind::usage, "--tag: " + reference.error().message);
+    line.options.tags.push_back(value);
     return {};
 }
 
@@ -98,7 +106,6 @@ Status set_executor(Line& line, Value value) {
 }
 
 Status set_builder(Line& line, Value value) { return line.builder = value, Status{}; }
-Status set_tag(Line& line, Value value) { return line.options.tags.push_back(value), Status{}; }
 Status set_target(Line& line, Value value) { return line.options.target = value, Status{}; }
 Status set_no_cache(Line& line, Value value) { return line.options.ignores_cache = value == "true", Status{}; }
 Status set_pull(Line& line, Value value) { return line.options.pulls_bases = value == "true", Status{}; }
@@ -118,7 +125,7 @@ constexpr auto handed_over = nullptr;
 // clang-format off
 constexpr BuildFlag k_flags[] = {
     // {name, short, kind}, group, what dbuild does, harmless values, value's name, help
-    {{"tag", 't', text}, FlagGroup::image, set_tag, "", "NAME[:TAG]", "name of the image; repeatable"},
+    {{"tag", 't', text}, FlagGroup::image, add_tag, "", "NAME[:TAG]", "name of the image; repeatable"},
     {{"label", 0, text}, FlagGroup::image, add_label, "", "NAME=VALUE", "label of the image; repeatable"},
     {{"target", 0, text}, FlagGroup::image, set_target, "", "STAGE", "stage to build (default: the last)"},
     {{"platform", 0, text}, FlagGroup::image, set_platform, "", "OS/ARCH", "only this machine's is planned"},

@@ -89,6 +89,17 @@ std::string reason_to_hand_over(const BuildCommandLine& line, const DockerConfig
     return "";
 }
 
+/// Writes the file that a flag names.
+Status write_named(std::string_view flag, const std::filesystem::path& path, std::string_view text) {
+    auto written = write_file(path, text);
+    if (!written) written.error().message = fmt::format("{}: {}", flag, written.error().message);
+    return written;
+}
+
+bool is_handed_over(const Status& done) {
+    return !done && (done.error().kind == ErrorKind::unsupported || done.error().kind == ErrorKind::no_space);
+}
+
 /// Errors: besides those of building, unsupported — docker buildx has to build it, and the message says why.
 Status execute(BuildCommandLine& line, Purpose purpose, const std::atomic<bool>& cancelled,
                progress::Reporter& reporter, Report& report) {
@@ -115,9 +126,9 @@ Status execute(BuildCommandLine& line, Purpose purpose, const std::atomic<bool>&
     report.totals.engine_requests = owned.engine->requests();
     DBUILD_TRY(std::move(done));
     if (!options.image_id_file.empty() && !report.images.empty())
-        DBUILD_TRY(write_file(options.image_id_file, report.images.front().id));
+        DBUILD_TRY(write_named("--iidfile", options.image_id_file, report.images.front().id));
     if (!options.metadata_file.empty() && !report.images.empty())
-        DBUILD_TRY(write_file(options.metadata_file, metadata_json(report.images.front())));
+        DBUILD_TRY(write_named("--metadata-file", options.metadata_file, metadata_json(report.images.front())));
     return {};
 }
 
@@ -132,7 +143,7 @@ Result<int> run(std::span<const std::string> words, Purpose purpose, const std::
     Report report;
     const auto reporter = make_reporter(line.progress);
     Status done = execute(line, purpose, cancelled, *reporter, report);
-    if (!done && done.error().kind == ErrorKind::unsupported) {
+    if (is_handed_over(done)) {
         const auto reason = done.error().message;
         done = {};
         if (purpose == Purpose::plan) {

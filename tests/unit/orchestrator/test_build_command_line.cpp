@@ -138,7 +138,7 @@ TEST_SUITE("orchestrator/build_command_line") {
     TEST_CASE("what docker buildx is given are the words without dbuild's own flags") {
         CHECK(parse({"--scope", "x", "-t", "a", "--report=r", ".", "--executor", "auto", "--push"})
                   .options.docker_arguments == Words{"-t", "a", ".", "--push"});
-        CHECK(parse({"-t", "--scope", "."}).options.docker_arguments == Words{"-t", "--scope", "."});
+        CHECK(parse({"--label", "--scope", "."}).options.docker_arguments == Words{"--label", "--scope", "."});
         CHECK(parse({"--secret", "id=a", "--", "."}).options.docker_arguments == Words{"--secret", "id=a", "--", "."});
     }
     TEST_CASE("flags that dbuild does not plan hand the build over, and are named without their values") {
@@ -223,6 +223,7 @@ TEST_SUITE("orchestrator/build_command_line") {
         CHECK(contains(usage_error({".", "--tag"}), "--tag needs a value"));
         CHECK(contains(usage_error({".", "-t"}), "-t needs a value"));
         CHECK(contains(usage_error({"--build-arg", "=x", "."}), "--build-arg"));
+        CHECK(contains(usage_error({"-t", "No:::Name", "."}), "--tag"));
         CHECK(contains(usage_error({"--progress", "fancy", "."}), "--progress"));
         CHECK(contains(usage_error({"--executor", "magic", "."}), "--executor"));
         CHECK(contains(usage_error({"--executor", "runtime", "."}), "--executor"));
