@@ -53,7 +53,7 @@ expect_equal "$run_id" "$(tar -xOf "$work/out.tar" word)" "--output type=tar"
 # --secret, --ssh, --network, --add-host, --build-context, --no-cache-filter
 cat >run.Dockerfile <<DOCKERFILE
 FROM dbuild-test/busybox:1 AS first
-RUN --mount=type=secret,id=token cat /run/secrets/token > /token; date +%s%N > /when
+RUN --mount=type=secret,id=token cat /run/secrets/token > /token; date +%s%N > /when; echo $run_id
 FROM first
 RUN cat /etc/hosts > /hosts; echo $run_id
 DOCKERFILE
