@@ -120,6 +120,32 @@ Result<std::map<std::string, std::string>> EngineClient::find_image_ids(const st
     return ids;
 }
 
+Result<bool> EngineClient::is_whole(const std::string& id, const std::string& reference) {
+    const auto filter = reference.empty() ? json::object{{"dangling", json::object{{"true", true}}}}
+                                          : json::object{{"reference", json::object{{reference, true}}}};
+    HttpRequest request; // "manifests" is new in API 1.47; older engines leave such images out
+    request.url = "/images/json?manifests=1&filters=" + url_encode(json::serialize(filter));
+    DBUILD_TRY_ASSIGN(const auto response, send(std::move(request)));
+    if (response.status != 200) return refusal("list images", response);
+    boost::system::error_code error;
+    const auto value = json::parse(response.body, error);
+    if (error || !value.is_array()) return refusal("list images", response);
+    for (const auto& item : value.get_array()) {
+        const auto* image = item.if_object();
+        const auto* found = image ? image->if_contains("Id") : nullptr;
+        if (!found || !found->is_string() || found->get_string() != id) continue;
+        const auto* manifests = image->if_contains("Manifests");
+        if (!manifests || !manifests->is_array()) return true;
+        const auto& all = manifests->get_array();
+        return std::all_of(all.begin(), all.end(), [](const json::value& manifest) {
+            const auto* object = manifest.if_object();
+            const auto* available = object ? object->if_contains("Available") : nullptr;
+            return available && available->is_bool() && available->get_bool();
+        });
+    }
+    return false;
+}
+
 Status EngineClient::pull(const std::string& reference) {
     HttpRequest request;
     request.method = "POST";

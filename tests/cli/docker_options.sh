@@ -40,6 +40,10 @@ expect_digest "$work/config_digest"
 docker buildx build --provenance=false -q --metadata-file "$work/metadata.docker" -t "$name:5" . >/dev/null
 expect_equal "$(jq -S 'del(."buildx.build.ref") | map_values(type)' "$work/metadata.docker")" \
     "$(jq -S 'map_values(type)' "$work/metadata")" "keys of docker buildx and of dbuild in --metadata-file"
+# BuildKit had the step already, with a compressed layer; the image must be whole all the same: listed, and saved with a
+# manifest, a configuration and two layers.
+expect_equal 1 "$(docker images -q "$name:3" | wc -l)" "images listed as $name:3"
+expect_equal 4 "$(docker save "$name:3" | tar -t | grep -c 'blobs/sha256/.')" "blobs of $name:3 when it is saved"
 echo old >"$work/iid"
 expect_exit 1 iid_failed "$DBUILD" --iidfile "$work/iid" --target nowhere .
 if [ -e "$work/iid" ]; then fail "an ID file outlived a failed build"; fi

@@ -11,6 +11,11 @@ cat >"$work/bin/docker" <<'DOCKER'
 printf '%s\n' "$@" >"$RECORD.words"
 cat >"$RECORD.stdin"
 echo "$BUILDX_BUILDER" >"$RECORD.builder"
+if [ -n "${FAKE_WAITS:-}" ]; then
+    trap 'exit 7' TERM
+    touch "$RECORD.waits"
+    while :; do sleep 0.05; done
+fi
 exit "${FAKE_STATUS:-0}"
 DOCKER
 chmod +x "$work/bin/docker"
@@ -84,6 +89,15 @@ expect_equal "$(printf '# syntax=example.com/other\nFROM scratch\n')" "$(cat "$R
 # The exit status is the program's, also in the report.
 FAKE_STATUS=42 expect_exit 42 status "$DBUILD" --push --report "$work/status.json" context </dev/null
 expect_equal 42 "$(report status .exit_code)" "exit status in the report"
+
+# A signal reaches the program, which says how it ended.
+FAKE_WAITS=1 "$DBUILD" --push context </dev/null 2>"$work/signal.err" &
+dbuild_pid=$!
+wait_for 5 "the program" test -e "$RECORD.waits"
+kill -TERM "$dbuild_pid"
+status=0
+wait "$dbuild_pid" || status=$?
+expect_equal 7 "$status" "exit status after a signal"
 
 # The environment: other builders, the legacy one, variables that change the build; docker build's own builder otherwise.
 expect_equal default "$(cat "$RECORD.builder")" "builder where none is named"
