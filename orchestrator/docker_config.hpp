@@ -25,7 +25,7 @@ struct DockerConfig {
 };
 
 /// Reads $DOCKER_CONFIG/config.json, else ~/.docker/config.json; no file is the same as an empty one.
-/// Errors: unsupported — it cannot be read or is no JSON: docker only warns of that, so docker has to go on from there.
+/// Errors: unsupported — it cannot be read or is no JSON: docker only warns of that, so docker has to go on.
 Result<DockerConfig> read_docker_config();
 
 } // namespace dbuild::orchestrator

@@ -69,7 +69,8 @@ Result<HttpResponse> EngineClient::send(HttpRequest request, const std::function
         response.error().kind = ErrorKind::unavailable;
     was_answered_ = was_answered_ || response;
     if (!response && response.error().kind == ErrorKind::unavailable)
-        response.error().message = "cannot connect to the Docker engine at " + address_.host + ": " + response.error().message;
+        response.error().message =
+            "cannot connect to the Docker engine at " + address_.host + ": " + response.error().message;
     return response;
 }
 

@@ -40,8 +40,8 @@ public:
     Result<std::optional<EngineImage>> find_image(const std::string& name);
     /// IDs of those references (familiar form, with tag) that the engine has, by one request.
     Result<std::map<std::string, std::string>> find_image_ids(const std::vector<std::string>& references);
-    /// Whether the engine holds all content of an image, and not only enough to run it: what lacks a layer's blob can be neither
-    /// saved nor pushed, and Docker 26 does not even list it. In: reference — one of its tags, or "" if it has none.
+    /// Whether the engine holds all content of an image, and not only enough to run it: what lacks a layer's blob can be
+    /// neither saved nor pushed, and Docker 26 does not even list it. In: reference — one of its tags, or "" if none.
     Result<bool> is_whole(const std::string& id, const std::string& reference);
     Status pull(const std::string& reference);
     /// Writes the image as an OCI layout archive.

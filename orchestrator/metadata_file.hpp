@@ -7,7 +7,7 @@
 namespace dbuild::orchestrator {
 
 /// One JSON object: containerimage.digest (the image's ID in the engine), containerimage.config.digest, image.name (full
-/// references, commas between them; left out without tags), and containerimage.descriptor where the ID is a manifest's.
+/// references, commas between them; left out without tags), containerimage.descriptor where the ID is a manifest's.
 /// Source: docker buildx 0.13 on both image stores. Its keys about builder and provenance have no counterpart here.
 std::string metadata_json(const ImageReport& image);
 

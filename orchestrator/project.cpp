@@ -27,7 +27,8 @@ Result<std::string> read_dockerfile(BuildOptions& options) {
         auto lower_case = read_file(options.context / "dockerfile");
         if (lower_case) options.dockerfile = options.context / "dockerfile";
         if (lower_case) return lower_case;
-        return fail(ErrorKind::not_found, "there is no Dockerfile in " + options.context.string() + " (--file names another one)");
+        return fail(ErrorKind::not_found,
+                    "there is no Dockerfile in " + options.context.string() + " (--file names another one)");
     }
     if (!text && !is_default) text.error().message = "--file: " + text.error().message;
     return text;
@@ -158,7 +159,8 @@ Result<Project> load_project(const Parts& parts, BuildOptions options) {
 
 Error Project::explained(Error error) const {
     if (error.where && error.where->file == options.dockerfile.string())
-        if (auto excerpt = parser::excerpt(source, *error.where); !excerpt.empty()) error.context.push_back(std::move(excerpt));
+        if (auto excerpt = parser::excerpt(source, *error.where); !excerpt.empty())
+            error.context.push_back(std::move(excerpt));
     return error;
 }
 

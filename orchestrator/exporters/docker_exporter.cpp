@@ -31,9 +31,9 @@ Result<std::optional<EngineImage>> find_in_engine(const Parts& parts, const Asse
     return found;
 }
 
-/// As a delta, an archive without layers; whole where the engine lacks one. It does not always say so: with the snapshots of
-/// an image at hand, the containerd store takes it without the blobs (tried, Docker 26.1.5), which BuildKit had in another
-/// compression.
+/// As a delta, an archive without layers; whole where the engine lacks one. It does not always say so: with the
+/// snapshots of an image at hand, the containerd store takes it without the blobs (tried, Docker 26.1.5), for instance
+/// where BuildKit has them in another compression.
 Status load(const Parts& parts, const AssembledImage& image, const std::vector<oci::ImageReference>& references) {
     const auto name = references.empty() ? std::string() : references.front().to_string();
     const Status sent = send(parts, image, name, nullptr);

@@ -23,7 +23,8 @@ TEST_SUITE("orchestrator/metadata_file") {
         named.tags = {"app:latest", "example.com/team/app:1"};
         CHECK(metadata_json(named) ==
               R"({"containerimage.config.digest":"sha256:22","containerimage.digest":"sha256:11",)"
-              R"("containerimage.descriptor":{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:11","size":33},)"
+              R"("containerimage.descriptor":{"mediaType":"application/vnd.oci.image.manifest.v1+json",)"
+              R"("digest":"sha256:11","size":33},)"
               R"("image.name":"docker.io/library/app:latest,example.com/team/app:1"})");
     }
     TEST_CASE("an image whose ID is its configuration's has none, and one without tags no name") {
