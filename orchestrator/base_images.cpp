@@ -42,7 +42,7 @@ Result<BaseImage> find_base(const Parts& parts, const std::string& reference) {
         if (auto pulled = parts.engine->pull(reference); pulled)
             found = parts.engine->find_image(reference);
         else
-            found = fail(ErrorKind::not_found, pulled.error().message);
+            found = fail(ErrorKind::unsupported, pulled.error().message); // docker buildx has docker's credentials
     }
     if (found && *found) {
         DBUILD_TRY_ASSIGN(auto known, known_base(parts, reference, (*found)->id));
@@ -107,6 +107,15 @@ Result<std::map<std::string, BaseImage>> find_bases(const Parts& parts, const st
         bases.emplace(reference, std::move(base));
     }
     return bases;
+}
+
+Status pull_bases(const Parts& parts, const std::vector<std::string>& references) {
+    for (const auto& reference : references) {
+        parts.reporter->note("pulling " + reference);
+        if (const auto pulled = parts.engine->pull(reference); !pulled)
+            return fail(ErrorKind::unsupported, pulled.error().message);
+    }
+    return {};
 }
 
 Status load_base(const Parts& parts, BaseImage& base) {

@@ -17,8 +17,13 @@ struct BaseImage {
 /// Looks up all references together: one request for one, one or two for several whose IDs are known.
 /// Policy (design §4): the engine's own image; else a pull by the engine; else, with one warning, what it was last seen as.
 /// In: references — familiar form, unique. Out: by reference.
-/// Errors: not_found — the engine has it not, cannot pull it, and it was never seen; unavailable — no engine, never seen.
+/// Errors: unsupported — the engine has it not, cannot pull it, and it was never seen: docker buildx may, since it has
+/// docker's credentials; unavailable — no engine, never seen.
 Result<std::map<std::string, BaseImage>> find_bases(const Parts& parts, const std::vector<std::string>& references);
+
+/// Has the engine ask the registry for all of them again (--pull).
+/// Errors: unsupported — the engine cannot: docker buildx may, since it has docker's credentials.
+Status pull_bases(const Parts& parts, const std::vector<std::string>& references);
 
 /// Makes sure that configuration with history, descriptors, and every layer of the base are in the store.
 /// Errors: as the engine's; corrupt — it delivered something else.

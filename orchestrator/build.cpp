@@ -98,7 +98,8 @@ public:
         if (!exported) return fail(std::move(exported).error());
         std::uint64_t bytes = 0;
         for (const auto& layer : image.root.layers) bytes += layer.size;
-        report_.images = {{exported->id, image.manifest_digest.to_string(), exported->tags, bytes}};
+        report_.images = {{exported->id, image.manifest_digest.to_string(), exported->tags, bytes,
+                            image.config_digest.to_string(), image.manifest_json.size()}};
         return use_keys();
     }
 

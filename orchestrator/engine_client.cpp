@@ -15,6 +15,8 @@ namespace json = boost::json;
 namespace dbuild::orchestrator {
 namespace {
 
+constexpr auto k_remote_connect_timeout = std::chrono::seconds(30); // as docker's own program
+
 /// The engine's own words, from {"message": "…"}; the raw body otherwise.
 std::string message_of(const HttpResponse& response) {
     boost::system::error_code error;
@@ -46,22 +48,29 @@ std::optional<std::string> error_in_stream(std::string_view body) {
 
 } // namespace
 
-Result<EngineClient> EngineClient::create(std::string_view docker_host) {
-    constexpr std::string_view scheme = "unix://";
-    if (docker_host.empty()) return EngineClient("/var/run/docker.sock");
-    if (!docker_host.starts_with(scheme))
-        return fail(ErrorKind::unsupported, "DOCKER_HOST=" + std::string(docker_host) + ", which is no unix socket");
-    return EngineClient(std::filesystem::path(docker_host.substr(scheme.size())));
+Status EngineClient::connect() {
+    if (address_.command.empty() || program_) return {};
+    DBUILD_TRY_ASSIGN(auto program, ProgramSocket::create(address_.command));
+    address_.route.unix_socket = program.path();
+    program_ = std::move(program);
+    return {};
 }
 
 Result<HttpResponse> EngineClient::send(HttpRequest request, const std::function<Status(std::string_view)>& sink) {
     const std::lock_guard lock(*mutex_);
+    DBUILD_TRY(connect());
     ++requests_;
-    request.unix_socket = socket_;
-    request.url = "http://docker" + request.url;
+    request.route = address_.route;
+    request.url = address_.base_url + request.url;
+    if (address_.route.unix_socket.empty()) request.connect_timeout = k_remote_connect_timeout;
     auto response = http_.send(request, sink);
+    // A program that ends before the first answer has reached nothing.
+    if (!response && program_ && !was_answered_ && response.error().kind == ErrorKind::transient)
+        response.error().kind = ErrorKind::unavailable;
+    was_answered_ = was_answered_ || response;
     if (!response && response.error().kind == ErrorKind::unavailable)
-        response.error().message = "cannot connect to the Docker engine at " + socket_.string() + ": " + response.error().message;
+        response.error().message =
+            "cannot connect to the Docker engine at " + address_.host + ": " + response.error().message;
     return response;
 }
 
@@ -110,6 +119,32 @@ Result<std::map<std::string, std::string>> EngineClient::find_image_ids(const st
             }
     }
     return ids;
+}
+
+Result<bool> EngineClient::is_whole(const std::string& id, const std::string& reference) {
+    const auto filter = reference.empty() ? json::object{{"dangling", json::object{{"true", true}}}}
+                                          : json::object{{"reference", json::object{{reference, true}}}};
+    HttpRequest request; // "manifests" is new in API 1.47; older engines leave such images out
+    request.url = "/images/json?manifests=1&filters=" + url_encode(json::serialize(filter));
+    DBUILD_TRY_ASSIGN(const auto response, send(std::move(request)));
+    if (response.status != 200) return refusal("list images", response);
+    boost::system::error_code error;
+    const auto value = json::parse(response.body, error);
+    if (error || !value.is_array()) return refusal("list images", response);
+    for (const auto& item : value.get_array()) {
+        const auto* image = item.if_object();
+        const auto* found = image ? image->if_contains("Id") : nullptr;
+        if (!found || !found->is_string() || found->get_string() != id) continue;
+        const auto* manifests = image->if_contains("Manifests");
+        if (!manifests || !manifests->is_array()) return true;
+        const auto& all = manifests->get_array();
+        return std::all_of(all.begin(), all.end(), [](const json::value& manifest) {
+            const auto* object = manifest.if_object();
+            const auto* available = object ? object->if_contains("Available") : nullptr;
+            return available && available->is_bool() && available->get_bool();
+        });
+    }
+    return false;
 }
 
 Status EngineClient::pull(const std::string& reference) {

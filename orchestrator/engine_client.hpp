@@ -5,7 +5,9 @@
 #pragma once
 
 #include "cache/oci/image.hpp"
+#include "orchestrator/engine_address.hpp"
 #include "support/http.hpp"
+#include "support/program_socket.hpp"
 #include "support/result.hpp"
 
 #include <filesystem>
@@ -30,15 +32,17 @@ enum class ImageStore { unknown, containerd, classic };
 
 class EngineClient {
 public:
-    /// In: docker_host — the value of DOCKER_HOST, or "" for the default socket.
-    /// Errors: unsupported — a host that is no unix socket.
-    static Result<EngineClient> create(std::string_view docker_host);
+    /// Connects with the first request.
+    explicit EngineClient(EngineAddress address) : address_(std::move(address)) {}
 
     /// In: name — a reference or an ID. Holds nothing if the engine has no such image.
     /// Errors of this and all below: unavailable — no engine answers; transient — broken off; internal — it refuses.
     Result<std::optional<EngineImage>> find_image(const std::string& name);
     /// IDs of those references (familiar form, with tag) that the engine has, by one request.
     Result<std::map<std::string, std::string>> find_image_ids(const std::vector<std::string>& references);
+    /// Whether the engine holds all content of an image, and not only enough to run it: what lacks a layer's blob can be
+    /// neither saved nor pushed, and Docker 26 does not even list it. In: reference — one of its tags, or "" if none.
+    Result<bool> is_whole(const std::string& id, const std::string& reference);
     Status pull(const std::string& reference);
     /// Writes the image as an OCI layout archive.
     Status save(const std::string& id, const std::filesystem::path& archive);
@@ -55,12 +59,15 @@ public:
     int requests() const { return requests_; }
 
 private:
-    explicit EngineClient(std::filesystem::path socket) : socket_(std::move(socket)) {}
     Result<HttpResponse> send(HttpRequest request, const std::function<Status(std::string_view)>& sink = nullptr);
 
-    std::filesystem::path socket_;
+    Status connect();
+
+    EngineAddress address_;
+    std::optional<ProgramSocket> program_; // made by the first request, where the engine is behind a program
     HttpClient http_;
     std::unique_ptr<std::mutex> mutex_ = std::make_unique<std::mutex>(); // one request at a time, from whatever thread
+    bool was_answered_ = false;
     int requests_ = 0;
     ImageStore image_store_ = ImageStore::unknown;
 };

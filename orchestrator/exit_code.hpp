@@ -19,6 +19,7 @@ constexpr int exit_code_for(ErrorKind kind) {
     case ErrorKind::transient:
     case ErrorKind::corrupt:
     case ErrorKind::unavailable:
+    case ErrorKind::no_space:
     case ErrorKind::step_failed:
     case ErrorKind::internal: break;
     }

@@ -60,12 +60,6 @@ bool writes_cache(const ResolvedStep& step, const std::string& cache_id) {
            });
 }
 
-/// A source that does not exist is the fault of the instruction that names it.
-Error at_instruction(Error error, const ResolvedStep& step) {
-    if (error.kind == ErrorKind::not_found && !error.where) error.where = step.instruction->where;
-    return error;
-}
-
 } // namespace
 
 Result<KeyMaker::Source> KeyMaker::source_of(const StageReference& from) {
@@ -137,7 +131,7 @@ Result<KeyedStep> KeyMaker::key_of_run(const PlannedStage& plan, std::size_t ste
     if (!run.script.empty()) key.add("script", sha256(run.script));
     if (!run.network.empty()) key.add("network", run.network);
     for (const auto& mount : run.mounts) {
-        if (Status added = add_mount(key, plan, step, mount); !added) return fail(at_instruction(added.error(), resolved));
+        if (Status added = add_mount(key, plan, step, mount); !added) return fail(resolved.blamed(added.error()));
     }
     return KeyedStep{key.finish(), key.ingredients()};
 }
@@ -152,7 +146,7 @@ Result<KeyedStep> KeyMaker::key_of_copy(const ResolvedStep& step, const CopyOper
     key.add("mode", copy.chmod);
     for (const auto& source : copy.sources) {
         const auto digest = copy.from ? selection(*copy.from, source) : project_.context->source_digest(source);
-        if (!digest) return fail(at_instruction(digest.error(), step));
+        if (!digest) return fail(step.blamed(digest.error()));
         key.add("source name", base_name(source));
         key.add("source content", *digest);
     }

@@ -27,7 +27,10 @@ Result<std::string> read_dockerfile(BuildOptions& options) {
         auto lower_case = read_file(options.context / "dockerfile");
         if (lower_case) options.dockerfile = options.context / "dockerfile";
         if (lower_case) return lower_case;
+        return fail(ErrorKind::not_found,
+                    "there is no Dockerfile in " + options.context.string() + " (--file names another one)");
     }
+    if (!text && !is_default) text.error().message = "--file: " + text.error().message;
     return text;
 }
 
@@ -100,6 +103,7 @@ Status find_base_images(const Parts& parts, Project& project) {
         }
     }
     if (references.empty()) return {};
+    if (project.options.pulls_bases) DBUILD_TRY(pull_bases(parts, {references.begin(), references.end()}));
     DBUILD_TRY_ASSIGN(project.bases, find_bases(parts, {references.begin(), references.end()}));
     for (const auto& [reference, base] : project.bases)
         if (base.config.os + "/" + base.config.architecture != project.platform)
@@ -155,7 +159,8 @@ Result<Project> load_project(const Parts& parts, BuildOptions options) {
 
 Error Project::explained(Error error) const {
     if (error.where && error.where->file == options.dockerfile.string())
-        error.context.push_back(parser::excerpt(source, *error.where));
+        if (auto excerpt = parser::excerpt(source, *error.where); !excerpt.empty())
+            error.context.push_back(std::move(excerpt));
     return error;
 }
 

@@ -34,6 +34,8 @@ struct ImageReport {
     std::string id, digest;
     std::vector<std::string> tags;
     std::uint64_t bytes = 0; // of its uncompressed layers
+    std::string config_digest{};
+    std::uint64_t manifest_bytes = 0;
 };
 
 struct Report {

@@ -116,7 +116,7 @@ private:
                 DBUILD_TRY_ASSIGN(const auto name, add_source(*copy->from));
                 return with_copy_source(std::move(text), name);
             }
-            for (const auto& source : copy->sources) DBUILD_TRY(use_context(source));
+            for (const auto& source : copy->sources) DBUILD_TRY(use_context(source, step));
         }
         if (const auto* run = std::get_if<RunOperation>(&step.operation)) {
             for (const auto& mount : run->mounts) {
@@ -124,7 +124,7 @@ private:
                     DBUILD_TRY_ASSIGN(const auto name, add_source(*mount.from));
                     text = with_mount_source(std::move(text), mount.written, name);
                 } else if (mount.mount.type == parser::MountType::bind) {
-                    DBUILD_TRY(use_context(mount.mount.source));
+                    DBUILD_TRY(use_context(mount.mount.source, step));
                 }
                 if (mount.mount.type == parser::MountType::secret) out_.segment.secrets = project_.options.secrets;
                 if (mount.mount.type == parser::MountType::ssh) out_.segment.ssh_agents = project_.options.ssh_agents;
@@ -135,11 +135,12 @@ private:
         return text;
     }
 
-    Status use_context(const std::string& source) {
+    Status use_context(const std::string& source, const ResolvedStep& step) {
         out_.segment.context = project_.options.context;
         out_.segment.ignore_patterns = project_.ignore_source;
-        DBUILD_TRY_ASSIGN(const auto digest, project_.context->source_digest(source));
-        context_reads_ += source + '\0' + digest.hex();
+        const auto digest = project_.context->source_digest(source);
+        if (!digest) return fail(step.blamed(digest.error()));
+        context_reads_ += source + '\0' + digest->hex();
         return {};
     }
 

@@ -73,6 +73,11 @@ struct ResolvedStep {
     /// The stages and images that it reads from besides its own root file system, in order, perhaps repeated.
     std::vector<dockerfile_parser::StageReference> sources() const;
     bool makes_layer() const { return !std::holds_alternative<MetadataOperation>(operation); }
+    /// A source that does not exist is the fault of the instruction that names it, and gets its place.
+    Error blamed(Error error) const {
+        if (error.kind == ErrorKind::not_found && !error.where) error.where = instruction->where;
+        return error;
+    }
 };
 
 struct ResolvedStage {

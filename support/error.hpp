@@ -20,6 +20,7 @@ enum class ErrorKind {
     transient,
     corrupt,     // bytes do not match their name: delete, count, treat as a miss
     unavailable, // a file, service or program cannot be used
+    no_space,    // a disk is full: docker buildx builds without dbuild's files
     step_failed, // an instruction ran and failed; `where` is set
     interrupted,
     internal,

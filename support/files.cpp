@@ -16,8 +16,10 @@ namespace {
 
 tl::unexpected<Error> errno_failure(std::string_view what, const fs::path& path) {
     const int number = errno;
-    return fail(number == ENOENT ? ErrorKind::not_found : ErrorKind::unavailable,
-                std::string(what) + " " + path.string() + ": " + std::strerror(number));
+    const auto kind = number == ENOENT                       ? ErrorKind::not_found
+                      : number == ENOSPC || number == EDQUOT ? ErrorKind::no_space
+                                                             : ErrorKind::unavailable;
+    return fail(kind, std::string(what) + " " + path.string() + ": " + std::strerror(number));
 }
 
 } // namespace

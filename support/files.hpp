@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files: owned descriptors, whole-file reads, atomic replacement, temporary folders, and a lock file.
+// Whatever writes fails with no_space where the disk is full, besides the errors that it names.
 #pragma once
 
 #include "support/result.hpp"

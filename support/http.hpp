@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// HTTP by libcurl, whose header stays in http.cpp: one request at a time over one reused connection, also over unix sockets.
+// HTTP by libcurl, whose header stays in http.cpp: one request at a time over one reused connection; also over unix sockets
+// and with TLS.
 #pragma once
 
 #include "support/result.hpp"
@@ -14,10 +15,23 @@
 
 namespace dbuild {
 
+/// How a server is reached, where its URL does not say it.
+struct HttpRoute {
+    struct Tls {
+        std::filesystem::path ca;          // certificates to trust besides the system's; empty: none
+        std::filesystem::path certificate; // the client's own, PEM; empty: none
+        std::filesystem::path key;
+        bool verifies = true; // that the server is who it says
+    };
+    std::filesystem::path unix_socket; // empty: none
+    Tls tls;                           // counts for https URLs
+    bool bypasses_proxy = false;       // whatever the environment says
+};
+
 struct HttpRequest {
     std::string method = "GET";
     std::string url;
-    std::filesystem::path unix_socket;                                  // empty: none
+    HttpRoute route;
     std::vector<std::string> headers;                                   // "Name: value"
     std::function<std::size_t(char* buffer, std::size_t capacity)> body; // source of an upload, 0 at its end
     std::chrono::milliseconds connect_timeout{5000};

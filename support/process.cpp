@@ -164,4 +164,11 @@ Result<ProcessResult> run_inherited(const ProcessOptions& options, const std::op
     }
 }
 
+Result<int> start_on_socket(const ProcessOptions& options, int socket) {
+    SpawnSettings settings;
+    posix_spawn_file_actions_adddup2(&settings.actions, socket, 0);
+    posix_spawn_file_actions_adddup2(&settings.actions, socket, 1);
+    return spawn(options, settings, 0);
+}
+
 } // namespace dbuild

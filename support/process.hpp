@@ -35,4 +35,8 @@ Result<ProcessResult> run_process(const ProcessOptions& options, const OutputSin
 Result<ProcessResult> run_inherited(const ProcessOptions& options, const std::optional<std::string>& input,
                                     const CancelCheck& is_cancelled);
 
+/// Starts the program with one socket as its standard input and output; standard error is this process's own.
+/// Out: its process ID, to be waited for. Errors: unavailable.
+Result<int> start_on_socket(const ProcessOptions& options, int socket);
+
 } // namespace dbuild

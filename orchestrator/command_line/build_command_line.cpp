@@ -93,6 +93,12 @@ std::vector<std::string> docker_arguments(std::span<const std::string> words, co
     return kept;
 }
 
+Status check_together(const BuildCommandLine& line) {
+    if (line.options.ignores_cache && !line.options.uncached_stages.empty())
+        return fail(ErrorKind::usage, "--no-cache and --no-cache-filter cannot be used together");
+    return {};
+}
+
 Status set_output_kind(BuildCommandLine& line) {
     if (!line.options.is_quiet) return {};
     if (line.progress != ProgressKind::automatic && line.progress != ProgressKind::quiet)
@@ -116,6 +122,7 @@ Result<BuildCommandLine> parse_build_command_line(std::span<const std::string> w
     DBUILD_TRY(apply_default(line, parsed, "builder", "BUILDX_BUILDER"));
     if (!line.options.is_quiet) DBUILD_TRY(apply_default(line, parsed, "progress", "BUILDKIT_PROGRESS"));
     DBUILD_TRY(set_output_kind(line));
+    DBUILD_TRY(check_together(line));
     for (const char* variable : k_unplanned_variables)
         if (!environment(variable).empty())
             DBUILD_TRY(note(line, fail(ErrorKind::unsupported, fmt::format("{} is set", variable))));

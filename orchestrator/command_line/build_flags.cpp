@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/command_line/build_flags.hpp"
 
+#include "cache/oci/reference.hpp"
 #include "support/platform.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace dbuild::orchestrator {
@@ -21,6 +23,13 @@ bool is_url(std::string_view text) { return text.starts_with("http://") || text.
 Status set_file(Line& line, Value value) {
     if (is_url(value)) return not_planned("--file is a URL");
     line.options.dockerfile = value;
+    return {};
+}
+
+Status add_tag(Line& line, Value value) {
+    if (const auto reference = cache::oci::ImageReference::parse(value); !reference)
+        return fail(ErrorKind::usage, "--tag: " + reference.error().message);
+    line.options.tags.push_back(value);
     return {};
 }
 
@@ -71,6 +80,19 @@ Status set_progress(Line& line, Value value) {
     return {};
 }
 
+/// A list with commas, as the frontend takes it; stages have lower-case names.
+Status add_uncached_stages(Line& line, Value value) {
+    for (std::size_t begin = 0; begin <= value.size();) {
+        const auto end = std::min(value.find(',', begin), value.size());
+        auto name = value.substr(begin, end - begin);
+        std::transform(name.begin(), name.end(), name.begin(),
+                       [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
+        if (!name.empty()) line.options.uncached_stages.push_back(std::move(name));
+        begin = end + 1;
+    }
+    return {};
+}
+
 Status set_executor(Line& line, Value value) {
     if (value == "auto")
         line.executor = ExecutorKind::automatic;
@@ -84,14 +106,17 @@ Status set_executor(Line& line, Value value) {
 }
 
 Status set_builder(Line& line, Value value) { return line.builder = value, Status{}; }
-Status set_tag(Line& line, Value value) { return line.options.tags.push_back(value), Status{}; }
 Status set_target(Line& line, Value value) { return line.options.target = value, Status{}; }
 Status set_no_cache(Line& line, Value value) { return line.options.ignores_cache = value == "true", Status{}; }
+Status set_pull(Line& line, Value value) { return line.options.pulls_bases = value == "true", Status{}; }
+Status set_metadata_file(Line& line, Value value) { return line.options.metadata_file = value, Status{}; }
 Status set_quiet(Line& line, Value value) { return line.options.is_quiet = value == "true", Status{}; }
 Status set_image_id_file(Line& line, Value value) { return line.options.image_id_file = value, Status{}; }
 Status set_scope(Line& line, Value value) { return line.options.scope = value, Status{}; }
 Status set_report(Line& line, Value value) { return line.options.report = value, Status{}; }
 Status set_help(Line& line, Value value) { return line.wants_help = value == "true", Status{}; }
+Status add_secret(Line& line, Value value) { return line.options.secrets.push_back(value), Status{}; }
+Status add_ssh_agent(Line& line, Value value) { return line.options.ssh_agents.push_back(value), Status{}; }
 
 constexpr auto boolean = FlagValue::boolean;
 constexpr auto text = FlagValue::text;
@@ -100,7 +125,7 @@ constexpr auto handed_over = nullptr;
 // clang-format off
 constexpr BuildFlag k_flags[] = {
     // {name, short, kind}, group, what dbuild does, harmless values, value's name, help
-    {{"tag", 't', text}, FlagGroup::image, set_tag, "", "NAME[:TAG]", "name of the image; repeatable"},
+    {{"tag", 't', text}, FlagGroup::image, add_tag, "", "NAME[:TAG]", "name of the image; repeatable"},
     {{"label", 0, text}, FlagGroup::image, add_label, "", "NAME=VALUE", "label of the image; repeatable"},
     {{"target", 0, text}, FlagGroup::image, set_target, "", "STAGE", "stage to build (default: the last)"},
     {{"platform", 0, text}, FlagGroup::image, set_platform, "", "OS/ARCH", "only this machine's is planned"},
@@ -110,11 +135,11 @@ constexpr BuildFlag k_flags[] = {
      "Dockerfile (default: PATH/Dockerfile; \"-\": standard input)"},
     {{"build-arg", 0, text}, FlagGroup::input, add_build_argument, "", "NAME[=VALUE]",
      "build argument; without a value the environment's; repeatable"},
-    {{"pull", 0, boolean}, FlagGroup::input, handed_over, "false", "", "ask the registry for the base images again"},
+    {{"pull", 0, boolean}, FlagGroup::input, set_pull, "", "", "ask the registry for the base images again"},
     {{"build-context", 0, text}, FlagGroup::input, handed_over, "", "NAME=SOURCE", "another build context"},
 
     {{"no-cache", 0, boolean}, FlagGroup::cache, set_no_cache, "", "", "run every step again"},
-    {{"no-cache-filter", 0, text}, FlagGroup::cache, handed_over, "", "STAGE", "run the steps of a stage again"},
+    {{"no-cache-filter", 0, text}, FlagGroup::cache, add_uncached_stages, "", "STAGE", "run the steps of a stage again"},
     {{"cache-from", 0, text}, FlagGroup::cache, handed_over, "", "SOURCE", "BuildKit's external cache"},
     {{"cache-to", 0, text}, FlagGroup::cache, handed_over, "", "DESTINATION", "BuildKit's external cache"},
 
@@ -123,7 +148,7 @@ constexpr BuildFlag k_flags[] = {
      "only type=docker and type=image without more are planned"},
     {{"push", 0, boolean}, FlagGroup::output, handed_over, "false", "", "push the image to its registry"},
     {{"iidfile", 0, text}, FlagGroup::output, set_image_id_file, "", "FILE", "write the image ID to this file"},
-    {{"metadata-file", 0, text}, FlagGroup::output, handed_over, "", "FILE",
+    {{"metadata-file", 0, text}, FlagGroup::output, set_metadata_file, "", "FILE",
      "write digests and names as JSON to this file"},
     {{"quiet", 'q', boolean}, FlagGroup::output, set_quiet, "", "", "print the image ID only"},
     {{"progress", 0, text}, FlagGroup::output, set_progress, "", "KIND", "auto, plain, tty, rawjson, quiet or none"},
@@ -134,8 +159,8 @@ constexpr BuildFlag k_flags[] = {
     {{"print", 0, text}, FlagGroup::output, handed_over, "", "METHOD", "the same as --call, in older versions"},
     {{"builder", 0, text}, FlagGroup::output, set_builder, "", "NAME", "only the engine's own builder is planned"},
 
-    {{"secret", 0, text}, FlagGroup::run, handed_over, "", "id=ID,...", "secret that RUN may mount"},
-    {{"ssh", 0, text}, FlagGroup::run, handed_over, "", "ID[=SOCKET]", "SSH agent that RUN may use"},
+    {{"secret", 0, text}, FlagGroup::run, add_secret, "", "id=ID,...", "secret that RUN may mount"},
+    {{"ssh", 0, text}, FlagGroup::run, add_ssh_agent, "", "ID[=SOCKET]", "SSH agent that RUN may use"},
     {{"network", 0, text}, FlagGroup::run, handed_over, "default", "MODE", "network of RUN"},
     {{"add-host", 0, text}, FlagGroup::run, handed_over, "", "HOST:IP", "line for /etc/hosts"},
     {{"allow", 0, text}, FlagGroup::run, handed_over, "", "RIGHT", "extra right of RUN"},

@@ -6,6 +6,7 @@
 #include "orchestrator/command_line/build_flags.hpp"
 #include "orchestrator/exit_code.hpp"
 #include "orchestrator/hand_over.hpp"
+#include "orchestrator/metadata_file.hpp"
 #include "support/environment.hpp"
 #include "support/files.hpp"
 
@@ -53,15 +54,14 @@ executors::buildx::EngineImages images_of(EngineClient& engine) {
     };
 }
 
-Result<OwnedParts> make_parts() {
+Result<OwnedParts> make_parts(EngineAddress address) {
     const auto folder = cache_folder();
     DBUILD_TRY(without_cache(make_directories(folder)));
     DBUILD_TRY_ASSIGN(auto index, without_cache(cache::store::Index::open(folder)));
     DBUILD_TRY_ASSIGN(auto layers, without_cache(cache::store::LayerStore::open(folder)));
-    DBUILD_TRY_ASSIGN(auto engine, EngineClient::create(environment("DOCKER_HOST")));
-    auto owned_engine = std::make_unique<EngineClient>(std::move(engine));
-    auto executor = executors::buildx::make_buildx_executor(images_of(*owned_engine));
-    return OwnedParts{std::move(index), std::move(layers), std::move(owned_engine), std::move(executor)};
+    auto engine = std::make_unique<EngineClient>(std::move(address));
+    auto executor = executors::buildx::make_buildx_executor(images_of(*engine));
+    return OwnedParts{std::move(index), std::move(layers), std::move(engine), std::move(executor)};
 }
 
 std::unique_ptr<progress::Reporter> make_reporter(ProgressKind kind) {
@@ -79,21 +79,46 @@ progress::BuildFinished summary_of(const Report& report) {
     return summary;
 }
 
+/// Why docker has to build it, as far as command line, environment and docker's configuration say; "" if dbuild can.
+std::string reason_to_hand_over(const BuildCommandLine& line, const DockerConfig& config, std::string_view context) {
+    if (!line.handed_over_because.empty()) return line.handed_over_because;
+    const auto builder = line.builder.empty() ? config.installed_builder() : line.builder;
+    if (!builder.empty() && builder != context) return "builder " + builder;
+    if (wants_legacy_builder())
+        return "DOCKER_BUILDKIT=" + environment("DOCKER_BUILDKIT");
+    return "";
+}
+
+/// Writes the file that a flag names.
+Status write_named(std::string_view flag, const std::filesystem::path& path, std::string_view text) {
+    auto written = write_file(path, text);
+    if (!written) written.error().message = fmt::format("{}: {}", flag, written.error().message);
+    return written;
+}
+
+bool is_handed_over(const Status& done) {
+    return !done && (done.error().kind == ErrorKind::unsupported || done.error().kind == ErrorKind::no_space);
+}
+
 /// Errors: besides those of building, unsupported — docker buildx has to build it, and the message says why.
 Status execute(BuildCommandLine& line, Purpose purpose, const std::atomic<bool>& cancelled,
                progress::Reporter& reporter, Report& report) {
     auto& options = line.options;
-    if (!line.handed_over_because.empty()) return fail(ErrorKind::unsupported, line.handed_over_because);
-    if (!line.builder.empty() && line.builder != "default")
-        return fail(ErrorKind::unsupported, "builder " + line.builder);
-    if (wants_legacy_builder())
-        return fail(ErrorKind::unsupported, "DOCKER_BUILDKIT=" + environment("DOCKER_BUILDKIT"));
+    DBUILD_TRY_ASSIGN(const auto config, read_docker_config());
+    auto address = find_engine_address(config);
+    if (address) share_with_children(*address, config);
+    if (auto reason = reason_to_hand_over(line, config, address ? address->context : ""); !reason.empty())
+        return fail(ErrorKind::unsupported, std::move(reason));
+    if (!address) return fail(std::move(address).error());
+    for (const auto& [name, value] : config.proxy_arguments(address->host))
+        options.build_arguments.emplace(name, value);
     if (!options.image_id_file.empty()) { // an old ID must not outlive a failed build
         std::error_code ignored;
         std::filesystem::remove(options.image_id_file, ignored);
     }
+    if (purpose == Purpose::plan) options.pulls_bases = false; // a plan changes nothing in the engine
     if (options.dockerfile == "-") options.dockerfile_text = std::string(std::istreambuf_iterator<char>(std::cin), {});
-    DBUILD_TRY_ASSIGN(auto owned, make_parts());
+    DBUILD_TRY_ASSIGN(auto owned, make_parts(std::move(*address)));
     const auto parts = owned.borrow(reporter, cancelled);
     const auto print_line = [](const std::string& text) { fmt::print("{}\n", text); };
     Status done =
@@ -101,7 +126,9 @@ Status execute(BuildCommandLine& line, Purpose purpose, const std::atomic<bool>&
     report.totals.engine_requests = owned.engine->requests();
     DBUILD_TRY(std::move(done));
     if (!options.image_id_file.empty() && !report.images.empty())
-        DBUILD_TRY(write_file(options.image_id_file, report.images.front().id));
+        DBUILD_TRY(write_named("--iidfile", options.image_id_file, report.images.front().id));
+    if (!options.metadata_file.empty() && !report.images.empty())
+        DBUILD_TRY(write_named("--metadata-file", options.metadata_file, metadata_json(report.images.front())));
     return {};
 }
 
@@ -116,7 +143,7 @@ Result<int> run(std::span<const std::string> words, Purpose purpose, const std::
     Report report;
     const auto reporter = make_reporter(line.progress);
     Status done = execute(line, purpose, cancelled, *reporter, report);
-    if (!done && done.error().kind == ErrorKind::unsupported) {
+    if (is_handed_over(done)) {
         const auto reason = done.error().message;
         done = {};
         if (purpose == Purpose::plan) {

@@ -31,6 +31,24 @@ Result<std::optional<EngineImage>> find_in_engine(const Parts& parts, const Asse
     return found;
 }
 
+/// As a delta, an archive without layers; whole where the engine lacks one. It does not always say so: with the
+/// snapshots of an image at hand, the containerd store takes it without the blobs (tried, Docker 26.1.5), for instance
+/// where BuildKit has them in another compression.
+Status load(const Parts& parts, const AssembledImage& image, const std::vector<oci::ImageReference>& references) {
+    const auto name = references.empty() ? std::string() : references.front().to_string();
+    const Status sent = send(parts, image, name, nullptr);
+    if (!sent && sent.error().kind != ErrorKind::not_found) return sent;
+    if (sent) {
+        if (parts.engine->image_store() == ImageStore::unknown) DBUILD_TRY(find_in_engine(parts, image)); // which tells
+        if (parts.engine->image_store() == ImageStore::classic) return {};
+        const auto familiar = references.empty() ? std::string() : references.front().familiar();
+        DBUILD_TRY_ASSIGN(const bool is_whole, parts.engine->is_whole(image.manifest_digest.to_string(), familiar));
+        if (is_whole) return {};
+    }
+    return send(parts, image, name,
+                [&](const Digest& blob, const oci::ByteSink& sink) { return parts.layers->read(blob, sink); });
+}
+
 Result<std::vector<oci::ImageReference>> parse_tags(const std::vector<std::string>& tags) {
     std::vector<oci::ImageReference> references;
     for (const auto& tag : tags) {
@@ -49,13 +67,7 @@ Result<ExportedImage> export_to_engine(const Parts& parts, const AssembledImage&
     for (const auto& reference : references) exported.tags.push_back(reference.familiar());
     DBUILD_TRY_ASSIGN(auto present, find_in_engine(parts, image));
     if (!present) {
-        const auto name = references.empty() ? std::string() : references.front().to_string();
-        Status sent = send(parts, image, name, nullptr);
-        if (!sent && sent.error().kind == ErrorKind::not_found)
-            sent = send(parts, image, name, [&](const Digest& blob, const oci::ByteSink& sink) {
-                return parts.layers->read(blob, sink);
-            });
-        DBUILD_TRY(std::move(sent));
+        DBUILD_TRY(load(parts, image, references));
         exported.was_loaded = true;
         if (parts.engine->image_store() == ImageStore::unknown) {
             DBUILD_TRY_ASSIGN(present, find_in_engine(parts, image));

@@ -26,11 +26,13 @@ export DOCKER_HOST
 engine_socket=${DOCKER_HOST#unix://}
 
 proxy_pid= server_pid=
+background=() # further processes of a test, ended with it
 clean_up() {
     local status=$?
     trap - EXIT
-    for pid in $proxy_pid $server_pid; do kill "$pid" 2>/dev/null || true; done
+    for pid in $proxy_pid $server_pid "${background[@]}"; do kill "$pid" 2>/dev/null || true; done
     if [ -n "${DBUILD_TEST_ENGINE:-}" ]; then
+        export DOCKER_HOST=unix://$engine_socket # whatever the test made of it
         docker images --format '{{.Repository}}:{{.Tag}}' 2>/dev/null | { grep -F -- "$run_id" || true; } |
             xargs -r docker rmi -f >/dev/null 2>&1 || true
     fi
@@ -143,6 +145,9 @@ wait_for() {
     done
     fail_depth=1 fail "$what: not within $seconds s"
 }
+
+# A TCP port of 127.0.0.1 that was free a moment ago, for servers that take no other.
+free_port() { python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
 request_count() { wc -l <"$work/requests"; }
 

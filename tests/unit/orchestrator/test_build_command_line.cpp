@@ -138,14 +138,13 @@ TEST_SUITE("orchestrator/build_command_line") {
     TEST_CASE("what docker buildx is given are the words without dbuild's own flags") {
         CHECK(parse({"--scope", "x", "-t", "a", "--report=r", ".", "--executor", "auto", "--push"})
                   .options.docker_arguments == Words{"-t", "a", ".", "--push"});
-        CHECK(parse({"-t", "--scope", "."}).options.docker_arguments == Words{"-t", "--scope", "."});
+        CHECK(parse({"--label", "--scope", "."}).options.docker_arguments == Words{"--label", "--scope", "."});
         CHECK(parse({"--secret", "id=a", "--", "."}).options.docker_arguments == Words{"--secret", "id=a", "--", "."});
     }
     TEST_CASE("flags that dbuild does not plan hand the build over, and are named without their values") {
         CHECK(reason({"--push"}) == "--push");
         CHECK(reason({"--push=false"}).empty());
-        CHECK(reason({"--secret", "id=a,src=/token"}) == "--secret");
-        CHECK(reason({"--ssh=default"}) == "--ssh");
+        CHECK(reason({"--annotation", "token=x"}) == "--annotation");
         CHECK(reason({"--network", "host"}) == "--network");
         CHECK(reason({"--network", "default"}).empty());
         CHECK(reason({"--add-host=a:1.2.3.4", "--push"}) == "--add-host");
@@ -153,12 +152,20 @@ TEST_SUITE("orchestrator/build_command_line") {
         CHECK(reason({"-o", "out"}) == "--output");
         CHECK(reason({"-o", "type=docker,dest=x.tar"}) == "--output");
         CHECK(reason({"--cache-from", "a", "--cache-to", "b"}) == "--cache-from");
-        CHECK(reason({"--no-cache-filter", "a"}) == "--no-cache-filter");
         CHECK(reason({"--build-context", "a=b"}) == "--build-context");
         CHECK(reason({"--check"}) == "--check");
         CHECK(reason({"--call=build"}).empty());
         CHECK(reason({"--provenance=true"}) == "--provenance");
         CHECK(reason({"-f", "https://example.com/Dockerfile"}) == "--file is a URL");
+    }
+    TEST_CASE("secrets, agents and stages without a cache are lists") {
+        const auto options = parse({"--secret", "id=a,src=/t", "--secret=id=b", "--ssh", "default", "--ssh=x=/s",
+                                    "--no-cache-filter", "One,two", "--no-cache-filter=three", "."})
+                                 .options;
+        CHECK(options.secrets == Words{"id=a,src=/t", "id=b"});
+        CHECK(options.ssh_agents == Words{"default", "x=/s"});
+        CHECK(options.uncached_stages == Words{"one", "two", "three"});
+        CHECK(contains(usage_error({"--no-cache", "--no-cache-filter=a", "."}), "--no-cache-filter"));
     }
     TEST_CASE("flags that ask for what dbuild does anyway hand nothing over") {
         CHECK(reason({"--load", "-o", "type=docker", "--provenance=false", "--sbom=false", "--rm", "--force-rm",
@@ -216,6 +223,7 @@ TEST_SUITE("orchestrator/build_command_line") {
         CHECK(contains(usage_error({".", "--tag"}), "--tag needs a value"));
         CHECK(contains(usage_error({".", "-t"}), "-t needs a value"));
         CHECK(contains(usage_error({"--build-arg", "=x", "."}), "--build-arg"));
+        CHECK(contains(usage_error({"-t", "No:::Name", "."}), "--tag"));
         CHECK(contains(usage_error({"--progress", "fancy", "."}), "--progress"));
         CHECK(contains(usage_error({"--executor", "magic", "."}), "--executor"));
         CHECK(contains(usage_error({"--executor", "runtime", "."}), "--executor"));

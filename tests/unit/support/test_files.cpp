@@ -12,6 +12,10 @@ using namespace dbuild;
 
 TEST_SUITE_BEGIN("support/files");
 
+TEST_CASE("a full disk has an error of its own") {
+    CHECK(write_file("/dev/full", "x").error().kind == ErrorKind::no_space);
+}
+
 TEST_CASE("a file comes back as it was written, a missing one is not found, a folder is unavailable") {
     const auto folder = TempDir::create("dbuild-test-").value();
     const std::string bytes("a\0b\n", 4);

@@ -65,7 +65,7 @@ private:
 HttpRequest request_to(const Server& server, std::string path) {
     HttpRequest request;
     request.url = "http://engine" + std::move(path);
-    request.unix_socket = server.path();
+    request.route.unix_socket = server.path();
     return request;
 }
 
@@ -165,7 +165,7 @@ TEST_CASE("nobody listening is unavailable") {
     HttpClient client;
     HttpRequest request;
     request.url = "http://engine/";
-    request.unix_socket = folder->path() / "nobody";
+    request.route.unix_socket = folder->path() / "nobody";
     const auto response = client.send(request);
     REQUIRE_FALSE(response);
     CHECK(response.error().kind == ErrorKind::unavailable);

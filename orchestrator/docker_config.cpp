@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sources: cli/config/configfile and cmd/docker/builder.go of docker/cli 28, store of docker/buildx.
+#include "orchestrator/docker_config.hpp"
+
+#include "support/environment.hpp"
+#include "support/files.hpp"
+
+#include <boost/json.hpp>
+
+#include <algorithm>
+
+namespace json = boost::json;
+
+namespace dbuild::orchestrator {
+namespace {
+
+constexpr std::pair<std::string_view, const char*> k_proxy_names[] = {{"httpProxy", "HTTP_PROXY"},
+                                                                      {"httpsProxy", "HTTPS_PROXY"},
+                                                                      {"ftpProxy", "FTP_PROXY"},
+                                                                      {"noProxy", "NO_PROXY"},
+                                                                      {"allProxy", "ALL_PROXY"}};
+
+std::string text_at(const json::object& object, std::string_view name) {
+    const auto* value = object.if_contains(name);
+    return value && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
+std::map<std::string, std::string> read_proxies(const json::object& object) {
+    std::map<std::string, std::string> arguments;
+    for (const auto& [member, variable] : k_proxy_names) {
+        const auto value = text_at(object, member);
+        if (value.empty()) continue;
+        std::string lower_case = variable;
+        std::transform(lower_case.begin(), lower_case.end(), lower_case.begin(),
+                       [](char c) { return c == '_' ? c : static_cast<char>(c + ('a' - 'A')); });
+        arguments.emplace(variable, value);
+        arguments.emplace(std::move(lower_case), value);
+    }
+    return arguments;
+}
+
+} // namespace
+
+const std::map<std::string, std::string>& DockerConfig::proxy_arguments(const std::string& host) const {
+    static const std::map<std::string, std::string> none;
+    auto found = proxies.find(host);
+    if (found == proxies.end()) found = proxies.find("default");
+    return found == proxies.end() ? none : found->second;
+}
+
+std::string DockerConfig::installed_builder() const {
+    if (builder_alias.empty()) return "";
+    const auto set = environment("BUILDX_CONFIG");
+    const auto text = read_file((set.empty() ? folder / "buildx" : std::filesystem::path(set)) / "current");
+    if (!text) return "";
+    boost::system::error_code error;
+    const auto value = json::parse(*text, error);
+    return error || !value.is_object() ? "" : text_at(value.get_object(), "Name");
+}
+
+Result<DockerConfig> read_docker_config() {
+    DockerConfig config;
+    config.folder = environment("DOCKER_CONFIG");
+    if (config.folder.empty()) config.folder = std::filesystem::path(environment("HOME")) / ".docker";
+    const auto path = config.folder / "config.json";
+    const auto text = read_file(path);
+    if (!text && text.error().kind == ErrorKind::not_found) return config;
+    if (!text) return fail(ErrorKind::unsupported, text.error().message);
+    boost::system::error_code error;
+    const auto value = json::parse(*text, error);
+    if (error || !value.is_object()) return fail(ErrorKind::unsupported, path.string() + " is no JSON object");
+    const auto& object = value.get_object();
+    config.current_context = text_at(object, "currentContext");
+    if (const auto* aliases = object.if_contains("aliases"); aliases && aliases->is_object())
+        config.builder_alias = text_at(aliases->get_object(), "builder");
+    if (const auto* proxies = object.if_contains("proxies"); proxies && proxies->is_object())
+        for (const auto& [host, settings] : proxies->get_object())
+            if (settings.is_object()) config.proxies[host] = read_proxies(settings.get_object());
+    return config;
+}
+
+} // namespace dbuild::orchestrator

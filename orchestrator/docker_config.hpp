@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// What dbuild takes from docker's own configuration: config.json and the folders beside it.
+#pragma once
+
+#include "support/result.hpp"
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+namespace dbuild::orchestrator {
+
+struct DockerConfig {
+    std::filesystem::path folder;
+    std::string current_context; // of `docker context use`; may be empty
+    std::string builder_alias;   // of `docker buildx install`; may be empty
+    /// By engine ("default" for all others): HTTP_PROXY and the like, as build arguments.
+    std::map<std::string, std::map<std::string, std::string>> proxies;
+
+    /// Build arguments that docker adds for an engine, in both cases of their names.
+    const std::map<std::string, std::string>& proxy_arguments(const std::string& host) const;
+    /// The builder of `docker buildx use`, which counts only where `docker buildx install` made it docker's; "" if
+    /// none.
+    std::string installed_builder() const;
+};
+
+/// Reads $DOCKER_CONFIG/config.json, else ~/.docker/config.json; no file is the same as an empty one.
+/// Errors: unsupported — it cannot be read or is no JSON: docker only warns of that, so docker has to go on.
+Result<DockerConfig> read_docker_config();
+
+} // namespace dbuild::orchestrator

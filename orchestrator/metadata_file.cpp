@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/metadata_file.hpp"
+
+#include "cache/oci/image.hpp"
+#include "cache/oci/reference.hpp"
+
+#include <boost/json.hpp>
+
+namespace json = boost::json;
+
+namespace dbuild::orchestrator {
+
+std::string metadata_json(const ImageReport& image) {
+    json::object metadata;
+    metadata["containerimage.config.digest"] = image.config_digest;
+    metadata["containerimage.digest"] = image.id;
+    if (image.id == image.digest)
+        metadata["containerimage.descriptor"] = json::object{{"mediaType", cache::oci::k_manifest_type},
+                                                             {"digest", image.digest},
+                                                             {"size", image.manifest_bytes}};
+    std::string names;
+    for (const auto& tag : image.tags)
+        if (const auto reference = cache::oci::ImageReference::parse(tag))
+            names += (names.empty() ? "" : ",") + reference->to_string();
+    if (!names.empty()) metadata["image.name"] = names;
+    return json::serialize(metadata);
+}
+
+} // namespace dbuild::orchestrator
