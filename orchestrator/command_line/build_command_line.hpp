@@ -23,8 +23,8 @@ struct BuildCommandLine {
     bool wants_help = false; // then nothing else counts
 };
 
-/// In:      words — behind the command's name. The environment gives defaults: BUILDX_BUILDER, DBUILD_PROGRESS,
-///          BUILDKIT_PROGRESS,          DOCKER_DEFAULT_PLATFORM, SOURCE_DATE_EPOCH and others that docker buildx reads.
+/// In:      words — behind the command's name. The environment gives defaults: BUILDX_BUILDER, DOCKER_DEFAULT_PLATFORM,
+///          DBUILD_PROGRESS, else BUILDKIT_PROGRESS, SOURCE_DATE_EPOCH and others that docker buildx reads.
 /// Errors:  usage — names the flag.
 Result<BuildCommandLine> parse_build_command_line(std::span<const std::string> words);
 

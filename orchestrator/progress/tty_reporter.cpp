@@ -20,7 +20,7 @@ public:
         const std::lock_guard lock(mutex_);
         screen_.take(event, console_.now());
         if (!std::holds_alternative<StepOutput>(event)) draw(); // output waits for the next frame, however much it is
-        if (screen_.is_running() && !ticker_.joinable())
+        if (screen_.has_region() && !ticker_.joinable())
             ticker_ = std::jthread([this](const std::stop_token& stop) { tick(stop); });
     }
 

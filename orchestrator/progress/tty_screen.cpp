@@ -61,19 +61,19 @@ void TtyScreen::show(const Warning& e, Time) {
 }
 
 void TtyScreen::show(const BuildFinished& e, Time) {
-    running_.clear();
+    has_ended_ = true;
     staying_.push_back({summary(e), {}, Style::none});
 }
 
 void TtyScreen::show(const BuildFailed& e, Time) {
-    running_.clear(); // others were stopped when one failed
+    has_ended_ = true;
     auto text = failure(e, failed_);
     text.pop_back();
     staying_.push_back({std::move(text), {}, Style::none});
 }
 
 void TtyScreen::show(const BuildHandedOver& e, Time) {
-    running_.clear();
+    has_ended_ = true;
     staying_.push_back({handed_over(e), {}, Style::none});
 }
 
@@ -89,7 +89,7 @@ std::optional<TtyScreen::Running> TtyScreen::remove(const StepLabel& step) {
 
 /// A heading, then each running step with as many of its last output lines as there is room for.
 std::vector<TtyScreen::Line> TtyScreen::region(std::size_t height, Time now) const {
-    if (running_.empty() || height == 0) return {};
+    if (!has_region()) return {};
     std::vector<Line> lines = {{fmt::format("[+] {} hit, {} done, {} running", hit_, done_, running_.size()),
                                 seconds(now - *first_start_),
                                 {}}};

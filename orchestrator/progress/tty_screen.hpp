@@ -27,7 +27,8 @@ public:
     /// The bytes that bring the terminal from the last frame to this one; empty if nothing is to be shown. No line of
     /// the region is wider than the terminal, and the region is lower than it.
     std::string frame(ConsoleSize size, Time now);
-    bool is_running() const { return !running_.empty(); }
+    /// From the first step that runs to the end of the build there is a region, and it changes with time.
+    bool has_region() const { return first_start_ && !has_ended_; }
 
 private:
     enum class Style { none, done, failed, warning, output };
@@ -62,6 +63,7 @@ private:
     std::vector<Running> running_; // in the order of their starts
     std::size_t hit_ = 0, done_ = 0;
     std::optional<Time> first_start_;
+    bool has_ended_ = false;
     std::optional<FailedStep> failed_;
     std::vector<Line> staying_;             // to be written above the region by the next frame
     std::vector<std::size_t> region_cells_; // widths of the lines that the last frame left below
