@@ -57,7 +57,7 @@ std::string failure(const BuildFailed& failed, const std::optional<FailedStep>& 
     }
     for (const auto& lines : error.context) text += harmless_lines(lines);
     if (step && !step->event.reproduction.empty())
-        text += fmt::format("To try it again on what was built before it:\n  {}\n", harmless(step->event.reproduction));
+        text += "To try it again:\n  " + harmless_lines(step->event.reproduction);
     const auto place = error.where ? fmt::format("{}:{}: ", error.where->file, error.where->first_line) : std::string();
     return text + harmless_lines(fmt::format("{}error: {}", place, error.message));
 }

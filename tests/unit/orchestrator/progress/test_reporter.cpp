@@ -73,7 +73,7 @@ constexpr const char* k_failure_story = "------\n"
                                         "------\n"
                                         "Dockerfile:4\n"
                                         "   4 | >>> RUN make\n"
-                                        "To try it again on what was built before it:\n"
+                                        "To try it again:\n"
                                         "  dbuild --target build .\n"
                                         "Dockerfile:4: error: RUN failed: exit code: 2\n";
 

@@ -115,7 +115,7 @@ TEST_SUITE("orchestrator/progress/tty_screen") {
         CHECK(shown.terminal.text() ==
               Lines{" => ERROR [build 2/4] RUN make: exit code: 2           1.0s", "------",
                     " > [build 2/4] RUN make:", "a.c:1: error", "make: *** [all] Error 1", "------",
-                    "   3 | >>> RUN make", "To try it again on what was built before it:", "  dbuild --target build .",
+                    "   3 | >>> RUN make", "To try it again:", "  dbuild --target build .",
                     "Dockerfile:3: error: RUN failed"});
         shown.now += 1s;
         shown.draw();
