@@ -139,6 +139,7 @@ private:
     }
     static json::object document(const BuildHandedOver& e) {
         auto own = about("build_handed_over");
+        own["program"] = e.program;
         own["reason"] = valid_utf8(e.reason);
         return {{"dbuild", own}};
     }

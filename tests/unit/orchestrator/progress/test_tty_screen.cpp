@@ -199,7 +199,7 @@ TEST_SUITE("orchestrator/progress/tty_screen") {
     TEST_CASE("a build handed over leaves the terminal to docker buildx") {
         Shown shown;
         shown.tell(StepStarted{make, ""});
-        shown.tell(BuildHandedOver{"--foo"});
+        shown.tell(BuildHandedOver{"docker buildx build", "--foo"});
         CHECK(shown.terminal.text().size() == 2); // longer than the line, and not cut
         CHECK_FALSE(shown.screen.has_region());
     }
