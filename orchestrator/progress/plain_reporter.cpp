@@ -55,7 +55,10 @@ private:
     }
     void show(const Note& e) { line(harmless(e.text)); }
     void show(const Warning& e) { line("warning: " + harmless(e.text)); }
-    void show(const BuildFinished& e) { line(summary(e)); }
+    void show(const BuildFinished& e) {
+        if (e.ran > 0) show_hits();
+        line(summary(e));
+    }
     void show(const BuildFailed& e) { text_ += failure(e, failed_); }
     void show(const BuildHandedOver& e) { line(handed_over(e)); }
 

@@ -26,7 +26,8 @@ Result<Form> parse_form(std::string_view name) {
                                                                                 {"none", Form::none}}};
     for (const auto& [known, form] : forms)
         if (known == name) return form;
-    return fail(ErrorKind::usage, fmt::format("--progress: \"{}\" is none of auto, plain, tty, rawjson, quiet, none", name));
+    return fail(ErrorKind::usage,
+                fmt::format("--progress: \"{}\" is none of auto, plain, tty, rawjson, quiet, none", name));
 }
 
 std::unique_ptr<Reporter> make_reporter(Form form, Console console) {

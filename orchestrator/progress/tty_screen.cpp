@@ -21,6 +21,7 @@ void TtyScreen::take(const Event& event, Time now) {
 }
 
 void TtyScreen::show(const StepHit& e, Time) {
+    remove(e.step); // of a round that was given up
     hits_.push_back(e.step);
     ++hit_;
 }
@@ -32,6 +33,7 @@ void TtyScreen::show_hits() {
 
 void TtyScreen::show(const StepStarted& e, Time now) {
     show_hits();
+    remove(e.step);
     if (!first_start_) first_start_ = now;
     running_.push_back({e.step, e.reason.empty() ? "" : " (" + harmless(e.reason) + ")", now});
 }
@@ -62,6 +64,7 @@ void TtyScreen::show(const Warning& e, Time) {
 
 void TtyScreen::show(const BuildFinished& e, Time) {
     has_ended_ = true;
+    if (e.ran > 0) show_hits();
     staying_.push_back({summary(e), {}, Style::none});
 }
 

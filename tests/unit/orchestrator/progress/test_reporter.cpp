@@ -112,6 +112,14 @@ TEST_SUITE("orchestrator/progress/reporter") {
         reporter->report(BuildFinished{2, 0, 10ms, {{"sha256:1", 0, {}}}});
         CHECK(written.text() == "2 hit, 0 run, 0.01 s, sha256:1, 0.0 MB\n");
     }
+    TEST_CASE("plain: hits of a stage that comes after what ran are told too") {
+        Written written;
+        const auto reporter = make_plain_reporter(written.console());
+        reporter->report(StepFinished{make, 1s, false});
+        reporter->report(StepHit{docs});
+        reporter->report(BuildFinished{1, 1, 1s, {}});
+        CHECK(written.text() == "[build 3/4] done in 1.0 s\n[docs 1/1] RUN sphinx: hit\n1 hit, 1 run, 1.00 s\n");
+    }
     TEST_CASE("plain: the colours of the output reach a terminal, nothing else does") {
         Written written;
         const auto reporter = make_plain_reporter(written.console(true));

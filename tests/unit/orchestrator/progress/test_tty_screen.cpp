@@ -95,6 +95,19 @@ TEST_SUITE("orchestrator/progress/tty_screen") {
                                                     " => [docs 1/4] RUN sphinx (cached by the en… 2.0s",
                                                     "0 hit, 2 run, 2.10 s"});
     }
+    TEST_CASE("a step that starts again, or turns out a hit, runs once") {
+        Shown shown;
+        shown.tell(StepStarted{make, ""});
+        shown.tell(StepStarted{docs, ""});
+        shown.now += 1s;
+        shown.tell(StepStarted{make, ""});
+        shown.tell(StepHit{docs});
+        CHECK(Lines(shown.terminal.text()) == Lines{"[+] 1 hit, 0 done, 1 running                 1.0s",
+                                                    " => [build 2/4] RUN make                     0.0s"});
+        shown.tell(BuildFinished{1, 1, 1s, {}});
+        CHECK(Lines(shown.terminal.text()) ==
+              Lines{" => [docs 1/4] RUN sphinx                     hit", "1 hit, 1 run, 1.00 s"});
+    }
     TEST_CASE("a build that goes on without a running step keeps its heading") {
         Shown shown;
         shown.tell(StepStarted{make, ""});
@@ -112,11 +125,10 @@ TEST_SUITE("orchestrator/progress/tty_screen") {
         shown.tell(StepFailed{make, 2, "", "dbuild --target build ."});
         shown.tell(BuildFailed{
             {ErrorKind::step_failed, "RUN failed", {"   3 | >>> RUN make\n"}, SourceSpan{"Dockerfile", 3, 3, 0}}});
-        CHECK(shown.terminal.text() ==
-              Lines{" => ERROR [build 2/4] RUN make: exit code: 2           1.0s", "------",
-                    " > [build 2/4] RUN make:", "a.c:1: error", "make: *** [all] Error 1", "------",
-                    "   3 | >>> RUN make", "To try it again:", "  dbuild --target build .",
-                    "Dockerfile:3: error: RUN failed"});
+        CHECK(shown.terminal.text() == Lines{" => ERROR [build 2/4] RUN make: exit code: 2           1.0s", "------",
+                                             " > [build 2/4] RUN make:", "a.c:1: error", "make: *** [all] Error 1",
+                                             "------", "   3 | >>> RUN make", "To try it again:",
+                                             "  dbuild --target build .", "Dockerfile:3: error: RUN failed"});
         shown.now += 1s;
         shown.draw();
         CHECK(shown.last_frame.empty());
@@ -125,8 +137,8 @@ TEST_SUITE("orchestrator/progress/tty_screen") {
         Shown shown(30);
         shown.tell(StepStarted{step("b", 1, "RUN echo 日本語日本語日本語日本語"), ""});
         shown.tell(StepOutput{step("b", 1, "RUN echo 日本語日本語日本語日本語"), "一二三四五六七八九十一二三四五\n"});
-        CHECK(Lines(shown.terminal.text()) == Lines{"[+] 0 hit, 0 done, 1 ru… 0.0s", " => [b 1/4] RUN echo 日… 0.0s",
-                                                    "    | 一二三四五六七八九十一…"});
+        CHECK(Lines(shown.terminal.text()) ==
+              Lines{"[+] 0 hit, 0 done, 1 ru… 0.0s", " => [b 1/4] RUN echo 日… 0.0s", "    | 一二三四五六七八九十一…"});
     }
     TEST_CASE("the region is lower than the terminal, whatever runs") {
         Shown shown(50, 8);
