@@ -3,7 +3,6 @@
 set(Boost_NO_WARN_NEW_VERSIONS ON)
 find_package(Boost 1.81 REQUIRED COMPONENTS json)
 find_package(SQLite3 REQUIRED)
-find_package(LibArchive REQUIRED)
 find_package(CURL REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(fmt REQUIRED)
@@ -18,3 +17,19 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
 add_library(dbuild_zstd INTERFACE)
 target_link_libraries(dbuild_zstd INTERFACE PkgConfig::zstd)
+
+# Of libarchive the tar reader is used. Its shared library brings libxml2, ICU and ten more along, which every start of dbuild
+# would pay for; so the static one is taken where the distribution has it.
+find_package(LibArchive REQUIRED)
+find_package(BZip2)
+find_package(ZLIB)
+find_package(LibLZMA)
+find_library(DBUILD_STATIC_LIBARCHIVE libarchive.a)
+add_library(dbuild_libarchive INTERFACE)
+if(DBUILD_STATIC_LIBARCHIVE AND BZIP2_FOUND AND ZLIB_FOUND AND LIBLZMA_FOUND)
+  target_include_directories(dbuild_libarchive SYSTEM INTERFACE ${LibArchive_INCLUDE_DIRS})
+  target_link_libraries(dbuild_libarchive INTERFACE
+    ${DBUILD_STATIC_LIBARCHIVE} BZip2::BZip2 ZLIB::ZLIB LibLZMA::LibLZMA PkgConfig::zstd)
+else()
+  target_link_libraries(dbuild_libarchive INTERFACE LibArchive::LibArchive)
+endif()

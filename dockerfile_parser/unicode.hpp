@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The few text rules of Go that Dockerfile grammar rests on: decoding UTF-8 and what counts as a blank.
-// Used inside of this folder only.
+// Used inside of this folder, and for UTF-8 by orchestrator/progress.
 #pragma once
 
 #include <cstddef>

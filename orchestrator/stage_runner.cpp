@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/stage_runner.hpp"
 
+#include "orchestrator/reproduction.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -212,7 +214,8 @@ Error StageRunner::failure_of(const PreparedSegment& prepared, const executors::
     line.status = "failed";
     line.executor = shared_.parts.executor->name();
     shared_.parts.reporter->report(
-        progress::StepFailed{shared_.steps.label(*plan().stage, step), failure.exit_code, failure.message, {}});
+        progress::StepFailed{shared_.steps.label(*plan().stage, step), failure.exit_code, failure.message,
+                             reproduction(shared_.project, step)});
     const auto& instruction = *step.instruction;
     const auto what = failure.exit_code ? fmt::format("{} failed: exit code: {}", instruction.keyword, failure.exit_code)
                                         : fmt::format("{} failed: {}", instruction.keyword, failure.message);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// HTTP by libcurl, whose header stays in http.cpp: one request at a time over one reused connection; also over unix sockets
-// and with TLS.
+// HTTP: one request at a time over one reused connection, to a unix socket (local_http.hpp) or elsewhere (remote_http.hpp).
 #pragma once
 
 #include "support/result.hpp"
@@ -54,7 +53,7 @@ public:
 
 private:
     struct Impl;
-    std::unique_ptr<Impl> impl_; // made by the first send
+    std::unique_ptr<Impl> impl_;
 };
 
 /// Percent-encodes everything but unreserved characters.

@@ -101,9 +101,9 @@ Status check_together(const BuildCommandLine& line) {
 
 Status set_output_kind(BuildCommandLine& line) {
     if (!line.options.is_quiet) return {};
-    if (line.progress != ProgressKind::automatic && line.progress != ProgressKind::quiet)
+    if (line.progress != progress::Form::automatic && line.progress != progress::Form::quiet)
         return fail(ErrorKind::usage, "--progress and --quiet cannot be used together");
-    line.progress = ProgressKind::quiet;
+    line.progress = progress::Form::quiet;
     return {};
 }
 
@@ -120,7 +120,9 @@ Result<BuildCommandLine> parse_build_command_line(std::span<const std::string> w
     DBUILD_TRY(set_context(line, parsed.positionals));
     DBUILD_TRY(apply_default(line, parsed, "platform", "DOCKER_DEFAULT_PLATFORM"));
     DBUILD_TRY(apply_default(line, parsed, "builder", "BUILDX_BUILDER"));
-    if (!line.options.is_quiet) DBUILD_TRY(apply_default(line, parsed, "progress", "BUILDKIT_PROGRESS"));
+    const bool has_own = !environment("DBUILD_PROGRESS").empty();
+    if (!line.options.is_quiet)
+        DBUILD_TRY(apply_default(line, parsed, "progress", has_own ? "DBUILD_PROGRESS" : "BUILDKIT_PROGRESS"));
     DBUILD_TRY(set_output_kind(line));
     DBUILD_TRY(check_together(line));
     for (const char* variable : k_unplanned_variables)

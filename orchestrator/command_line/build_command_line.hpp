@@ -11,12 +11,11 @@
 
 namespace dbuild::orchestrator {
 
-enum class ProgressKind { automatic, plain, tty, rawjson, quiet };
 enum class ExecutorKind { automatic, buildx };
 
 struct BuildCommandLine {
     BuildOptions options;
-    ProgressKind progress = ProgressKind::automatic;
+    progress::Form progress = progress::Form::automatic;
     ExecutorKind executor = ExecutorKind::automatic;
     std::string builder; // --builder, else BUILDX_BUILDER; empty: none is named
     std::string
@@ -24,8 +23,8 @@ struct BuildCommandLine {
     bool wants_help = false; // then nothing else counts
 };
 
-/// In:      words — behind the command's name. The environment gives defaults: BUILDX_BUILDER, BUILDKIT_PROGRESS,
-///          DOCKER_DEFAULT_PLATFORM, SOURCE_DATE_EPOCH and others that docker buildx reads.
+/// In:      words — behind the command's name. The environment gives defaults: BUILDX_BUILDER, DOCKER_DEFAULT_PLATFORM,
+///          DBUILD_PROGRESS, else BUILDKIT_PROGRESS, SOURCE_DATE_EPOCH and others that docker buildx reads.
 /// Errors:  usage — names the flag.
 Result<BuildCommandLine> parse_build_command_line(std::span<const std::string> words);
 

@@ -64,19 +64,7 @@ Status set_platform(Line&, Value value) {
 }
 
 Status set_progress(Line& line, Value value) {
-    if (value == "auto")
-        line.progress = ProgressKind::automatic;
-    else if (value == "plain")
-        line.progress = ProgressKind::plain;
-    else if (value == "tty")
-        return not_planned("--progress tty");
-    else if (value == "rawjson")
-        return not_planned("--progress rawjson");
-    else if (value == "quiet" || value == "none")
-        line.progress = ProgressKind::quiet;
-    else
-        return fail(ErrorKind::usage,
-                    fmt::format("--progress: \"{}\" is none of auto, plain, tty, rawjson, quiet, none", value));
+    DBUILD_TRY_ASSIGN(line.progress, progress::parse_form(value));
     return {};
 }
 

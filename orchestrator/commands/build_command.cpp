@@ -64,10 +64,6 @@ Result<OwnedParts> make_parts(EngineAddress address) {
     return OwnedParts{std::move(index), std::move(layers), std::move(engine), std::move(executor)};
 }
 
-std::unique_ptr<progress::Reporter> make_reporter(ProgressKind kind) {
-    return kind == ProgressKind::quiet ? progress::make_quiet_reporter() : progress::make_plain_reporter();
-}
-
 progress::BuildFinished summary_of(const Report& report) {
     progress::BuildFinished summary;
     for (const auto& step : report.steps) {
@@ -141,7 +137,7 @@ Result<int> run(std::span<const std::string> words, Purpose purpose, const std::
         return 0;
     }
     Report report;
-    const auto reporter = make_reporter(line.progress);
+    const auto reporter = progress::make_reporter(line.progress, progress::standard_error());
     Status done = execute(line, purpose, cancelled, *reporter, report);
     if (is_handed_over(done)) {
         const auto reason = done.error().message;

@@ -49,7 +49,7 @@ struct Variable {
 TEST_SUITE("orchestrator/build_command_line") {
     TEST_CASE("without options everything is at its default") {
         const auto line = parse({"."});
-        CHECK(line.progress == ProgressKind::automatic);
+        CHECK(line.progress == progress::Form::automatic);
         CHECK(line.executor == ExecutorKind::automatic);
         CHECK(line.handed_over_because.empty());
         CHECK(line.options.dockerfile.empty());
@@ -115,21 +115,26 @@ TEST_SUITE("orchestrator/build_command_line") {
               std::map<std::string, std::string>{{"a", "1=2"}, {"b", ""}});
     }
     TEST_CASE("quiet comes from either flag, but only -q prints the image ID alone") {
-        CHECK(parse({"-q", "."}).progress == ProgressKind::quiet);
+        CHECK(parse({"-q", "."}).progress == progress::Form::quiet);
         CHECK(parse({"--quiet", "."}).options.is_quiet);
         const auto quiet = parse({"--progress", "quiet", "."});
-        CHECK(quiet.progress == ProgressKind::quiet);
+        CHECK(quiet.progress == progress::Form::quiet);
         CHECK_FALSE(quiet.options.is_quiet);
         CHECK(contains(usage_error({"-q", "--progress", "plain", "."}), "--progress"));
     }
     TEST_CASE("every kind of progress that docker has is taken, the environment's only as a default") {
-        CHECK(parse({"--progress=auto", "."}).progress == ProgressKind::automatic);
-        CHECK(parse({"--progress=plain", "."}).progress == ProgressKind::plain);
-        CHECK(parse({"--progress=none", "."}).progress == ProgressKind::quiet);
+        CHECK(parse({"--progress=auto", "."}).progress == progress::Form::automatic);
+        CHECK(parse({"--progress=plain", "."}).progress == progress::Form::plain);
+        CHECK(parse({"--progress=none", "."}).progress == progress::Form::none);
         const Variable variable("BUILDKIT_PROGRESS", "plain");
-        CHECK(parse({"."}).progress == ProgressKind::plain);
-        CHECK(parse({"--progress=auto", "."}).progress == ProgressKind::automatic);
-        CHECK(parse({"-q", "."}).progress == ProgressKind::quiet);
+        CHECK(parse({"."}).progress == progress::Form::plain);
+        CHECK(parse({"--progress=auto", "."}).progress == progress::Form::automatic);
+        CHECK(parse({"-q", "."}).progress == progress::Form::quiet);
+        const Variable own("DBUILD_PROGRESS", "rawjson");
+        CHECK(parse({"."}).progress == progress::Form::rawjson);
+        const Variable wrong("DBUILD_PROGRESS", "fancy");
+        CHECK(contains(usage_error({"."}), "DBUILD_PROGRESS"));
+        CHECK(parse({"--progress=tty", "."}).progress == progress::Form::tty);
     }
     TEST_CASE("the executor is chosen by name") {
         CHECK(parse({"--executor", "buildx", "."}).executor == ExecutorKind::buildx);

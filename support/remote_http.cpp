@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support/remote_http.hpp"
+
+#include <curl/curl.h>
+#include <dlfcn.h>
+
+#include <array>
+#include <cstring>
+#include <type_traits>
+
+namespace dbuild {
+namespace {
+
+/// libcurl, loaded by the first request that needs it: it brings thirty libraries along, which took half of the time of
+/// a build in which nothing changed.
+struct Curl {
+    static Result<Curl> load() {
+        void* library =
+            ::dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL); // never unloaded: it keeps state for the process
+        if (library == nullptr) return fail(ErrorKind::unavailable, std::string("libcurl: ") + ::dlerror());
+        Curl curl;
+        bool is_complete = true;
+        const auto find = [&](auto& function, const char* name) {
+            function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(::dlsym(library, name));
+            is_complete = is_complete && function != nullptr;
+        };
+        find(curl.easy_cleanup, "curl_easy_cleanup");
+        find(curl.easy_getinfo, "curl_easy_getinfo");
+        find(curl.easy_init, "curl_easy_init");
+        find(curl.easy_perform, "curl_easy_perform");
+        find(curl.easy_reset, "curl_easy_reset");
+        find(curl.easy_setopt, "curl_easy_setopt");
+        find(curl.easy_strerror, "curl_easy_strerror");
+        find(curl.slist_append, "curl_slist_append");
+        find(curl.slist_free_all, "curl_slist_free_all");
+        if (!is_complete) return fail(ErrorKind::unavailable, "libcurl: a function is missing");
+        return curl;
+    }
+
+    decltype(&curl_easy_cleanup) easy_cleanup;
+    decltype(&curl_easy_getinfo) easy_getinfo;
+    decltype(&curl_easy_init) easy_init;
+    decltype(&curl_easy_perform) easy_perform;
+    decltype(&curl_easy_reset) easy_reset;
+    decltype(&curl_easy_setopt) easy_setopt;
+    decltype(&curl_easy_strerror) easy_strerror;
+    decltype(&curl_slist_append) slist_append;
+    decltype(&curl_slist_free_all) slist_free_all;
+};
+
+struct Transfer {
+    const Curl& curl;
+    CURL* handle = nullptr;
+    const HttpRequest* request = nullptr;
+    const std::function<Status(std::string_view)>* sink = nullptr;
+    HttpResponse response;
+    Status sink_status;
+};
+
+std::size_t take_body(char* data, std::size_t, std::size_t size, void* context) {
+    auto& transfer = *static_cast<Transfer*>(context);
+    long status = 0;
+    transfer.curl.easy_getinfo(transfer.handle, CURLINFO_RESPONSE_CODE, &status);
+    if (!*transfer.sink || status >= 300) {
+        transfer.response.body.append(data, size);
+        return size;
+    }
+    transfer.sink_status = (*transfer.sink)({data, size});
+    return transfer.sink_status ? size : 0; // 0 ends the transfer
+}
+
+std::size_t give_body(char* buffer, std::size_t unit, std::size_t count, void* context) {
+    return static_cast<Transfer*>(context)->request->body(buffer, unit * count);
+}
+
+void set_route(const Curl& curl, CURL* handle, const HttpRoute& route) {
+    if (!route.unix_socket.empty()) curl.easy_setopt(handle, CURLOPT_UNIX_SOCKET_PATH, route.unix_socket.c_str());
+    if (route.bypasses_proxy) curl.easy_setopt(handle, CURLOPT_PROXY, "");
+    if (!route.tls.ca.empty()) curl.easy_setopt(handle, CURLOPT_CAINFO, route.tls.ca.c_str());
+    if (!route.tls.certificate.empty()) curl.easy_setopt(handle, CURLOPT_SSLCERT, route.tls.certificate.c_str());
+    if (!route.tls.key.empty()) curl.easy_setopt(handle, CURLOPT_SSLKEY, route.tls.key.c_str());
+    curl.easy_setopt(handle, CURLOPT_SSL_VERIFYPEER, route.tls.verifies ? 1L : 0L);
+    curl.easy_setopt(handle, CURLOPT_SSL_VERIFYHOST, route.tls.verifies ? 2L : 0L);
+}
+
+/// Whether no connection came about: trying again at once is no use.
+bool is_unreachable(CURLcode code) {
+    switch (code) {
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_OPERATION_TIMEDOUT: // only connecting has a limit
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_PEER_FAILED_VERIFICATION:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/// The system's own words where it refused the connection, else libcurl's.
+std::string explain(const Curl& curl, CURL* handle, CURLcode code, const char* reason) {
+    long number = 0;
+    curl.easy_getinfo(handle, CURLINFO_OS_ERRNO, &number);
+    if (code == CURLE_COULDNT_CONNECT && number != 0) return std::strerror(static_cast<int>(number));
+    return *reason ? reason : curl.easy_strerror(code);
+}
+
+struct HeaderList {
+    const Curl& curl;
+    curl_slist* items = nullptr;
+    ~HeaderList() { curl.slist_free_all(items); }
+    void add(const std::string& text) { items = curl.slist_append(items, text.c_str()); }
+};
+
+} // namespace
+
+struct RemoteHttp::Impl {
+    explicit Impl(const Curl& library) : curl(library), handle(curl.easy_init()) {}
+    ~Impl() { curl.easy_cleanup(handle); }
+    Impl(const Impl&) = delete;
+    Impl& operator=(const Impl&) = delete;
+    Curl curl;
+    CURL* handle;
+    std::array<char, CURL_ERROR_SIZE> reason{};
+};
+
+RemoteHttp::RemoteHttp() = default;
+RemoteHttp::~RemoteHttp() = default;
+
+Result<HttpResponse> RemoteHttp::send(const HttpRequest& request, const std::function<Status(std::string_view)>& sink) {
+    if (!impl_) {
+        DBUILD_TRY_ASSIGN(const auto library, Curl::load());
+        impl_ = std::make_unique<Impl>(library);
+    }
+    const auto& curl = impl_->curl;
+    CURL* handle = impl_->handle;
+    if (!handle) return fail(ErrorKind::unavailable, "libcurl cannot be initialised");
+    curl.easy_reset(handle); // options only: the connection stays
+    Transfer transfer{curl, handle, &request, &sink, {}, {}};
+    impl_->reason.front() = '\0';
+    curl.easy_setopt(handle, CURLOPT_ERRORBUFFER, impl_->reason.data());
+    curl.easy_setopt(handle, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1); // HTTP/2 has no chunked uploads
+    HeaderList headers{curl};
+    for (const auto& header : request.headers) headers.add(header);
+    headers.add("Expect:"); // no wait for "100 Continue"
+    curl.easy_setopt(handle, CURLOPT_URL, request.url.c_str());
+    curl.easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+    set_route(curl, handle, request.route);
+    curl.easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+    curl.easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_timeout.count()));
+    curl.easy_setopt(handle, CURLOPT_WRITEFUNCTION, take_body);
+    curl.easy_setopt(handle, CURLOPT_WRITEDATA, &transfer);
+    if (request.body) {
+        headers.add("Transfer-Encoding: chunked");
+        curl.easy_setopt(handle, CURLOPT_UPLOAD, 1L);
+        curl.easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+        curl.easy_setopt(handle, CURLOPT_READFUNCTION, give_body);
+        curl.easy_setopt(handle, CURLOPT_READDATA, &transfer);
+    } else if (request.method == "POST") {
+        curl.easy_setopt(handle, CURLOPT_POSTFIELDSIZE, 0L);
+        curl.easy_setopt(handle, CURLOPT_POST, 1L);
+    }
+    curl.easy_setopt(handle, CURLOPT_HTTPHEADER, headers.items);
+    const CURLcode code = curl.easy_perform(handle);
+    if (!transfer.sink_status) return fail(std::move(transfer.sink_status).error());
+    if (code != CURLE_OK)
+        return fail(is_unreachable(code) ? ErrorKind::unavailable : ErrorKind::transient,
+                    explain(curl, handle, code, impl_->reason.data()));
+    long status = 0;
+    curl.easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
+    transfer.response.status = static_cast<int>(status);
+    return std::move(transfer.response);
+}
+
+} // namespace dbuild
