@@ -118,14 +118,21 @@ def find_excess(report, vertices):
             key = (place[1] or "", int(place[2]))
             places[key] = places.get(key, False) or is_run
             totals[place[1] or ""] = int(place[3])
-    lines = []
+    # Stages that begin alike run their common steps once; in whose name is chance, so equal keys are one step.
+    found = []  # (stage, number, step, whether BuildKit ran it, or None where it has none)
+    run_keys = set()
     for stage, steps in layer_steps(report).items():
         stage_name = stage if stage in totals else ""
         first = totals.get(stage_name, len(steps)) - len(steps) + 1
         for k, step in enumerate(steps, first):
             is_run = places.get((stage_name, k))
-            if step["status"] != "ran" or is_run:
-                continue
-            what = "has no such step" if is_run is None else "answered it from its cache"
-            lines.append(f"dbuild ran [{stage} {k}] {step['text'][:120]!r} ({step['reason']}); warm BuildKit {what}")
+            found.append((stage, k, step, is_run))
+            if is_run and step["key"]:
+                run_keys.add(step["key"])
+    lines = []
+    for stage, k, step, is_run in found:
+        if step["status"] != "ran" or is_run or step["key"] in run_keys:
+            continue
+        what = "has no such step" if is_run is None else "answered it from its cache"
+        lines.append(f"dbuild ran [{stage} {k}] {step['text'][:120]!r} ({step['reason']}); warm BuildKit {what}")
     return lines

@@ -156,7 +156,7 @@ class Excess(unittest.TestCase):
 
     def excess(self, *statuses):
         texts = [("build", 1, "COPY . /src"), ("build", 2, "ENV A=1"), ("build", 3, "run make"), ("stage-1", 1, "RUN test")]
-        steps = [{"stage": stage, "position": position, "text": text, "status": status, "reason": "why"}
+        steps = [{"stage": stage, "position": position, "text": text, "status": status, "reason": "why", "key": text}
                  for (stage, position, text), status in zip(texts, statuses)]
         return compare.find_excess({"steps": steps}, builds.read_rawjson(self.raw))
 
@@ -176,8 +176,16 @@ class Excess(unittest.TestCase):
         self.assertIn("[stage-1 1] 'RUN test'", self.excess("hit", "metadata", "ran", "ran")[0])
 
     def test_a_step_that_buildkit_does_not_have_is_a_finding(self):
-        report = {"steps": [{"stage": "other", "position": 1, "text": "RUN x", "status": "ran", "reason": "why"}]}
+        report = {"steps": [{"stage": "other", "position": 1, "text": "RUN x", "status": "ran", "reason": "why", "key": "k"}]}
         self.assertIn("has no such step", compare.find_excess(report, builds.read_rawjson(self.raw))[0])
+
+    def test_a_step_that_two_stages_share_may_run_in_the_name_of_either(self):
+        vertices = {"[one 2/2] RUN x": False, "[two 2/2] RUN x": True}
+        steps = [{"stage": stage, "position": 1, "text": "RUN x", "status": status, "reason": "why", "key": "k"}
+                 for stage, status in (("one", "ran"), ("two", "hit"))]
+        self.assertEqual(compare.find_excess({"steps": steps}, vertices), [])
+        steps[0]["key"] = "another"
+        self.assertEqual(len(compare.find_excess({"steps": steps}, vertices)), 1)
 
 
 class Generator(unittest.TestCase):
