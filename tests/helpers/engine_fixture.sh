@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # ctest fixture: a private engine with the base image in it. Its address is left in STATE_DIR/engine_ENGINE, for cli.sh.
-# Usage: engine_fixture.sh start|stop shared|private|classic STATE_DIR
+# Usage: engine_fixture.sh start|stop ENGINE STATE_DIR
 #   shared   containerd image store; or the user's own engine, which DBUILD_TEST_DOCKER_HOST names and which is left running
 #   private  containerd image store, never the user's: for tests that empty the builder
 #   classic  graph driver image store
+#   oracle_dbuild, oracle_buildkit  containerd image store, used up by tests/differential
 set -euo pipefail
 verb=$1 engine=$2 state=$3
 scripts=$(cd "$(dirname "$0")/../../scripts" && pwd)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds where dbuild's image is not what BuildKit makes from nothing ("stale"), and where dbuild ran a step that a warm
+BuildKit answered from its cache ("excess"). All functions return a list of lines, empty where nothing is wrong."""
+import re
+
+# Modification times are compared where a command set them: below this folder, which only `touch -d` steps write to, never
+# COPY (whose keys, BuildKit's too, leave times out).
+TIMED_FOLDER = "touched/"
+SHELLS = r"(?:/bin/sh -c |/bin/ash -ec )"
+
+
+def normal_text(created_by):
+    """History text without what dbuild writes as BuildKit 0.32 does and the engine's older BuildKit does not: exactly the
+    texts of docs/decisions/0002-history-follows-the-newest-buildkit.md. What they say is compared in the configuration."""
+    # 1. Which ARGs a RUN lists.
+    text = re.sub(rf"^RUN \|\d+ .*?({SHELLS})", r"RUN \1", created_by, flags=re.DOTALL)
+    text = re.sub(r"^RUN \|\d+ (?:[A-Z_]+=\S* )*", "RUN ", text)
+    # 2. Whether ARG shows its value.
+    text = re.sub(r"^ARG .*", "ARG", text, flags=re.DOTALL)
+    # 3. How EXPOSE prints its list.
+    text = re.sub(r"^EXPOSE map\[(.*)\]$", lambda ports: "EXPOSE [" + ports[1].replace(":{}", "") + "]", text)
+    # 4. How HEALTHCHECK prints its fields.
+    return re.sub(r"^HEALTHCHECK .*", "HEALTHCHECK", text, flags=re.DOTALL)
+
+
+def _describe(entry):
+    if entry is None:
+        return "absent"
+    owner = "%d:%d" % entry.owner
+    text = f"{entry.kind} {entry.mode:04o} {owner}"
+    if entry.kind == "file":
+        text += f" {entry.size} bytes {entry.shown[:60]!r}"
+    return text + (f" → {entry.target}" if entry.target else "") + (f" {entry.xattrs}" if entry.xattrs else "")
+
+
+def _link_groups(tree):
+    groups = {}
+    for path, entry in tree.items():
+        groups.setdefault(id(entry), []).append(path)
+    return {path: sorted(paths) for paths in groups.values() for path in paths}
+
+
+def compare_trees(mine, theirs):
+    """mine, theirs: Image (image.py)."""
+    lines = []
+    my_links, their_links = _link_groups(mine.tree), _link_groups(theirs.tree)
+    for path in sorted(mine.tree.keys() | theirs.tree.keys()):
+        one, other = mine.tree.get(path), theirs.tree.get(path)
+        differences = []
+        if one is None or other is None:
+            differences.append("presence")
+        else:
+            for name in ("kind", "mode", "owner", "size", "target", "xattrs", "digest"):
+                if getattr(one, name) != getattr(other, name):
+                    differences.append(name)
+            if my_links[path] != their_links[path]:
+                differences.append(f"hard links ({my_links[path]}, {their_links[path]})")
+            if path.startswith(TIMED_FOLDER) and one.kind == "file" and int(one.mtime) != int(other.mtime):
+                differences.append(f"modification time ({one.mtime}, {other.mtime})")
+        if differences:
+            lines.append(f"tree: /{path}: {', '.join(differences)}; dbuild: {_describe(one)}, buildx --no-cache: {_describe(other)}; "
+                         f"layer by: {(mine.made_by(one.layer) if one else theirs.made_by(other.layer))[:100]!r}")
+    if mine.layer_count != theirs.layer_count:
+        lines.append(f"tree: dbuild made {mine.layer_count} layers, buildx {theirs.layer_count}")
+    return lines
+
+
+def _compare_values(name, one, other, lines):
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in sorted(one.keys() | other.keys()):
+            _compare_values(f"{name}.{key}", one.get(key), other.get(key), lines)
+    elif one != other:
+        lines.append(f"{name}: dbuild: {one!r}, buildx --no-cache: {other!r}")
+
+
+def compare_configs(mine, theirs):
+    """All fields of the image configuration, but the times and what trees and histories are compared for."""
+    parts = [{k: v for k, v in image.config.items() if k not in ("created", "rootfs", "history")} for image in (mine, theirs)]
+    lines = []
+    _compare_values("config", *parts, lines)
+    return lines
+
+
+def compare_histories(mine, theirs):
+    parts = []
+    for image in (mine, theirs):
+        entries = [{k: v for k, v in entry.items() if k != "created"} for entry in image.history()]
+        parts.append([{**entry, "created_by": normal_text(entry.get("created_by", ""))} for entry in entries])
+    lines = [f"history {i}: dbuild: {one}, buildx --no-cache: {other}" for i, (one, other) in enumerate(zip(*parts)) if one != other]
+    if len(parts[0]) != len(parts[1]):
+        lines.append(f"history: dbuild has {len(parts[0])} entries, buildx {len(parts[1])}")
+    return lines
+
+
+def compare_images(mine, theirs):
+    return compare_trees(mine, theirs) + compare_configs(mine, theirs) + compare_histories(mine, theirs)
+
+
+def layer_steps(report):
+    """stage → its instructions that make a layer, in order. report: the document of --report, as docs/report.md says."""
+    stages = {}
+    for step in sorted(report["steps"], key=lambda s: (s["stage"], s["position"])):
+        if step["text"].split(None, 1)[0].upper() in ("RUN", "COPY", "ADD", "WORKDIR"):
+            stages.setdefault(step["stage"], []).append(step)
+    return stages
+
+
+def ran_count(report):
+    return sum(step["status"] == "ran" for step in report["steps"])
+
+
+def find_excess(report, vertices):
+    """vertices: name → whether BuildKit ran it (builds.py), e.g. "[build 2/4] RUN make": counted from 1, which is FROM unless
+    the stage's base is another stage; without a stage where the only one has no name."""
+    places, totals = {}, {}
+    for name, is_run in vertices.items():
+        if place := re.match(r"\[(?:(\S+) )?\s*(\d+)/(\d+)\] ", name):
+            key = (place[1] or "", int(place[2]))
+            places[key] = places.get(key, False) or is_run
+            totals[place[1] or ""] = int(place[3])
+    # Stages that begin alike run their common steps once; in whose name is chance, so equal keys are one step.
+    found = []  # (stage, number, step, whether BuildKit ran it, or None where it has none)
+    run_keys = set()
+    for stage, steps in layer_steps(report).items():
+        stage_name = stage if stage in totals else ""
+        first = totals.get(stage_name, len(steps)) - len(steps) + 1
+        for k, step in enumerate(steps, first):
+            is_run = places.get((stage_name, k))
+            found.append((stage, k, step, is_run))
+            if is_run and step["key"]:
+                run_keys.add(step["key"])
+    lines = []
+    for stage, k, step, is_run in found:
+        if step["status"] != "ran" or is_run or step["key"] in run_keys:
+            continue
+        what = "has no such step" if is_run is None else "answered it from its cache"
+        lines.append(f"dbuild ran [{stage} {k}] {step['text'][:120]!r} ({step['reason']}); warm BuildKit {what}")
+    return lines
