@@ -23,4 +23,8 @@ private:
     std::shared_ptr<const Fd> root_; // shared with the readers of the files
 };
 
+/// True if ADD might unpack the file: it begins like a tar, or like a format that a tar may be compressed with.
+/// Errors: as the file's body.
+Result<bool> may_be_archive(const CopiedEntry& file);
+
 } // namespace dbuild::executors::in_process

@@ -74,13 +74,17 @@ private:
         if (existing && existing->type != EntryType::directory)
             return fail(ErrorKind::step_failed, "cannot copy to non-directory: /" + path);
         if (existing && is_top) return {};
-        layer_.put(entry_at(copied, path));
-        return {};
+        return put(copied, path);
     }
 
     Status put_file(const CopiedEntry& copied, const std::string& path) {
         if (layer_.is_directory(path))
             return fail(ErrorKind::step_failed, "cannot replace to directory /" + path + " with file");
+        return put(copied, path);
+    }
+
+    Status put(const CopiedEntry& copied, const std::string& path) {
+        DBUILD_TRY(layer_.make_directories(parent_path(path), Owner{})); // a layer may leave out the folders of its files
         layer_.put(entry_at(copied, path), copied.link_group.empty() ? "" : number_ + copied.link_group, copied.body);
         return {};
     }
