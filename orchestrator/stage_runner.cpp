@@ -157,6 +157,7 @@ Status StageRunner::make_in_process(std::size_t index, SharedLock& lock) {
     if (!made && made.error().kind == ErrorKind::step_failed) return fail(failure_of(index, k_in_process, 0, made.error().message));
     if (!made) return fail(std::move(made).error());
     DBUILD_TRY(record_step(index, *made, k_in_process, lock));
+    DBUILD_TRY(note_made_in_process(*shared_.parts.index, made->diff_id));
     shared_.parts.reporter->report(progress::StepFinished{label, made->finished - made->started, false});
     return {};
 }
