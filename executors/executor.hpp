@@ -26,6 +26,7 @@ struct RootLayer {
     Digest diff_id;
     std::uint64_t size = 0; // bytes of the uncompressed tar
     cache::oci::Descriptor descriptor;
+    bool is_made_in_process = false; // no engine made it, so a builder may never have seen it
 };
 
 /// A root file system with the configuration in force on it. `layers` may be empty (scratch).

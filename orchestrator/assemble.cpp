@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/assemble.hpp"
 
+#include "orchestrator/in_process_steps.hpp"
+
 #include <algorithm>
 
 namespace dbuild::orchestrator {
@@ -52,6 +54,8 @@ Result<std::vector<executors::RootLayer>> root_layers(const Parts& parts, const 
         if (!size) return fail(ErrorKind::corrupt, "cache index: layer " + diff_id.to_string() + " is not recorded");
         const bool is_of_base = base && layers.size() < base->layers.size();
         layers.push_back({diff_id, *size, is_of_base ? base->layers[layers.size()] : oci::uncompressed_layer(diff_id, *size)});
+        if (is_of_base) continue;
+        DBUILD_TRY_ASSIGN(layers.back().is_made_in_process, was_made_in_process(*parts.index, diff_id));
     }
     return layers;
 }

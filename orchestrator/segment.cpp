@@ -197,13 +197,13 @@ void add_proxy_arguments(const Project& project, executors::Segment& segment) {
 } // namespace
 
 Result<PreparedSegment> make_segment(const Parts& parts, const Project& project, const Planner& planner, int stage,
-                                     std::size_t first) {
+                                     std::size_t first, std::size_t limit) {
     PreparedSegment prepared;
     const auto& plan = planner.planned(stage);
     // Metadata before the first layer is in force there already, by the state of that step.
-    while (first < plan.steps.size() && !plan.steps[first].step->makes_layer()) ++first;
+    while (first < limit && !plan.steps[first].step->makes_layer()) ++first;
     prepared.end = first;
-    if (first == plan.steps.size()) return prepared;
+    if (first == limit) return prepared;
     auto& segment = prepared.segment;
     DBUILD_TRY_ASSIGN(segment.root.layers, root_layers(parts, project, planner, parser::StageReference::to_stage(stage)));
     std::size_t below = plan.base_layers.size();
@@ -215,7 +215,7 @@ Result<PreparedSegment> make_segment(const Parts& parts, const Project& project,
     add_proxy_arguments(project, segment);
     SegmentMaker maker(parts, project, planner, stage, prepared);
     maker.declare_arguments(plan.steps[first].step->before, first);
-    for (; prepared.end < plan.steps.size(); ++prepared.end) {
+    for (; prepared.end < limit; ++prepared.end) {
         DBUILD_TRY_ASSIGN(const bool fits, maker.add(plan.steps[prepared.end], prepared.end));
         if (!fits) break;
     }

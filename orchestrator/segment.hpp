@@ -17,9 +17,10 @@ struct PreparedSegment {
     std::size_t end = 0;                   // first planned step that is not in it
 };
 
-/// In: first — index of the first step to run; every layer-making step before it has a record.
+/// In: first — index of the first step to run; every layer-making step before it has a record. limit — the segment ends before
+///     this step at the latest.
 /// Errors: as root_layers of assemble.hpp.
 Result<PreparedSegment> make_segment(const Parts& parts, const Project& project, const Planner& planner, int stage,
-                                     std::size_t first);
+                                     std::size_t first, std::size_t limit);
 
 } // namespace dbuild::orchestrator

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/stage_runner.hpp"
 
+#include "orchestrator/in_process_steps.hpp"
 #include "orchestrator/reproduction.hpp"
 
 #include <fmt/format.h>
@@ -66,9 +67,35 @@ Status StageRunner::run_from(std::size_t first, SharedLock& lock) {
     DBUILD_TRY(load_images_below(first));
     while (first < steps.size()) {
         if (shared_.is_cancelled()) return fail(ErrorKind::interrupted, "interrupted");
-        DBUILD_TRY_ASSIGN(first, run_segment(first, lock));
+        DBUILD_TRY_ASSIGN(const auto end, end_of_segment(first));
+        if (end > first) {
+            DBUILD_TRY_ASSIGN(first, run_segment(first, end, lock));
+        } else {
+            DBUILD_TRY(make_in_process(first, lock));
+            DBUILD_TRY(finish(++first));
+        }
     }
     return {};
+}
+
+/// What dbuild can make itself goes to the executor only between two steps that must go there.
+/// Out: the step after the last one that must; `first` when the next one is made in process.
+Result<std::size_t> StageRunner::end_of_segment(std::size_t first) {
+    const auto& steps = plan().steps;
+    std::size_t end = first;
+    bool needs_executor = false;
+    for (std::size_t i = first; i < steps.size(); ++i) {
+        if (!steps[i].step->makes_layer()) {
+            if (!needs_executor) end = i + 1;
+            continue;
+        }
+        DBUILD_TRY_ASSIGN(const bool is_in_process, can_make_in_process(shared_.project, *steps[i].step));
+        if (is_in_process && !needs_executor) return i;
+        if (is_in_process) continue;
+        needs_executor = true;
+        end = i + 1;
+    }
+    return end;
 }
 
 /// The images that the stage stands on, or that its steps from `first` on read from.
@@ -82,25 +109,58 @@ Status StageRunner::load_images_below(std::size_t first) {
 }
 
 /// Returns the step after the segment.
-Result<std::size_t> StageRunner::run_segment(std::size_t first, SharedLock& lock) {
-    DBUILD_TRY_ASSIGN(const auto prepared, make_segment(shared_.parts, shared_.project, shared_.planner, stage_, first));
+Result<std::size_t> StageRunner::run_segment(std::size_t first, std::size_t limit, SharedLock& lock) {
+    DBUILD_TRY_ASSIGN(const auto prepared, make_segment(shared_.parts, shared_.project, shared_.planner, stage_, first, limit));
     if (!prepared.segment.steps.empty()) {
         auto result = execute(prepared, lock);
         if (!result && result.error().kind == ErrorKind::not_found) { // a layer of another stage, which the builder lost too
             std::vector<StageReference> sources = prepared.sources;
             sources.push_back(plan().stage->base);
-            for (const auto& source : sources)
-                if (source.kind == StageReference::Kind::stage)
-                    DBUILD_TRY(StageRunner(shared_, source.stage_index).remake_lost_layers(lock));
+            DBUILD_TRY(remake_layers_of(sources, lock));
             result = execute(prepared, lock);
         }
         if (!result) return fail(std::move(result).error());
         DBUILD_TRY(record(prepared, *result, lock));
-        if (result->failure) return fail(failure_of(prepared, *result->failure));
+        if (const auto& failure = result->failure)
+            return fail(failure_of(prepared.origins[failure->step], shared_.parts.executor->name(), failure->exit_code, failure->message));
         if (result->was_cancelled) return fail(ErrorKind::interrupted, "interrupted");
     }
     DBUILD_TRY(finish(prepared.end));
     return prepared.end;
+}
+
+Status StageRunner::remake_layers_of(const std::vector<StageReference>& sources, SharedLock& lock) {
+    for (const auto& source : sources)
+        if (source.kind == StageReference::Kind::stage)
+            DBUILD_TRY(StageRunner(shared_, source.stage_index).remake_lost_layers(lock));
+    return {};
+}
+
+Status StageRunner::make_in_process(std::size_t index, SharedLock& lock) {
+    const auto& planned = plan().steps[index];
+    const auto label = shared_.steps.label(*plan().stage, *planned.step);
+    shared_.parts.reporter->report(progress::StepStarted{label, planned.reason});
+    DBUILD_TRY_ASSIGN(const auto folder, TempDir::create("dbuild-layer"));
+    const auto path = folder.path() / "layer.tar";
+    const auto make = [&]() -> Result<executors::MadeLayer> {
+        DBUILD_TRY_ASSIGN(auto step, InProcessStep::prepare(shared_.parts, shared_.project, shared_.planner, stage_, index));
+        const Unlocked unlocked(lock);
+        return step.run([&](const Digest& blob, const cache::oci::ByteSink& sink) { return shared_.parts.layers->read(blob, sink); },
+                        path);
+    };
+    auto made = make();
+    if (!made && made.error().kind == ErrorKind::not_found && !made.error().where) { // a layer that is read from is lost
+        auto sources = planned.step->sources();
+        sources.push_back(plan().stage->base);
+        DBUILD_TRY(remake_layers_of(sources, lock));
+        made = make();
+    }
+    if (!made && made.error().kind == ErrorKind::step_failed) return fail(failure_of(index, k_in_process, 0, made.error().message));
+    if (!made) return fail(std::move(made).error());
+    DBUILD_TRY(record_step(index, *made, k_in_process, lock));
+    DBUILD_TRY(note_made_in_process(*shared_.parts.index, made->diff_id));
+    shared_.parts.reporter->report(progress::StepFinished{label, made->finished - made->started, false});
+    return {};
 }
 
 Result<executors::SegmentResult> StageRunner::execute(const PreparedSegment& prepared, SharedLock& lock) {
@@ -154,11 +214,11 @@ executors::SegmentObserver StageRunner::observe(const PreparedSegment& prepared)
 Status StageRunner::record(const PreparedSegment& prepared, const executors::SegmentResult& result, SharedLock& lock) {
     std::size_t k = 0;
     for (std::size_t i = 0; i < prepared.segment.steps.size() && k < result.layers.size(); ++i)
-        if (prepared.segment.steps[i].makes_layer) DBUILD_TRY(record_step(prepared.origins[i], result.layers[k++], lock));
+        if (prepared.segment.steps[i].makes_layer) DBUILD_TRY(record_step(prepared.origins[i], result.layers[k++], shared_.parts.executor->name(), lock));
     return {};
 }
 
-Status StageRunner::record_step(std::size_t index, const executors::MadeLayer& made, SharedLock& lock) {
+Status StageRunner::record_step(std::size_t index, const executors::MadeLayer& made, std::string_view executor, SharedLock& lock) {
     const auto& planned = plan().steps[index];
     const auto& step = *planned.step;
     DBUILD_TRY_ASSIGN(const auto before, shared_.planner.chain_before(stage_, index));
@@ -179,8 +239,8 @@ Status StageRunner::record_step(std::size_t index, const executors::MadeLayer& m
     // A forced or remade result replaces the old one: the image that is built now must be the one found next time.
     DBUILD_TRY(shared_.parts.index->record_steps({&record, 1}, shared_.project.scope, Index::OnConflict::replace));
     auto& line = shared_.steps.of(*plan().stage, step);
-    line.status = "ran";
-    line.executor = shared_.parts.executor->name();
+    line.status = executor == k_in_process ? "made" : "ran";
+    line.executor = executor;
     line.key = keyed->key.digest.to_string();
     line.layer_bytes = scan.size;
     line.wall_ms = wall_ms;
@@ -208,17 +268,16 @@ Status StageRunner::check_copied_bytes(const ResolvedStep& step, const cache::oc
     return {};
 }
 
-Error StageRunner::failure_of(const PreparedSegment& prepared, const executors::StepFailure& failure) {
-    const auto& step = *plan().steps[prepared.origins[failure.step]].step;
+Error StageRunner::failure_of(std::size_t index, std::string_view executor, int exit_code, const std::string& message) {
+    const auto& step = *plan().steps[index].step;
     auto& line = shared_.steps.of(*plan().stage, step);
     line.status = "failed";
-    line.executor = shared_.parts.executor->name();
-    shared_.parts.reporter->report(
-        progress::StepFailed{shared_.steps.label(*plan().stage, step), failure.exit_code, failure.message,
-                             reproduction(shared_.project, step)});
+    line.executor = executor;
+    shared_.parts.reporter->report(progress::StepFailed{shared_.steps.label(*plan().stage, step), exit_code, message,
+                                                        reproduction(shared_.project, step)});
     const auto& instruction = *step.instruction;
-    const auto what = failure.exit_code ? fmt::format("{} failed: exit code: {}", instruction.keyword, failure.exit_code)
-                                        : fmt::format("{} failed: {}", instruction.keyword, failure.message);
+    const auto what = exit_code ? fmt::format("{} failed: exit code: {}", instruction.keyword, exit_code)
+                                : fmt::format("{} failed: {}", instruction.keyword, message);
     return {ErrorKind::step_failed, what, {}, instruction.where};
 }
 

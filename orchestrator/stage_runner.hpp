@@ -38,14 +38,17 @@ public:
 
 private:
     Status run_from(std::size_t first, SharedLock& lock);
-    Result<std::size_t> run_segment(std::size_t first, SharedLock& lock);
+    Result<std::size_t> end_of_segment(std::size_t first);
+    Result<std::size_t> run_segment(std::size_t first, std::size_t limit, SharedLock& lock);
+    Status make_in_process(std::size_t index, SharedLock& lock);
+    Status remake_layers_of(const std::vector<dockerfile_parser::StageReference>& sources, SharedLock& lock);
     Result<executors::SegmentResult> execute(const PreparedSegment& prepared, SharedLock& lock);
     Status load_images_below(std::size_t first);
     executors::SegmentObserver observe(const PreparedSegment& prepared);
     Status record(const PreparedSegment& prepared, const executors::SegmentResult& result, SharedLock& lock);
-    Status record_step(std::size_t index, const executors::MadeLayer& made, SharedLock& lock);
+    Status record_step(std::size_t index, const executors::MadeLayer& made, std::string_view executor, SharedLock& lock);
     Status check_copied_bytes(const ResolvedStep& step, const cache::oci::TableOfContents& contents);
-    Error failure_of(const PreparedSegment& prepared, const executors::StepFailure& failure);
+    Error failure_of(std::size_t index, std::string_view executor, int exit_code, const std::string& message);
     Status finish(std::size_t end);
 
     const PlannedStage& plan() const { return shared_.planner.planned(stage_); }

@@ -96,6 +96,7 @@ struct ContextTree::Impl {
         LayerEntry entry;
         entry.path = path;
         entry.mode = status.st_mode & 07777;
+        entry.mtime_seconds = status.st_mtim.tv_sec;
         entry.xattrs = read_xattrs(full);
         switch (status.st_mode & S_IFMT) {
         case S_IFDIR: entry.type = EntryType::directory; break;
@@ -355,5 +356,20 @@ Result<std::vector<std::pair<std::string, Digest>>> ContextTree::files_of(std::s
     }
     return files;
 }
+
+Result<std::vector<oci::SelectedPath>> ContextTree::select(std::string_view source) {
+    DBUILD_TRY(source_digest(source));
+    DBUILD_TRY_ASSIGN(const auto paths, impl_->targets(source));
+    std::vector<oci::SelectedPath> selected;
+    for (const auto& path : paths) {
+        DBUILD_TRY_ASSIGN(auto target, impl_->follow(path));
+        selected.push_back({has_wildcard(source) ? path : clean_path(source), std::move(target)});
+    }
+    std::sort(selected.begin(), selected.end(),
+              [](const auto& a, const auto& b) { return oci::is_walked_before(a.named, b.named); });
+    return selected;
+}
+
+const FileTree& ContextTree::files() const { return impl_->tree; }
 
 } // namespace dbuild::cache::context

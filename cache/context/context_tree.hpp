@@ -3,6 +3,7 @@
 // What is ignored is decided by the caller; the digest of a selection is made by the same rules as for stages.
 #pragma once
 
+#include "cache/oci/layer_tar.hpp"
 #include "support/digest.hpp"
 #include "support/result.hpp"
 
@@ -42,6 +43,13 @@ public:
     /// The regular files that the last source_digest of this source hashed: path below the root, SHA-256 of the bytes; sorted.
     /// A source that has no digest yet gets one. Errors: as source_digest.
     Result<std::vector<std::pair<std::string, Digest>>> files_of(std::string_view source);
+
+    /// The paths that a source selects, in the order in which BuildKit copies them: as source_digest found them.
+    /// Errors: as source_digest.
+    Result<std::vector<oci::SelectedPath>> select(std::string_view source);
+
+    /// All that was looked at so far, ignored paths left out. Owners are 0:0; times are those of the look.
+    const oci::FileTree& files() const;
 
     const ContextCounters& counters() const;
 

@@ -255,14 +255,19 @@ Digest subtree_digest(const FileTree& tree, const std::string& path) {
     return sha256(out.bytes());
 }
 
-Result<Digest> selection_digest(const FileTree& tree, std::string_view source) {
+bool is_walked_before(std::string_view a, std::string_view b) {
+    const auto rank = [](char c) { return c == '/' ? 0 : static_cast<int>(static_cast<unsigned char>(c)) + 1; };
+    return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(),
+                                        [&](char x, char y) { return rank(x) < rank(y); });
+}
+
+Result<std::vector<SelectedPath>> select(const FileTree& tree, std::string_view source) {
     const auto wanted = clean_path(source);
-    Encoder out;
-    out.text("dbuild selection 1");
+    std::vector<SelectedPath> selected;
     if (!has_wildcard(source)) {
-        DBUILD_TRY_ASSIGN(const auto path, tree.resolve(wanted));
-        encode_subtree(out, tree, path);
-        return sha256(out.bytes());
+        DBUILD_TRY_ASSIGN(auto path, tree.resolve(wanted));
+        selected.push_back({wanted, std::move(path)});
+        return selected;
     }
     DBUILD_TRY(dockerfile_parser::match_path(wanted, "")); // a malformed pattern is an error also in an empty tree
     // Links in the folders before the first wildcard are followed; the wildcards themselves do not walk through links.
@@ -272,7 +277,7 @@ Result<Digest> selection_digest(const FileTree& tree, std::string_view source) {
     const auto folder = tree.resolve(written);
     if (!folder) {
         if (folder.error().kind != ErrorKind::not_found) return fail(folder.error());
-        return sha256(out.bytes()); // no such folder: nothing matches
+        return selected; // no such folder: nothing matches
     }
     const auto& entries = tree.entries();
     const auto prefix = folder->empty() ? std::string() : *folder + "/";
@@ -280,9 +285,23 @@ Result<Digest> selection_digest(const FileTree& tree, std::string_view source) {
         const auto name = std::string_view(it->first).substr(prefix.size());
         DBUILD_TRY_ASSIGN(const bool matches, dockerfile_parser::match_path(pattern, name));
         if (!matches) continue;
-        DBUILD_TRY_ASSIGN(const auto target, tree.resolve(it->first));
-        out.text(written.empty() ? std::string(name) : written + "/" + std::string(name));
-        encode_subtree(out, tree, target);
+        DBUILD_TRY_ASSIGN(auto target, tree.resolve(it->first));
+        selected.push_back({written.empty() ? std::string(name) : written + "/" + std::string(name), std::move(target)});
+    }
+    std::sort(selected.begin(), selected.end(),
+              [](const auto& a, const auto& b) { return is_walked_before(a.named, b.named); });
+    return selected;
+}
+
+Result<Digest> selection_digest(const FileTree& tree, std::string_view source) {
+    DBUILD_TRY_ASSIGN(auto selected, select(tree, source));
+    // Digests are of paths in the order of their bytes.
+    std::sort(selected.begin(), selected.end(), [](const auto& a, const auto& b) { return a.named < b.named; });
+    Encoder out;
+    out.text("dbuild selection 1");
+    for (const auto& [named, path] : selected) {
+        if (has_wildcard(source)) out.text(named);
+        encode_subtree(out, tree, path);
     }
     return sha256(out.bytes());
 }

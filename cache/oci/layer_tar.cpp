@@ -85,14 +85,16 @@ Result<std::string> entry_path(const char* name) {
     return clean_path(text);
 }
 
-Result<Digest> hash_data(archive* tar) {
+Result<Digest> hash_data(archive* tar, const std::string& path, const FileSink& files) {
     Sha256 hasher;
     std::string buffer(k_buffer_bytes, '\0');
     for (;;) {
         const auto count = archive_read_data(tar, buffer.data(), buffer.size());
         if (count < 0) return archive_failure(tar, "cannot read an entry");
         if (count == 0) return hasher.finish();
-        hasher.update({buffer.data(), static_cast<std::size_t>(count)});
+        const std::string_view bytes(buffer.data(), static_cast<std::size_t>(count));
+        hasher.update(bytes);
+        if (files) DBUILD_TRY(files(path, bytes));
     }
 }
 
@@ -109,7 +111,7 @@ Result<EntryType> entry_type(archive_entry* entry) {
     return fail(ErrorKind::corrupt, "layer: an entry of unknown type");
 }
 
-Result<LayerEntry> read_entry(archive* tar, archive_entry* raw) {
+Result<LayerEntry> read_entry(archive* tar, archive_entry* raw, const FileSink& files) {
     LayerEntry entry;
     DBUILD_TRY_ASSIGN(entry.path, entry_path(archive_entry_pathname(raw)));
     entry.mode = static_cast<std::uint32_t>(archive_entry_perm(raw)) & 07777;
@@ -133,7 +135,7 @@ Result<LayerEntry> read_entry(archive* tar, archive_entry* raw) {
         entry.link_target = target ? target : "";
     } else if (entry.type == EntryType::file) {
         entry.size = static_cast<std::uint64_t>(archive_entry_size(raw));
-        DBUILD_TRY_ASSIGN(entry.content, hash_data(tar));
+        DBUILD_TRY_ASSIGN(entry.content, hash_data(tar, entry.path, files));
     } else if (entry.type == EntryType::character_device || entry.type == EntryType::block_device) {
         entry.device_major = static_cast<std::uint32_t>(archive_entry_rdevmajor(raw));
         entry.device_minor = static_cast<std::uint32_t>(archive_entry_rdevminor(raw));
@@ -141,14 +143,14 @@ Result<LayerEntry> read_entry(archive* tar, archive_entry* raw) {
     return entry;
 }
 
-Result<TableOfContents> read_contents(archive* tar) {
+Result<TableOfContents> read_contents(archive* tar, const FileSink& files) {
     TableOfContents contents;
     archive_entry* raw = nullptr;
     for (;;) {
         const int code = archive_read_next_header(tar, &raw);
         if (code == ARCHIVE_EOF) return contents;
         if (code != ARCHIVE_OK && code != ARCHIVE_WARN) return archive_failure(tar, "no tar");
-        DBUILD_TRY_ASSIGN(auto entry, read_entry(tar, raw));
+        DBUILD_TRY_ASSIGN(auto entry, read_entry(tar, raw, files));
         contents.entries.push_back(std::move(entry));
     }
 }
@@ -162,7 +164,7 @@ void enable_filters(archive* reader) {
 
 } // namespace
 
-Result<LayerScan> scan_layer(const ByteSource& blob, const ByteSink& uncompressed) {
+Result<LayerScan> scan_layer(const ByteSource& blob, const ByteSink& uncompressed, const FileSink& files) {
     BlobInput blob_input;
     blob_input.source = &blob;
     const ArchiveReader decoder(archive_read_new());
@@ -181,7 +183,7 @@ Result<LayerScan> scan_layer(const ByteSource& blob, const ByteSink& uncompresse
     const ArchiveReader tar(archive_read_new());
     archive_read_support_format_tar(tar.get());
     const bool is_tar = archive_read_open(tar.get(), &tar_input, nullptr, TarInput::read, nullptr) == ARCHIVE_OK;
-    Result<TableOfContents> contents = is_tar ? read_contents(tar.get())
+    Result<TableOfContents> contents = is_tar ? read_contents(tar.get(), files)
                                               : Result<TableOfContents>(archive_failure(tar.get(), "no tar"));
     if (contents) // the diff_id covers also what comes after the end of the tar
         while (tar_input.pull() > 0) {}
@@ -219,6 +221,11 @@ std::string clean_path(std::string_view path) {
         clean += part;
     }
     return clean;
+}
+
+std::string parent_path(std::string_view path) {
+    const auto slash = path.rfind('/');
+    return std::string(slash == path.npos ? std::string_view() : path.substr(0, slash));
 }
 
 } // namespace dbuild::cache::oci

@@ -47,10 +47,12 @@ struct LayerScan {
 
 using ByteSource = std::function<Result<std::size_t>(char* buffer, std::size_t capacity)>; // 0 = end
 using ByteSink = std::function<Status(std::string_view)>;
+using FileSink = std::function<Status(const std::string& path, std::string_view bytes)>; // piece by piece
 
-/// Reads a layer once, of any length, decompressing it if need be; `uncompressed` may be null and gets every byte of the tar.
-/// Errors: corrupt — no tar, damaged, or an entry that leaves the root; what source and sink fail with.
-Result<LayerScan> scan_layer(const ByteSource& blob, const ByteSink& uncompressed = nullptr);
+/// Reads a layer once, of any length, decompressing it if need be; `uncompressed` may be null and gets every byte of the tar,
+/// `files` may be null and gets the bytes of every regular file.
+/// Errors: corrupt — no tar, damaged, or an entry that leaves the root; what source and sinks fail with.
+Result<LayerScan> scan_layer(const ByteSource& blob, const ByteSink& uncompressed = nullptr, const FileSink& files = nullptr);
 
 enum class TimePolicy { ignored, counted_outside_run_interval };
 
@@ -70,6 +72,9 @@ Result<TableOfContents> decode_contents(std::string_view bytes);
 /// Without leading, trailing and doubled slashes, "." and ".."; ".." stays inside the root.
 std::string clean_path(std::string_view path);
 
+/// The folder of a clean path; "" for what stands in the root.
+std::string parent_path(std::string_view path);
+
 /// The files that layers give, one applied over the other.
 class FileTree {
 public:
@@ -88,6 +93,19 @@ private:
 
 /// Of everything at and below `path`, without times.
 Digest subtree_digest(const FileTree& tree, const std::string& path);
+
+/// One path that a COPY source selects.
+struct SelectedPath {
+    std::string named; // as the source or its wildcards name it
+    std::string path;  // links followed
+};
+
+/// True when a walk that sorts each folder's names by bytes comes to `a` first.
+bool is_walked_before(std::string_view a, std::string_view b);
+
+/// What a COPY source selects, in the order in which it is copied; it may hold Go's wildcards, which may select nothing.
+/// Errors: not_found — `"/x": not found`; invalid_dockerfile — a malformed wildcard.
+Result<std::vector<SelectedPath>> select(const FileTree& tree, std::string_view source);
 
 /// Of what a COPY --from source selects; it may hold Go's wildcards. Errors: not_found — `"/x": not found`.
 Result<Digest> selection_digest(const FileTree& tree, std::string_view source);

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "executors/buildx/oci_exchange.hpp"
 
+#include "cache/oci/archive.hpp"
 #include "executors/buildx/prefix_image.hpp"
 #include "support/files.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace fs = std::filesystem;
 namespace oci = dbuild::cache::oci;
@@ -13,7 +16,13 @@ namespace oci = dbuild::cache::oci;
 namespace dbuild::executors::buildx {
 namespace {
 
+const std::string& empty_layer() {
+    static const std::string bytes(oci::k_tar_end_bytes, '\0');
+    return bytes;
+}
+
 Status write_layer(const fs::path& path, const Digest& blob, const LayerReader& read_layer) {
+    if (blob == sha256(empty_layer())) return write_file(path, empty_layer());
     Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     if (!fd.is_open()) return fail(ErrorKind::unavailable, "cannot create " + path.string());
     return read_layer(blob, [&](std::string_view bytes) { return write_all(fd.get(), bytes, path); });
@@ -26,16 +35,17 @@ public:
     Result<std::vector<std::string>> hand_in(const Segment& segment, LayerBlobs blobs, const LayerReader& read_layer) override {
         std::vector<std::string> words = {
             "--output", "type=oci,tar=false,compression=uncompressed,dest=" + (folder_ / "output").string()};
-        DBUILD_TRY(add_context(k_root_name, segment.root, blobs, read_layer, words));
+        const auto root = with_seam(segment.root).root;
+        DBUILD_TRY(add_context(k_root_name, root, blobs, read_layer, words));
         for (const auto& source : segment.sources)
-            DBUILD_TRY(add_context(source.name, source.root, blobs, read_layer, words));
+            DBUILD_TRY(add_context(source.name, with_seam(source.root).root, blobs, read_layer, words));
         DBUILD_TRY(make_directories(output_blobs()));
-        for (const auto& layer : segment.root.layers)
+        for (const auto& layer : root.layers)
             DBUILD_TRY(write_file(output_blobs() / layer.descriptor.digest.hex(), ""));
         return words;
     }
 
-    Result<std::vector<ExportedLayer>> take_out(const Segment&) override {
+    Result<std::vector<ExportedLayer>> take_out(const Segment& segment) override {
         DBUILD_TRY_ASSIGN(const auto index_json, read_file(folder_ / "output" / "index.json"));
         DBUILD_TRY_ASSIGN(const auto index, oci::parse_index(index_json));
         if (index.size() != 1) return fail(ErrorKind::internal, "docker buildx exported no single image");
@@ -48,6 +58,10 @@ public:
         std::vector<ExportedLayer> layers;
         for (std::size_t i = 0; i < config.diff_ids.size(); ++i)
             layers.push_back({config.diff_ids[i], output_blobs() / manifest.layers[i].digest.hex()});
+        if (const auto seam = with_seam(segment.root).seam) {
+            if (*seam >= layers.size()) return fail(ErrorKind::internal, "docker buildx exported fewer layers than it was given");
+            layers.erase(layers.begin() + static_cast<std::ptrdiff_t>(*seam));
+        }
         return layers;
     }
 
@@ -70,16 +84,25 @@ private:
 
 std::unique_ptr<LayerExchange> make_oci_exchange(fs::path folder) { return std::make_unique<OciExchange>(std::move(folder)); }
 
+SeamedRoot with_seam(RootFileSystem root) {
+    const auto lowest = std::find_if(root.layers.begin(), root.layers.end(), [](const auto& layer) { return layer.is_made_in_process; });
+    if (lowest == root.layers.end()) return {std::move(root), std::nullopt};
+    const auto seam = static_cast<std::size_t>(lowest - root.layers.begin());
+    const auto digest = sha256(empty_layer());
+    root.layers.insert(lowest, {digest, empty_layer().size(), oci::uncompressed_layer(digest, empty_layer().size()), true});
+    return {std::move(root), seam};
+}
+
 Result<Digest> write_oci_layout(const fs::path& folder, const RootFileSystem& root, LayerBlobs blobs,
                                 const LayerReader& read_layer) {
     const auto blob_folder = folder / "blobs" / "sha256";
     DBUILD_TRY(make_directories(blob_folder));
     const auto image = make_prefix_image(root);
-    for (const auto& layer : image.layers) {
-        const auto path = blob_folder / layer.digest.hex();
+    for (const auto& layer : root.layers) {
+        const auto path = blob_folder / layer.descriptor.digest.hex();
         if (fs::exists(path)) continue;
-        if (blobs == LayerBlobs::real)
-            DBUILD_TRY(write_layer(path, layer.digest, read_layer));
+        if (blobs == LayerBlobs::real || layer.is_made_in_process)
+            DBUILD_TRY(write_layer(path, layer.descriptor.digest, read_layer));
         else
             DBUILD_TRY(write_file(path, ""));
     }

@@ -8,6 +8,8 @@
 
 #include <memory>
 
+#include <optional>
+
 namespace dbuild::executors::buildx {
 
 /// In: folder — an existing one of its own.
@@ -17,5 +19,14 @@ std::unique_ptr<LayerExchange> make_oci_exchange(std::filesystem::path folder);
 /// Errors: unavailable — disk; whatever `read_layer` fails with (LayerBlobs::real).
 Result<Digest> write_oci_layout(const std::filesystem::path& folder, const RootFileSystem& root, LayerBlobs blobs,
                                 const LayerReader& read_layer);
+
+/// The root as a builder gets it: below the lowest layer that no engine made stands an empty one, the seam. BuildKit names what it
+/// unpacks by its chain of layers, but what it made itself not; an engine that later unpacks an image of the same chain would then
+/// find its upper layers, and never make the lower ones that `docker history` asks for. The seam keeps the chains apart.
+struct SeamedRoot {
+    RootFileSystem root;
+    std::optional<std::size_t> seam; // its index
+};
+SeamedRoot with_seam(RootFileSystem root);
 
 } // namespace dbuild::executors::buildx

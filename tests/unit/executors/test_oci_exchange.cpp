@@ -79,4 +79,30 @@ TEST_CASE("a root without layers is a layout too") {
     CHECK(write_oci_layout(folder.path(), {}, LayerBlobs::placeholders, no_layer));
 }
 
+TEST_CASE("a seam stands below the lowest layer that was made in process, and such layers come with their bytes") {
+    CHECK(!with_seam(one_layer()).seam);
+    CHECK(with_seam(one_layer()).root.layers.size() == 1);
+    auto root = one_layer();
+    root.layers.push_back({sha256("made"), 4, oci::uncompressed_layer(sha256("made"), 4), true});
+    root.layers.push_back({sha256("run"), 3, oci::uncompressed_layer(sha256("run"), 3)});
+    root.layers.push_back({sha256("made too"), 8, oci::uncompressed_layer(sha256("made too"), 8), true});
+    const auto seamed = with_seam(root);
+    REQUIRE(seamed.seam == std::optional<std::size_t>(1));
+    REQUIRE(seamed.root.layers.size() == 5);
+    CHECK(seamed.root.layers[1].diff_id.to_string() == "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef");
+    CHECK(seamed.root.layers[2].diff_id == sha256("made"));
+
+    const auto folder = TempDir::create("dbuild-test-").value();
+    const auto made_only = [](const Digest& blob, const oci::ByteSink& sink) -> Status {
+        if (blob == sha256("made")) return sink("made");
+        if (blob == sha256("made too")) return sink("made too");
+        return fail(ErrorKind::not_found, "no such layer");
+    };
+    REQUIRE(write_oci_layout(folder.path(), seamed.root, LayerBlobs::placeholders, made_only));
+    const auto blobs = folder.path() / "blobs/sha256";
+    CHECK(fs::file_size(blobs / sha256("run").hex()) == 0);
+    CHECK(fs::file_size(blobs / sha256("made").hex()) == 4);
+    CHECK(fs::file_size(blobs / seamed.root.layers[1].diff_id.hex()) == 1024);
+}
+
 TEST_SUITE_END();

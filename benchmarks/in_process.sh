@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# COPY made in process against `docker buildx build`, in turn, on the engine that `docker` reaches (DOCKER_HOST), with the base
+# image of scripts/make_base_images.sh. Prints seconds, their medians and the ratio, for:
+#   last     a changed file of a last COPY, after a RUN, until the image is loaded
+#   small    20,000 files of 4 KB in a build from nothing (both tools' caches emptied)
+#   command  a changed CMD
+# Usage: in_process.sh [RUNS] [CASE...]; DBUILD is the binary.
+set -euo pipefail
+dbuild=${DBUILD:?path of the dbuild binary}
+runs=${1:-5}
+shift || true
+cases=${*:-last small command}
+work=$(mktemp -d)
+trap 'rm -rf "$work"; docker rmi -f dbuild-bench/in-process-mine:1 dbuild-bench/in-process-theirs:1 >/dev/null 2>&1 || true' EXIT
+export DBUILD_CACHE_DIR=$work/cache
+
+seconds() { # COMMAND... → wall seconds
+    local start=$EPOCHREALTIME
+    "$@" >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; exit 1; }
+    awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.3f", b - a }'
+}
+mine() { seconds "$dbuild" -t dbuild-bench/in-process-mine:1 "$context"; }
+theirs() { seconds docker buildx build --load --provenance=false -t dbuild-bench/in-process-theirs:1 "$context"; }
+median() { tr ' ' '\n' <<<"$1" | sort -n | awk 'NF { v[++n] = $1 } END { print v[int((n + 1) / 2)] }'; }
+
+change() { # before each pair of builds
+    case $case in
+    last) echo "$1 $RANDOM" >"$context/tree/file1" ;;
+    small)
+        rm -rf "$DBUILD_CACHE_DIR"
+        docker builder prune -af >/dev/null
+        docker rmi -f dbuild-bench/in-process-mine:1 dbuild-bench/in-process-theirs:1 >/dev/null 2>&1 || true
+        for file in "$context"/tree/file?; do echo "$1 $RANDOM" >"$file"; done
+        ;;
+    command) printf 'FROM dbuild-test/busybox:1\nRUN echo run\nCOPY tree /tree\nCMD ["%s", "%s"]\n' "$1" "$RANDOM" >"$context/Dockerfile" ;;
+    esac
+}
+
+for case in $cases; do
+    context=$work/$case
+    mkdir -p "$context/tree"
+    count=100
+    if [ "$case" = small ]; then count=20000; fi
+    head -c $((count * 4096)) /dev/urandom | split -b 4096 -a 4 - "$context/tree/part"
+    printf 'FROM dbuild-test/busybox:1\n%sCOPY tree /tree\n' "$([ "$case" = small ] || printf 'RUN echo run\n ')" | sed 's/^ //' >"$context/Dockerfile"
+    change first
+    if [ "$case" != small ]; then mine >"$work/ignored" && theirs >"$work/ignored"; fi
+    mine_times='' their_times=''
+    for run in $(seq "$runs"); do
+        change "$run"
+        mine_times+="$(mine) "
+        their_times+="$(theirs) "
+    done
+    a=$(median "$mine_times") b=$(median "$their_times")
+    echo "$case: dbuild $mine_times| buildx $their_times| medians $a / $b = $(awk -v a="$a" -v b="$b" 'BEGIN { printf "%.3f", a / b }')"
+done

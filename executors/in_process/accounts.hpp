@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who owns what COPY --chown and WORKDIR make: the text of the flag or of USER, looked up in the image's accounts.
+// Source: BuildKit's llb.WithUser and readUser: a name that is not there is 0, a user's number alone is also the group's.
+#pragma once
+
+#include "executors/in_process/pending_layer.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace dbuild::executors::in_process {
+
+/// "user", "user:group", numbers or names. In: text — not empty.
+struct OwnerText {
+    std::string user, group; // group may be empty
+    bool needs_passwd = false, needs_group = false; // holds a name other than root
+
+    /// Nothing: a form whose meaning differs between BuildKit's versions ("user:", ":group").
+    static std::optional<OwnerText> parse(std::string_view text);
+    /// In: passwd, group — the files' texts; empty where there are none, or none is needed.
+    Owner look_up(std::string_view passwd_file, std::string_view group_file) const;
+};
+
+} // namespace dbuild::executors::in_process

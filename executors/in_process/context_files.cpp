@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "executors/in_process/context_files.hpp"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace dbuild::executors::in_process {
+namespace {
+
+constexpr std::size_t k_buffer_bytes = std::size_t{1} << 17;
+
+/// Errors: transient — gone, or a link now; unavailable.
+Result<Fd> open_below(int root, const std::string& path) {
+    open_how how{};
+    how.flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+    Fd fd(static_cast<int>(::syscall(SYS_openat2, root, path.c_str(), &how, sizeof how)));
+    if (!fd.is_open() && errno == ENOSYS) // before Linux 5.6: what the context's owner does meanwhile is not guarded against
+        fd = Fd(::openat(root, path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    if (fd.is_open()) return fd;
+    const bool is_changed = errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == EXDEV;
+    return fail(is_changed ? ErrorKind::transient : ErrorKind::unavailable,
+                "cannot open " + path + " in the build context: " + std::strerror(errno));
+}
+
+Status read_below(int root, const std::string& path, const cache::oci::ByteSink& sink) {
+    DBUILD_TRY_ASSIGN(const Fd fd, open_below(root, path));
+    thread_local std::string buffer(k_buffer_bytes, '\0');
+    for (;;) {
+        const auto count = ::read(fd.get(), buffer.data(), buffer.size());
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return fail(ErrorKind::unavailable, "cannot read " + path + " in the build context: " + std::strerror(errno));
+        if (count == 0) return {};
+        DBUILD_TRY(sink({buffer.data(), static_cast<std::size_t>(count)}));
+    }
+}
+
+} // namespace
+
+Result<ContextFiles> ContextFiles::open(const std::filesystem::path& root) {
+    auto fd = std::make_shared<Fd>(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!fd->is_open()) return fail(ErrorKind::unavailable, "cannot open " + root.string() + ": " + std::strerror(errno));
+    return ContextFiles(std::move(fd));
+}
+
+CopiedEntry ContextFiles::file(cache::oci::LayerEntry entry) const {
+    CopiedEntry copied;
+    struct stat status {};
+    const bool has_names = ::fstatat(root_->get(), entry.path.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && status.st_nlink > 1;
+    if (has_names && S_ISREG(status.st_mode)) copied.link_group = fmt::format("{}.{}", status.st_dev, status.st_ino);
+    copied.body = [root = root_, path = entry.path](const cache::oci::ByteSink& sink) {
+        return read_below(root->get(), path, sink);
+    };
+    copied.entry = std::move(entry);
+    return copied;
+}
+
+Result<bool> may_be_archive(const CopiedEntry& file) {
+    constexpr std::size_t k_magic_at = 257, k_header_bytes = 512;
+    using namespace std::string_view_literals;
+    std::string head;
+    bool is_complete = false; // what is needed was read: the sink's failure only ends the reading
+    const auto read = file.entry.size == 0 ? Status() : file.body([&](std::string_view bytes) -> Status {
+        head += bytes.substr(0, k_header_bytes);
+        is_complete = head.size() >= k_header_bytes;
+        if (is_complete) return fail(ErrorKind::interrupted, "enough");
+        return {};
+    });
+    if (!read && !is_complete) return fail(read.error());
+    for (const auto magic : {"\x1f\x8b"sv, "BZh"sv, "\xfd" "7zXZ\0"sv, "\x28\xb5\x2f\xfd"sv})
+        if (head.starts_with(magic)) return true;
+    if (head.size() < k_header_bytes) return false;
+    if (std::string_view(head).substr(k_magic_at).starts_with("ustar")) return true;
+    unsigned sum = 0; // of a header from before USTAR
+    for (std::size_t i = 0; i < k_header_bytes; ++i) sum += i >= 148 && i < 156 ? ' ' : static_cast<unsigned char>(head[i]);
+    return std::strtoul(head.substr(148, 7).c_str(), nullptr, 8) == sum;
+}
+
+} // namespace dbuild::executors::in_process

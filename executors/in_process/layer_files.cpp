@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "executors/in_process/layer_files.hpp"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <set>
+#include <thread>
+#include <unistd.h>
+
+namespace dbuild::executors::in_process {
+namespace {
+
+using cache::oci::ByteSink;
+using cache::oci::ByteSource;
+using cache::oci::EntryType;
+
+/// A file without a name below TMPDIR or /tmp; it goes when it is closed.
+class ScratchFile {
+public:
+    static Result<std::shared_ptr<ScratchFile>> create() {
+        DBUILD_TRY_ASSIGN(const auto folder, TempDir::create("dbuild-copy"));
+        const auto path = folder.path() / "bytes";
+        auto file = std::make_shared<ScratchFile>();
+        file->fd_ = Fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+        if (!file->fd_.is_open()) return fail(ErrorKind::unavailable, "cannot create " + path.string() + ": " + std::strerror(errno));
+        return file;
+    }
+    Status append(std::string_view bytes) {
+        size_ += bytes.size();
+        return write_all(fd_.get(), bytes, "scratch file");
+    }
+    std::uint64_t size() const { return size_; }
+    Status read(std::uint64_t offset, std::uint64_t size, const ByteSink& sink) const {
+        std::string buffer(std::size_t{1} << 17, '\0');
+        while (size > 0) {
+            const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(size, buffer.size()));
+            const auto count = ::pread(fd_.get(), buffer.data(), wanted, static_cast<off_t>(offset));
+            if (count < 0 && errno == EINTR) continue;
+            if (count <= 0) return fail(ErrorKind::unavailable, "cannot read a scratch file");
+            DBUILD_TRY(sink({buffer.data(), static_cast<std::size_t>(count)}));
+            offset += static_cast<std::uint64_t>(count);
+            size -= static_cast<std::uint64_t>(count);
+        }
+        return {};
+    }
+
+private:
+    Fd fd_;
+    std::uint64_t size_ = 0;
+};
+
+/// Turns a reader that pushes into a source that is pulled from: the reader runs in a thread of its own, behind a pipe.
+Status scan_pushed(const LayerReader& read_layer, const Digest& blob, const cache::oci::FileSink& files) {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) return fail(ErrorKind::unavailable, std::string("cannot make a pipe: ") + std::strerror(errno));
+    const Fd output(ends[0]);
+    Fd input(ends[1]);
+    Status pushed;
+    std::jthread pusher([&] {
+        pushed = read_layer(blob, [&](std::string_view bytes) { return write_all(input.get(), bytes, "pipe"); });
+        input.reset();
+    });
+    const ByteSource pull = [&](char* buffer, std::size_t capacity) -> Result<std::size_t> {
+        for (;;) {
+            const auto count = ::read(output.get(), buffer, capacity);
+            if (count >= 0) return static_cast<std::size_t>(count);
+            if (errno != EINTR) return fail(ErrorKind::unavailable, std::string("cannot read a pipe: ") + std::strerror(errno));
+        }
+    };
+    const auto scanned = cache::oci::scan_layer(pull, nullptr, files);
+    char rest[4096];
+    while (::read(output.get(), rest, sizeof rest) > 0) {} // a pipe that nobody reads would end this process
+    pusher.join();
+    DBUILD_TRY(pushed);
+    if (!scanned) return fail(scanned.error());
+    return {};
+}
+
+} // namespace
+
+void LayerFiles::apply(const Digest& blob, const cache::oci::TableOfContents& contents) {
+    const auto layer = blobs_.size();
+    blobs_.push_back(blob);
+    tree_.apply(contents);
+    for (const auto& entry : contents.entries) {
+        if (entry.is_whiteout()) continue;
+        Origin origin{layer, entry.path};
+        if (entry.type == EntryType::hard_link) {
+            const auto target = origins_.find(entry.link_target);
+            if (target == origins_.end()) continue;
+            origin = target->second;
+        } else if (entry.type != EntryType::file) {
+            continue;
+        }
+        ++names_[origin];
+        origins_.insert_or_assign(entry.path, std::move(origin));
+    }
+}
+
+CopiedEntry LayerFiles::entry(const std::string& path) const {
+    CopiedEntry copied;
+    copied.entry = *tree_.find(path);
+    const auto origin = origins_.find(path);
+    if (copied.entry.type == EntryType::file && origin != origins_.end() && names_.at(origin->second) > 1)
+        copied.link_group = fmt::format("{}.{}", origin->second.layer, origin->second.path);
+    return copied;
+}
+
+Status LayerFiles::load(std::span<CopiedEntry* const> files, const LayerReader& read_layer) const {
+    std::map<std::size_t, std::map<std::string, std::vector<CopiedEntry*>, std::less<>>> wanted; // by layer and path in it
+    for (auto* copied : files) {
+        if (copied->entry.type != EntryType::file || copied->entry.size == 0) continue;
+        const auto origin = origins_.find(copied->entry.path);
+        if (origin == origins_.end()) return fail(ErrorKind::corrupt, "no layer has the bytes of /" + copied->entry.path);
+        wanted[origin->second.layer][origin->second.path].push_back(copied);
+    }
+    if (wanted.empty()) return {};
+    DBUILD_TRY_ASSIGN(const auto scratch, ScratchFile::create());
+    for (const auto& [layer, paths] : wanted) {
+        std::map<std::string, std::uint64_t, std::less<>> offsets;
+        DBUILD_TRY(scan_pushed(read_layer, blobs_[layer], [&](const std::string& path, std::string_view bytes) -> Status {
+            if (!paths.contains(path)) return {};
+            offsets.emplace(path, scratch->size());
+            return scratch->append(bytes);
+        }));
+        for (const auto& [path, entries] : paths) {
+            const auto offset = offsets.find(path);
+            if (offset == offsets.end()) return fail(ErrorKind::corrupt, "a layer lacks the bytes of /" + path);
+            for (auto* copied : entries)
+                copied->body = [scratch, at = offset->second, size = copied->entry.size](const ByteSink& sink) {
+                    return scratch->read(at, size, sink);
+                };
+        }
+    }
+    return {};
+}
+
+} // namespace dbuild::executors::in_process

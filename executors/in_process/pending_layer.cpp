@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "executors/in_process/pending_layer.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace dbuild::executors::in_process {
+namespace {
+
+using cache::oci::EntryType;
+using cache::oci::LayerEntry;
+using cache::oci::parent_path;
+
+constexpr int k_max_links = 255; // as BuildKit gives up
+constexpr std::uint32_t k_directory_mode = 0755;
+
+/// The one attribute beside mode and owner that a layer can hold.
+std::string capability_of(const LayerEntry& entry) {
+    const auto found = entry.xattrs.find("security.capability");
+    return found == entry.xattrs.end() ? std::string() : found->second;
+}
+
+} // namespace
+
+std::optional<LayerEntry> PendingLayer::find(const std::string& path) const {
+    if (const auto changed = changed_.find(path); changed != changed_.end()) return changed->second.entry;
+    if (const auto* entry = root_.find(path)) return *entry;
+    const auto& entries = root_.entries();
+    const auto below = entries.lower_bound(path + "/"); // a tar may leave out parent folders
+    const bool is_implied = path.empty() || (below != entries.end() && below->first.starts_with(path + "/"));
+    if (!is_implied) return std::nullopt;
+    LayerEntry folder;
+    folder.path = path;
+    folder.type = EntryType::directory;
+    folder.mode = k_directory_mode;
+    folder.mtime_seconds = now_;
+    return folder;
+}
+
+bool PendingLayer::is_directory(const std::string& path) const {
+    const auto entry = find(path);
+    return entry && entry->type == EntryType::directory;
+}
+
+Result<std::string> PendingLayer::resolve(std::string_view path) const {
+    std::string done, rest(path);
+    for (int links = 0; !rest.empty();) {
+        const auto slash = rest.find('/');
+        const auto part = rest.substr(0, slash);
+        rest = slash == rest.npos ? "" : rest.substr(slash + 1);
+        if (part.empty() || part == ".") continue;
+        if (part == "..") {
+            done = parent_path(done);
+            continue;
+        }
+        const auto next = done.empty() ? part : done + "/" + part;
+        const auto entry = find(next);
+        if (!entry || entry->type != EntryType::symlink) {
+            done = next;
+            continue;
+        }
+        if (++links > k_max_links) return fail(ErrorKind::step_failed, "too many links in /" + std::string(path));
+        if (entry->link_target.starts_with('/')) done.clear();
+        rest = entry->link_target + "/" + rest;
+    }
+    return done;
+}
+
+void PendingLayer::touch(const std::string& folder) { set_time(folder, now_); }
+
+void PendingLayer::set_time(const std::string& folder, std::int64_t mtime_seconds) {
+    if (folder.empty()) return;
+    auto entry = find(folder);
+    if (!entry) return;
+    entry->mtime_seconds = mtime_seconds;
+    changed_[folder].entry = std::move(*entry);
+}
+
+Status PendingLayer::make_directories(const std::string& path, Owner owner) {
+    if (const auto entry = find(path)) {
+        if (entry->type == EntryType::directory) return {};
+        return fail(ErrorKind::step_failed, "mkdir /" + path + ": not a directory");
+    }
+    DBUILD_TRY(make_directories(parent_path(path), owner));
+    LayerEntry folder;
+    folder.path = path;
+    folder.type = EntryType::directory;
+    folder.mode = k_directory_mode;
+    folder.uid = owner.uid;
+    folder.gid = owner.gid;
+    folder.mtime_seconds = now_;
+    put(std::move(folder));
+    return {};
+}
+
+void PendingLayer::put(LayerEntry entry, std::string link_group, BodyReader body) {
+    touch(parent_path(entry.path));
+    auto path = entry.path;
+    changed_.insert_or_assign(std::move(path), Node{std::move(entry), std::move(link_group), std::move(body)});
+}
+
+/// Times of folders do not count. Those of files do, in seconds: a layer holds no finer ones.
+bool PendingLayer::is_in_root(const Node& node) const {
+    const auto& now = node.entry;
+    const auto* before = root_.find(now.path);
+    if (!before || before->type != now.type || before->uid != now.uid || before->gid != now.gid ||
+        capability_of(*before) != capability_of(now))
+        return false;
+    if (now.type != EntryType::symlink && before->mode != now.mode) return false;
+    if (now.type == EntryType::directory) return true;
+    return before->mtime_seconds == now.mtime_seconds && before->size == now.size && before->content == now.content &&
+           before->link_target == now.link_target && before->device_major == now.device_major &&
+           before->device_minor == now.device_minor;
+}
+
+Result<LayerWriter::Written> PendingLayer::write(const std::filesystem::path& path) const {
+    DBUILD_TRY_ASSIGN(auto writer, LayerWriter::create(path));
+    std::set<std::string, std::less<>> folders; // written
+    std::map<std::string, std::string, std::less<>> first_names; // by link group
+    const auto add_folders = [&](std::string_view below) -> Status {
+        for (auto slash = below.find('/'); slash != below.npos; slash = below.find('/', slash + 1)) {
+            const auto [folder, is_new] = folders.emplace(below.substr(0, slash));
+            if (is_new) DBUILD_TRY(writer.add(*find(*folder)));
+        }
+        return {};
+    };
+    for (const auto& [name, node] : changed_) {
+        if (folders.contains(name) || is_in_root(node)) continue;
+        DBUILD_TRY(add_folders(name));
+        if (node.entry.type == EntryType::directory) folders.insert(name);
+        auto entry = node.entry;
+        if (!node.link_group.empty()) {
+            const auto [first, is_new] = first_names.emplace(node.link_group, name);
+            if (!is_new) {
+                entry.type = EntryType::hard_link;
+                entry.link_target = first->second;
+            }
+        }
+        DBUILD_TRY(writer.add(entry, node.body));
+    }
+    return writer.finish();
+}
+
+} // namespace dbuild::executors::in_process

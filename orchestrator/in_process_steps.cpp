@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/in_process_steps.hpp"
+
+#include "executors/in_process/pending_layer.hpp"
+#include "orchestrator/assemble.hpp"
+#include "support/environment.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace dbuild::orchestrator {
+namespace {
+
+namespace oci = cache::oci;
+using cache::oci::EntryType;
+using dockerfile_parser::StageReference;
+using executors::LayerReader;
+using namespace executors::in_process;
+
+constexpr std::uint64_t k_max_account_bytes = 10 << 20; // BuildKit's limit
+
+/// --chmod as digits; nothing for the symbolic form.
+std::optional<std::uint32_t> octal_mode(std::string_view text) {
+    std::uint32_t mode = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
+    if (error != std::errc() || end != text.data() + text.size() || mode > 07777) return std::nullopt;
+    return mode;
+}
+
+std::string base_name(std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); }
+
+/// Everything at and below a path, itself first; a folder that no entry describes is like one that a copy makes.
+std::vector<oci::LayerEntry> subtree(const oci::FileTree& tree, const std::string& path, std::int64_t now) {
+    std::vector<oci::LayerEntry> entries;
+    if (const auto* top = tree.find(path)) {
+        entries.push_back(*top);
+    } else {
+        oci::LayerEntry folder;
+        folder.path = path;
+        folder.type = EntryType::directory;
+        folder.mode = 0755;
+        folder.mtime_seconds = now;
+        entries.push_back(std::move(folder));
+    }
+    const auto prefix = path.empty() ? std::string() : path + "/";
+    const auto& all = tree.entries();
+    for (auto it = all.lower_bound(prefix); it != all.end() && it->first.starts_with(prefix); ++it)
+        if (it->first != path) entries.push_back(it->second);
+    return entries;
+}
+
+/// The files of a stage or an image as far as it has results.
+Result<LayerFiles> files_of(const Parts& parts, const Project& project, const Planner& planner, const StageReference& from,
+                            std::size_t count) {
+    LayerFiles files;
+    DBUILD_TRY_ASSIGN(const auto layers, root_layers(parts, project, planner, from));
+    for (std::size_t i = 0; i < std::min(count, layers.size()); ++i) {
+        DBUILD_TRY_ASSIGN(const auto contents, parts.index->find_contents(layers[i].diff_id));
+        if (!contents) return fail(ErrorKind::corrupt, "cache index: no table of contents of layer " + layers[i].diff_id.to_string());
+        files.apply(layers[i].descriptor.digest, *contents);
+    }
+    return files;
+}
+
+} // namespace
+
+Result<bool> can_make_in_process(const Project& project, const ResolvedStep& step) {
+    if (project.options.build_arguments.contains("SOURCE_DATE_EPOCH") || !environment("SOURCE_DATE_EPOCH").empty()) return false;
+    if (std::holds_alternative<WorkdirOperation>(step.operation))
+        return step.before.config.user.empty() || OwnerText::parse(step.before.config.user);
+    const auto* copy = std::get_if<CopyOperation>(&step.operation);
+    if (!copy) return false;
+    if (!copy->chmod.empty() && !octal_mode(copy->chmod)) return false;
+    if (!copy->chown.empty()) {
+        const auto owner = OwnerText::parse(copy->chown);
+        if (!owner || (copy->is_link && (owner->needs_passwd || owner->needs_group))) return false;
+    }
+    const auto is_plain = [](const auto& file) { return file.name.find('/') == file.name.npos; };
+    if (!std::all_of(copy->files.begin(), copy->files.end(), is_plain)) return false;
+    if (!copy->is_add) return true;
+    for (const auto& source : copy->sources) {
+        DBUILD_TRY_ASSIGN(const auto selected, project.context->select(source));
+        DBUILD_TRY_ASSIGN(const auto files, ContextFiles::open(project.options.context));
+        for (const auto& [named, path] : selected) {
+            const auto* entry = project.context->files().find(path);
+            if (!entry || entry->type != EntryType::file) continue;
+            DBUILD_TRY_ASSIGN(const bool is_archive, may_be_archive(files.file(*entry)));
+            if (is_archive) return false;
+        }
+    }
+    return true;
+}
+
+Status note_made_in_process(cache::store::Index& index, const Digest& diff_id) {
+    return index.record_selection(diff_id, k_in_process, diff_id);
+}
+
+Result<bool> was_made_in_process(cache::store::Index& index, const Digest& diff_id) {
+    DBUILD_TRY_ASSIGN(const auto memo, index.find_selection(diff_id, k_in_process));
+    return memo.has_value();
+}
+
+Status InProcessStep::add_context_source(const Project& project, const std::string& source, const ContextFiles& files) {
+    DBUILD_TRY_ASSIGN(const auto selected, project.context->select(source));
+    for (const auto& [named, path] : selected) {
+        CopySource copied{base_name(named), {}};
+        for (auto& entry : subtree(project.context->files(), path, now_)) {
+            entry.xattrs.clear(); // BuildKit's client does not send them
+            copied.entries.push_back(entry.type == EntryType::file ? files.file(std::move(entry)) : CopiedEntry{std::move(entry), {}, {}});
+        }
+        request_.sources.push_back(std::move(copied));
+    }
+    return {};
+}
+
+Status InProcessStep::add_layer_source(const std::string& source) {
+    DBUILD_TRY_ASSIGN(const auto selected, oci::select(from_->tree(), source));
+    for (const auto& [named, path] : selected) {
+        CopySource copied{base_name(named), {}};
+        for (auto& entry : subtree(from_->tree(), path, now_))
+            copied.entries.push_back(entry.type == EntryType::file ? from_->entry(entry.path) : CopiedEntry{std::move(entry), {}, {}});
+        request_.sources.push_back(std::move(copied));
+    }
+    return {};
+}
+
+void InProcessStep::add_heredoc(const dockerfile_parser::Heredoc& heredoc) {
+    CopiedEntry file;
+    file.entry.path = heredoc.name;
+    file.entry.mode = 0644;
+    file.entry.size = heredoc.body.size();
+    file.entry.content = sha256(heredoc.body);
+    file.entry.mtime_seconds = now_;
+    file.body = [body = heredoc.body](const oci::ByteSink& sink) { return sink(body); };
+    request_.sources.push_back({heredoc.name, {std::move(file)}});
+}
+
+Result<InProcessStep> InProcessStep::prepare(const Parts& parts, const Project& project, const Planner& planner, int stage,
+                                             std::size_t index) {
+    InProcessStep made;
+    const auto& plan = planner.planned(stage);
+    const auto& step = *plan.steps[index].step;
+    made.started_ = std::chrono::system_clock::now();
+    made.now_ = std::chrono::floor<std::chrono::seconds>(made.started_).time_since_epoch().count();
+    const auto* copy = std::get_if<CopyOperation>(&step.operation);
+    made.is_link_ = copy && copy->is_link;
+    if (!made.is_link_) { // which does not see the root file system
+        std::size_t below = plan.base_layers.size();
+        for (std::size_t i = 0; i < index; ++i) below += plan.steps[i].record ? 1 : 0;
+        DBUILD_TRY_ASSIGN(made.root_, files_of(parts, project, planner, StageReference::to_stage(stage), below));
+    }
+    if (!copy) {
+        made.is_workdir_ = true;
+        made.owner_text_ = step.before.config.user;
+        made.request_.destination = std::get<WorkdirOperation>(step.operation).path;
+        return made;
+    }
+    made.owner_text_ = copy->chown;
+    made.request_.destination = copy->destination;
+    if (!copy->chmod.empty()) made.request_.mode = octal_mode(copy->chmod);
+    Status added;
+    if (copy->from) {
+        DBUILD_TRY_ASSIGN(made.from_, files_of(parts, project, planner, *copy->from, SIZE_MAX));
+        for (const auto& source : copy->sources)
+            if (added) added = made.add_layer_source(source);
+    } else if (!copy->sources.empty()) {
+        DBUILD_TRY_ASSIGN(const auto files, ContextFiles::open(project.options.context));
+        for (const auto& source : copy->sources)
+            if (added) added = made.add_context_source(project, source, files);
+    }
+    if (!added) {
+        auto error = std::move(added).error();
+        if (!error.where) error.where = step.instruction->where;
+        return fail(std::move(error));
+    }
+    for (const auto& heredoc : copy->files) made.add_heredoc(heredoc);
+    return made;
+}
+
+/// The text of a file of the root file system; "" if there is none.
+Result<std::string> InProcessStep::account_file(const std::string& path, const LayerReader& read_layer) const {
+    const auto resolved = root_.tree().resolve(path);
+    if (!resolved) return std::string();
+    const auto* entry = root_.tree().find(*resolved);
+    if (!entry || entry->type != EntryType::file || entry->size > k_max_account_bytes) return std::string();
+    auto file = root_.entry(*resolved);
+    CopiedEntry* wanted[] = {&file};
+    DBUILD_TRY(root_.load(wanted, read_layer));
+    std::string text;
+    if (file.body)
+        DBUILD_TRY(file.body([&](std::string_view bytes) -> Status {
+            text += bytes;
+            return {};
+        }));
+    return text;
+}
+
+Result<std::optional<Owner>> InProcessStep::owner(const LayerReader& read_layer) const {
+    const auto text = OwnerText::parse(owner_text_);
+    if (!text) return std::nullopt;
+    std::string passwd, groups;
+    if (text->needs_passwd) {
+        DBUILD_TRY_ASSIGN(passwd, account_file("etc/passwd", read_layer));
+    }
+    if (text->needs_group) {
+        DBUILD_TRY_ASSIGN(groups, account_file("etc/group", read_layer));
+    }
+    return text->look_up(passwd, groups);
+}
+
+Result<executors::MadeLayer> InProcessStep::run(const LayerReader& read_layer, const std::filesystem::path& path) {
+    DBUILD_TRY_ASSIGN(request_.owner, owner(read_layer));
+    PendingLayer layer(root_.tree(), now_);
+    if (is_workdir_) {
+        DBUILD_TRY(make_working_directory(request_.destination, request_.owner.value_or(Owner{}), layer));
+    } else {
+        std::vector<CopiedEntry*> files;
+        if (from_)
+            for (auto& source : request_.sources)
+                for (auto& copied : source.entries) files.push_back(&copied);
+        if (from_) DBUILD_TRY(from_->load(files, read_layer));
+        DBUILD_TRY(copy(request_, layer));
+    }
+    DBUILD_TRY_ASSIGN(const auto written, layer.write(path));
+    return executors::MadeLayer{written.diff_id, path, started_, std::chrono::system_clock::now()};
+}
+
+} // namespace dbuild::orchestrator

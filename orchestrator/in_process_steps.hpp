@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// COPY, ADD and WORKDIR steps that dbuild makes itself, without any process: which ones it can, and what they are made from.
+// The rest goes to an executor. How a layer is made is executors/in_process/'s business.
+#pragma once
+
+#include "executors/in_process/accounts.hpp"
+#include "executors/in_process/context_files.hpp"
+#include "executors/in_process/copy.hpp"
+#include "executors/in_process/layer_files.hpp"
+#include "orchestrator/plan.hpp"
+
+namespace dbuild::orchestrator {
+
+inline constexpr std::string_view k_in_process = "in-process"; // as in the report
+
+/// False for RUN, and for what only BuildKit can do: archives to be unpacked, forms of flags that are not known here, a build
+/// that sets the times of files (SOURCE_DATE_EPOCH). Metadata is neither; callers ask about steps that make layers.
+/// Errors: as ContextTree::select.
+Result<bool> can_make_in_process(const Project& project, const ResolvedStep& step);
+
+/// Remembers that no engine made a layer, as a memo in the index; losing it costs a builder time only.
+/// Errors: unavailable — the index.
+Status note_made_in_process(cache::store::Index& index, const Digest& diff_id);
+Result<bool> was_made_in_process(cache::store::Index& index, const Digest& diff_id);
+
+/// A step with everything that it needs to know; running it touches nothing that builds share.
+class InProcessStep {
+public:
+    /// In:      step — index of a step that can_make_in_process(), below which the plan has records.
+    /// Errors:  as root_layers; not_found, with `where` — a source that does not exist; corrupt — no table of contents.
+    static Result<InProcessStep> prepare(const Parts& parts, const Project& project, const Planner& planner, int stage,
+                                         std::size_t step);
+
+    /// Writes the layer to `path`.
+    /// Errors:  step_failed; transient — the context is not as it was when it was hashed; not_found — a layer that is read from
+    ///          is lost; corrupt; unavailable.
+    /// Threads: without any lock, beside other steps.
+    Result<executors::MadeLayer> run(const executors::LayerReader& read_layer, const std::filesystem::path& path);
+
+private:
+    InProcessStep() = default;
+    Status add_context_source(const Project& project, const std::string& source,
+                              const executors::in_process::ContextFiles& files);
+    Status add_layer_source(const std::string& source);
+    void add_heredoc(const dockerfile_parser::Heredoc& heredoc);
+    Result<std::optional<executors::in_process::Owner>> owner(const executors::LayerReader& read_layer) const;
+    Result<std::string> account_file(const std::string& path, const executors::LayerReader& read_layer) const;
+
+    bool is_link_ = false;
+    bool is_workdir_ = false;
+    std::string owner_text_; // empty: none is given
+    std::int64_t now_ = 0;   // seconds since 1970
+    Instant started_;
+    executors::in_process::LayerFiles root_;
+    std::optional<executors::in_process::LayerFiles> from_; // COPY --from
+    executors::in_process::CopyRequest request_;            // of a WORKDIR: only the destination
+};
+
+} // namespace dbuild::orchestrator
