@@ -3,14 +3,18 @@
 #include "cache/store/layer_store.hpp"
 
 #include "cache/oci/archive.hpp"
+#include "cache/store/pack_format.hpp"
 #include "support/compression.hpp"
 #include "support/files.hpp"
 
 #include <doctest/doctest.h>
 
+#include <random>
+
 namespace fs = std::filesystem;
 using namespace dbuild;
 using namespace dbuild::cache;
+using store::k_trailer_bytes;
 using store::LayerStore;
 
 namespace {
@@ -36,11 +40,27 @@ Result<std::string> read_all(const LayerStore& layers, const Digest& digest) {
     return bytes;
 }
 
-std::vector<fs::path> files_below(const fs::path& folder) {
+/// The files of layers, not of the index, of locks and leases.
+std::vector<fs::path> files_below(const fs::path& root) {
     std::vector<fs::path> files;
-    for (const auto& item : fs::recursive_directory_iterator(folder))
-        if (item.is_regular_file()) files.push_back(item.path());
+    for (const auto* folder : {"packs", "spool", "layers", "tmp"})
+        if (fs::exists(root / folder))
+            for (const auto& item : fs::recursive_directory_iterator(root / folder))
+                if (item.is_regular_file()) files.push_back(item.path());
     return files;
+}
+
+/// Files of many sizes, so that pieces are cut in every way; the same for the same seed.
+std::string big_tar(std::uint64_t seed, std::size_t file_count) {
+    std::mt19937_64 random(seed);
+    std::string tar;
+    for (std::size_t i = 0; i < file_count; ++i) {
+        const std::size_t sizes[] = {0, 1, 511, 512, 513, 5000, 70'000, (256u << 10) - 1, 256u << 10, (256u << 10) + 1, 1'500'000};
+        std::string content(sizes[i % std::size(sizes)], '\0');
+        for (auto& c : content) c = static_cast<char>('a' + random() % 8);
+        tar += oci::tar_header("file" + std::to_string(i), content.size()) + content + oci::tar_padding(content.size());
+    }
+    return tar + std::string(oci::k_tar_end_bytes, '\0');
 }
 
 struct Fixture {
@@ -72,11 +92,46 @@ TEST_CASE_FIXTURE(Fixture, "a compressed layer is stored under the digest of the
     CHECK(read_all(layers, diff_id).value() == tar);
 }
 
+TEST_CASE_FIXTURE(Fixture, "a layer is the same from the spool, from packs, and for another process") {
+    const auto big = big_tar(1, 40);
+    REQUIRE(layers.put(source_of(big), sha256(big)));
+    CHECK(read_all(layers, sha256(big)).value() == big);
+    REQUIRE(layers.flush());
+    const auto files = files_below(root.path());
+    REQUIRE(files.size() == 1);
+    CHECK(files[0].extension() == ".dbp");
+    CHECK(read_all(layers, sha256(big)).value() == big);
+    CHECK(read_all(LayerStore::open(root.path()).value(), sha256(big)).value() == big);
+}
+
+TEST_CASE_FIXTURE(Fixture, "pieces are stored once, across layers and packs") {
+    const auto first = big_tar(1, 40), second = oci::tar_header("new", 0) + first;
+    REQUIRE(layers.put(source_of(first), sha256(first)));
+    REQUIRE(layers.flush());
+    const auto bytes_before = fs::file_size(files_below(root.path()).at(0));
+    REQUIRE(layers.put(source_of(second), sha256(second)));
+    REQUIRE(layers.flush());
+    std::uintmax_t bytes = 0;
+    for (const auto& file : files_below(root.path())) bytes += fs::file_size(file);
+    CHECK(bytes < bytes_before + 4096);
+    CHECK(read_all(layers, sha256(second)).value() == second);
+}
+
+TEST_CASE_FIXTURE(Fixture, "layers that are put in a row share a pack") {
+    std::vector<std::string> tars;
+    for (std::uint64_t i = 0; i < 10; ++i) tars.push_back(big_tar(i + 10, 6));
+    for (const auto& bytes : tars) REQUIRE(layers.put(source_of(bytes), sha256(bytes)));
+    REQUIRE(layers.flush());
+    CHECK(files_below(root.path()).size() == 1);
+    for (const auto& bytes : tars) CHECK(read_all(layers, sha256(bytes)).value() == bytes);
+}
+
 TEST_CASE_FIXTURE(Fixture, "storing a layer again scans it and leaves one file") {
     REQUIRE(layers.put(source_of(tar), diff_id));
     const auto again = layers.put(source_of(tar), diff_id);
     REQUIRE(again);
     CHECK(again->diff_id == diff_id);
+    REQUIRE(layers.flush());
     CHECK(files_below(root.path()).size() == 1);
 }
 
@@ -85,6 +140,7 @@ TEST_CASE_FIXTURE(Fixture, "a layer with the wrong bytes is corrupt and leaves n
     REQUIRE_FALSE(scan);
     CHECK(scan.error().kind == ErrorKind::corrupt);
     CHECK_FALSE(layers.has(sha256("other")));
+    REQUIRE(layers.flush());
     CHECK(files_below(root.path()).empty());
 }
 
@@ -94,6 +150,7 @@ TEST_CASE_FIXTURE(Fixture, "what is no tar is corrupt and leaves nothing behind"
         const auto scan = layers.put(source_of(bytes), sha256(bytes));
         REQUIRE_FALSE(scan);
         CHECK(scan.error().kind == ErrorKind::corrupt);
+        REQUIRE(layers.flush());
         CHECK(files_below(root.path()).empty());
     }
 }
@@ -108,20 +165,25 @@ TEST_CASE_FIXTURE(Fixture, "a source that fails midway fails the put with its ow
         diff_id);
     REQUIRE_FALSE(scan);
     CHECK(scan.error().kind == ErrorKind::transient);
+    REQUIRE(layers.flush());
     CHECK(files_below(root.path()).empty());
 }
 
-TEST_CASE_FIXTURE(Fixture, "a stored file that was damaged is corrupt once, deleted, and a miss from then on") {
+TEST_CASE_FIXTURE(Fixture, "a pack that was damaged is corrupt once, deleted, and a miss from then on") {
+    tar = big_tar(3, 30);
+    diff_id = sha256(tar);
     REQUIRE(layers.put(source_of(tar), diff_id));
+    REQUIRE(layers.flush());
     const auto file = files_below(root.path()).at(0);
-    SUBCASE("flipped byte") {
-        auto bytes = read_file(file).value();
-        bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 0x20);
+    auto bytes = read_file(file).value();
+    const auto flip = [&](std::size_t at) {
+        bytes[at] = static_cast<char>(bytes[at] ^ 0x20);
         REQUIRE(write_file(file, bytes));
-    }
-    SUBCASE("cut off") { fs::resize_file(file, fs::file_size(file) - 3); }
-    SUBCASE("empty") { fs::resize_file(file, 0); }
-    SUBCASE("another layer's bytes") { REQUIRE(write_file(file, zstd_compress("another layer").value())); }
+    };
+    SUBCASE("a flipped byte in the data") { flip(bytes.size() / 2); }
+    SUBCASE("a flipped byte in the header") { flip(3); }
+    SUBCASE("a flipped byte in the trailer") { flip(bytes.size() - k_trailer_bytes + 30); }
+    SUBCASE("a flipped byte in the trailer's mark") { flip(bytes.size() - 2); }
     const auto first = read_all(layers, diff_id);
     REQUIRE_FALSE(first);
     CHECK(first.error().kind == ErrorKind::corrupt);
@@ -130,6 +192,52 @@ TEST_CASE_FIXTURE(Fixture, "a stored file that was damaged is corrupt once, dele
     const auto second = read_all(layers, diff_id);
     REQUIRE_FALSE(second);
     CHECK(second.error().kind == ErrorKind::not_found);
+    REQUIRE(layers.put(source_of(tar), diff_id)); // and it can be stored again
+    REQUIRE(layers.flush());
+    CHECK(read_all(layers, diff_id).value() == tar);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a pack that is gone or has another size is noticed before anybody reads it") {
+    REQUIRE(layers.put(source_of(tar), diff_id));
+    REQUIRE(layers.flush());
+    const auto file = files_below(root.path()).at(0);
+    SUBCASE("gone") { fs::remove(file); }
+    SUBCASE("cut off") { fs::resize_file(file, fs::file_size(file) - 3); }
+    SUBCASE("empty") { fs::resize_file(file, 0); }
+    CHECK_FALSE(layers.has(diff_id));
+    CHECK(read_all(layers, diff_id).error().kind == ErrorKind::not_found);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a layer in the spool that was damaged is corrupt once, deleted, and a miss from then on") {
+    fs::create_directories(root.path() / "spool");
+    const auto file = root.path() / "spool" / (diff_id.hex() + ".tar");
+    REQUIRE(write_file(file, "another layer"));
+    CHECK(read_all(layers, diff_id).error().kind == ErrorKind::corrupt);
+    CHECK_FALSE(fs::exists(file));
+    CHECK_FALSE(layers.has(diff_id));
+}
+
+TEST_CASE_FIXTURE(Fixture, "what a dead process left in the spool is packed by the next one, unless a power cut damaged it") {
+    fs::create_directories(root.path() / "spool");
+    const auto torn = root.path() / "spool" / (sha256("torn").hex() + ".tar");
+    REQUIRE(write_file(root.path() / "spool" / (diff_id.hex() + ".tar"), tar));
+    REQUIRE(write_file(torn, std::string(100, '\0')));
+    REQUIRE(write_file(root.path() / "spool" / "tmp-abcdef", "half a layer"));
+    const auto next = LayerStore::open(root.path()).value();
+    REQUIRE(next.flush());
+    const auto files = files_below(root.path());
+    REQUIRE(files.size() == 1);
+    CHECK(files[0].extension() == ".dbp");
+    CHECK(read_all(next, diff_id).value() == tar);
+    CHECK_FALSE(next.has(sha256("torn")));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a layer of format 1 is still read") {
+    const auto file = root.path() / "layers" / diff_id.hex().substr(0, 2) / (diff_id.hex() + ".tar.zst");
+    fs::create_directories(file.parent_path());
+    REQUIRE(write_file(file, zstd_compress(tar).value()));
+    CHECK(layers.has(diff_id));
+    CHECK(read_all(layers, diff_id).value() == tar);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a failing sink is no damage: the file stays") {
@@ -137,6 +245,10 @@ TEST_CASE_FIXTURE(Fixture, "a failing sink is no damage: the file stays") {
     const auto status = layers.read(diff_id, [](std::string_view) -> Status { return fail(ErrorKind::unavailable, "disk full"); });
     REQUIRE_FALSE(status);
     CHECK(status.error().message == "disk full");
+    REQUIRE(layers.flush());
+    const auto packed = layers.read(diff_id, [](std::string_view) -> Status { return fail(ErrorKind::unavailable, "disk full"); });
+    REQUIRE_FALSE(packed);
+    CHECK(packed.error().message == "disk full");
     CHECK(layers.has(diff_id));
 }
 
