@@ -9,6 +9,7 @@
 #include "support/compression.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <sys/stat.h>
@@ -67,6 +68,23 @@ Status read_file_as(const fs::path& path, const Digest& digest, const oci::ByteS
     if (!found && found.error().kind == ErrorKind::corrupt) ::unlink(path.c_str()); // a miss from now on
     if (!found) return fail(std::move(found).error());
     return {};
+}
+
+/// By the marks of what cache/oci/layer_tar.hpp decompresses.
+bool is_compressed(const fs::path& path) {
+    std::array<char, 6> start{};
+    const auto source = file_source(path);
+    if (!source || !(*source)(start.data(), start.size())) return false;
+    const std::string_view text(start.data(), start.size());
+    for (const std::string_view mark : {"\x1f\x8b", "\x28\xb5\x2f\xfd", "\xfd" "7zXZ", "BZh"})
+        if (text.starts_with(mark)) return true;
+    return false;
+}
+
+Result<oci::LayerScan> scan_checked(const oci::ByteSource& blob, const Digest& expected, const oci::ByteSink& sink) {
+    DBUILD_TRY_ASSIGN(auto scan, oci::scan_layer(blob, sink));
+    if (scan.diff_id == expected) return scan;
+    return fail(ErrorKind::corrupt, "layer " + expected.to_string() + " was delivered with the bytes of " + scan.diff_id.to_string());
 }
 
 PackerSettings packer_settings() {
@@ -197,6 +215,16 @@ public:
         return {};
     }
 
+    /// Out: false — no second name could be made.
+    bool open_linked(const fs::path& whole) {
+        if (store_.catalog.is_private()) return false;
+        auto linked = SpooledLayer::link(store_.root, diff_id_, whole);
+        if (!linked) return false;
+        layer_ = std::move(*linked);
+        store_.packer.add(layer_);
+        return true;
+    }
+
     Status write(std::string_view bytes) {
         Status done = layer_->write(bytes);
         if (done || is_moved_) return done;
@@ -249,16 +277,19 @@ bool LayerStore::has(const Digest& digest) const {
 }
 
 Result<oci::LayerScan> LayerStore::put(const oci::ByteSource& blob, const Digest& expected) const {
-    const auto scan_checked = [&](const oci::ByteSink& sink) -> Result<oci::LayerScan> {
-        DBUILD_TRY_ASSIGN(auto scan, oci::scan_layer(blob, sink));
-        if (scan.diff_id == expected) return scan;
-        return fail(ErrorKind::corrupt,
-                    "layer " + expected.to_string() + " was delivered with the bytes of " + scan.diff_id.to_string());
-    };
-    if (has(expected)) return scan_checked(nullptr);
+    if (has(expected)) return scan_checked(blob, expected, nullptr);
     SpoolSink spool(*impl_, expected);
     DBUILD_TRY(spool.open());
-    DBUILD_TRY_ASSIGN(auto scan, scan_checked([&](std::string_view bytes) { return spool.write(bytes); }));
+    DBUILD_TRY_ASSIGN(auto scan, scan_checked(blob, expected, [&](std::string_view bytes) { return spool.write(bytes); }));
+    DBUILD_TRY(spool.publish());
+    return scan;
+}
+
+Result<oci::LayerScan> LayerStore::put_file(const fs::path& blob, const Digest& expected) const {
+    DBUILD_TRY_ASSIGN(const auto source, file_source(blob));
+    SpoolSink spool(*impl_, expected);
+    if (has(expected) || is_compressed(blob) || !spool.open_linked(blob)) return put(source, expected);
+    DBUILD_TRY_ASSIGN(auto scan, scan_checked(source, expected, nullptr));
     DBUILD_TRY(spool.publish());
     return scan;
 }

@@ -34,6 +34,10 @@ public:
     /// Effects: nothing is visible on failure; a layer that is already there is left alone.
     Result<oci::LayerScan> put(const oci::ByteSource& blob, const Digest& expected) const;
 
+    /// As put() of the file's bytes; where they are no compressed ones, the spool takes a second name of the file instead of a
+    /// copy. In: blob — a file that nobody changes any more; it may be removed.
+    Result<oci::LayerScan> put_file(const std::filesystem::path& blob, const Digest& expected) const;
+
     /// Stores a blob as it is. Errors: corrupt — the bytes do not hash to `digest`; unavailable — disk.
     Status put_blob(const oci::ByteSource& blob, const Digest& digest) const;
 

@@ -21,17 +21,31 @@ Result<std::shared_ptr<SpooledLayer>> SpooledLayer::create(const fs::path& root,
     return layer;
 }
 
+Result<std::shared_ptr<SpooledLayer>> SpooledLayer::link(const fs::path& root, const Digest& diff_id, const fs::path& whole) {
+    DBUILD_TRY(make_directories(root / "spool"));
+    std::shared_ptr<SpooledLayer> layer(new SpooledLayer(root, diff_id));
+    DBUILD_TRY_ASSIGN(auto file, TemporaryFile::link(root / "spool", whole));
+    layer->file_.emplace(std::move(file));
+    DBUILD_TRY(layer->note_size());
+    return layer;
+}
+
 Result<std::shared_ptr<SpooledLayer>> SpooledLayer::adopt(const fs::path& root, const Digest& diff_id) {
     DBUILD_TRY_ASSIGN(auto locked, lock_if_abandoned(spool_path(root, diff_id)));
     if (!locked) return nullptr;
     std::shared_ptr<SpooledLayer> layer(new SpooledLayer(root, diff_id));
     layer->adopted_ = std::move(*locked);
-    struct stat status {};
-    if (::fstat(layer->adopted_.get(), &status) != 0)
-        return fail(ErrorKind::unavailable, "cannot read " + spool_path(root, diff_id).string());
-    layer->written_ = static_cast<std::uint64_t>(status.st_size);
+    DBUILD_TRY(layer->note_size());
     layer->progress_ = Progress::complete;
     return layer;
+}
+
+Status SpooledLayer::note_size() {
+    struct stat status {};
+    if (::fstat(fd(), &status) != 0)
+        return fail(ErrorKind::unavailable, "cannot read " + spool_path(root_, diff_id_).string() + ": " + std::strerror(errno));
+    written_ = static_cast<std::uint64_t>(status.st_size);
+    return {};
 }
 
 Status SpooledLayer::write(std::string_view bytes) {

@@ -23,6 +23,9 @@ class SpooledLayer {
 public:
     /// An empty one below `root`. Errors: unavailable.
     static Result<std::shared_ptr<SpooledLayer>> create(const std::filesystem::path& root, const Digest& diff_id);
+    /// One with the bytes of a whole file, under a second name of it; not published yet. Errors: unavailable.
+    static Result<std::shared_ptr<SpooledLayer>> link(const std::filesystem::path& root, const Digest& diff_id,
+                                                      const std::filesystem::path& whole);
     /// One that a dead process left; nothing if it is in work, or gone. It must be checked: see was_adopted().
     static Result<std::shared_ptr<SpooledLayer>> adopt(const std::filesystem::path& root, const Digest& diff_id);
 
@@ -46,6 +49,7 @@ public:
 
 private:
     SpooledLayer(std::filesystem::path root, const Digest& diff_id) : root_(std::move(root)), diff_id_(diff_id) {}
+    Status note_size();
     Status read_at(std::uint64_t offset, char* buffer, std::size_t count) const;
     int fd() const { return file_ ? file_->fd() : adopted_.get(); }
 

@@ -25,12 +25,31 @@ Result<TemporaryFile> TemporaryFile::create(const fs::path& folder) {
         std::string pattern = (folder / "tmp-XXXXXX").string();
         Fd fd(::mkostemp(pattern.data(), O_CLOEXEC));
         if (!fd.is_open()) return errno_failure("cannot create", pattern);
-        while (::flock(fd.get(), LOCK_EX) != 0)
-            if (errno != EINTR) return errno_failure("cannot lock", pattern);
+        DBUILD_TRY(lock(fd.get(), pattern));
         struct stat status {}; // between its creation and its lock it looked abandoned
         if (::fstat(fd.get(), &status) == 0 && status.st_nlink == 0) continue;
         return TemporaryFile(pattern, std::move(fd));
     }
+}
+
+Result<TemporaryFile> TemporaryFile::link(const fs::path& folder, const fs::path& whole) {
+    DBUILD_TRY_ASSIGN(auto placeholder, create(folder)); // for its unique name
+    const auto name = placeholder.path().string() + "-linked";
+    if (::link(whole.c_str(), name.c_str()) != 0) return errno_failure("cannot link", whole);
+    Fd fd(::open(name.c_str(), O_RDONLY | O_CLOEXEC));
+    TemporaryFile file(name, std::move(fd)); // removes the name from here on
+    if (!file.fd_.is_open()) {
+        ::unlink(name.c_str());
+        return errno_failure("cannot open", name);
+    }
+    DBUILD_TRY(lock(file.fd(), name));
+    return file;
+}
+
+Status TemporaryFile::lock(int fd, const fs::path& path) {
+    while (::flock(fd, LOCK_EX) != 0)
+        if (errno != EINTR) return errno_failure("cannot lock", path);
+    return {};
 }
 
 TemporaryFile::TemporaryFile(TemporaryFile&& other) noexcept
@@ -59,7 +78,7 @@ Status TemporaryFile::commit(const fs::path& final_path) {
 }
 
 Result<std::optional<Fd>> lock_if_abandoned(const fs::path& path) {
-    Fd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+    Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (!fd.is_open() && errno == ENOENT) return std::nullopt;
     if (!fd.is_open()) return errno_failure("cannot open", path);
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return std::nullopt;

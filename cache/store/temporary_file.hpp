@@ -16,6 +16,8 @@ class TemporaryFile {
 public:
     /// In: folder — exists, on the file system of the later final path.
     static Result<TemporaryFile> create(const std::filesystem::path& folder);
+    /// A second name of a whole file that nobody changes any more. Errors: unavailable — also on another file system.
+    static Result<TemporaryFile> link(const std::filesystem::path& folder, const std::filesystem::path& whole);
     TemporaryFile(TemporaryFile&& other) noexcept;
     TemporaryFile& operator=(TemporaryFile&&) = delete;
     /// Removes the file unless it was published.
@@ -30,6 +32,7 @@ public:
     Status commit(const std::filesystem::path& final_path);
 
 private:
+    static Status lock(int fd, const std::filesystem::path& path);
     TemporaryFile(std::filesystem::path path, Fd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
     std::filesystem::path path_;
     Fd fd_;

@@ -46,8 +46,7 @@ Status put(const store::LayerStore& layers, std::span<const std::string> words) 
         DBUILD_TRY_ASSIGN(const auto diff_id, digest_of_file(word));
         const auto seconds = seconds_of(
             [&]() -> Status {
-                DBUILD_TRY_ASSIGN(const auto source, store::file_source(word));
-                DBUILD_TRY(layers.put(source, diff_id));
+                DBUILD_TRY(layers.put_file(word, diff_id));
                 return {};
             },
             done);

@@ -104,6 +104,29 @@ TEST_CASE_FIXTURE(Fixture, "a layer is the same from the spool, from packs, and 
     CHECK(read_all(LayerStore::open(root.path()).value(), sha256(big)).value() == big);
 }
 
+TEST_CASE_FIXTURE(Fixture, "a file is stored without a copy, or through one where it is compressed, and may be removed") {
+    const auto file = root.path() / "blob";
+    SUBCASE("plain") { REQUIRE(write_file(file, tar)); }
+    SUBCASE("compressed") { REQUIRE(write_file(file, zstd_compress(tar).value())); }
+    const auto scan = layers.put_file(file, diff_id);
+    REQUIRE(scan);
+    CHECK(scan->contents.entries.size() == 1);
+    fs::remove(file);
+    CHECK(read_all(layers, diff_id).value() == tar);
+    REQUIRE(layers.flush());
+    CHECK(read_all(layers, diff_id).value() == tar);
+    CHECK(files_below(root.path()).size() == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a file with other bytes than its name says leaves nothing but itself") {
+    const auto file = root.path() / "blob";
+    REQUIRE(write_file(file, tar));
+    CHECK(layers.put_file(file, sha256("other")).error().kind == ErrorKind::corrupt);
+    REQUIRE(layers.flush());
+    CHECK(files_below(root.path()).empty());
+    CHECK(read_file(file).value() == tar);
+}
+
 TEST_CASE_FIXTURE(Fixture, "pieces are stored once, across layers and packs") {
     const auto first = big_tar(1, 40), second = oci::tar_header("new", 0) + first;
     REQUIRE(layers.put(source_of(first), sha256(first)));
