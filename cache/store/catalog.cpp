@@ -12,7 +12,8 @@ constexpr std::string_view k_select_packs =
     "FROM pack LEFT JOIN packed_layer_needs need ON need.pack = pack.id GROUP BY pack.id ORDER BY pack.id";
 constexpr std::string_view k_select_packs_of_layer =
     "SELECT pack.id, name, pack.bytes, pack.raw_bytes, pack.created, need.raw_bytes, 1 "
-    "FROM packed_layer_needs need JOIN pack ON pack.id = need.pack WHERE need.diff_id = ?";
+    "FROM packed_layer_needs need JOIN pack ON pack.id = need.pack JOIN packed_layer packed ON packed.diff_id = need.diff_id "
+    "WHERE need.diff_id = ? AND packed.doomed = 0";
 
 Result<std::vector<CatalogPack>> read_packs(Query& query) {
     std::vector<CatalogPack> packs;
@@ -80,6 +81,13 @@ Status delete_layer(Database& database, const Digest& diff_id) {
     return layer.bind(diff_id).run();
 }
 
+Status delete_pack(Database& database, std::uint64_t id) {
+    DBUILD_TRY_ASSIGN(auto pieces, database.query("DELETE FROM piece WHERE pack = ?"));
+    DBUILD_TRY(pieces.bind(id).run());
+    DBUILD_TRY_ASSIGN(auto pack, database.query("DELETE FROM pack WHERE id = ?"));
+    return pack.bind(id).run();
+}
+
 } // namespace
 
 std::int64_t unix_seconds() {
@@ -122,17 +130,31 @@ Result<std::vector<CatalogPack>> Catalog::packs() {
 
 Result<std::vector<CatalogLayer>> Catalog::layers() {
     const std::lock_guard lock(state_->mutex);
+    // The last use by a step counts as well: a build that only hits reads no layer.
     DBUILD_TRY_ASSIGN(auto query,
-                      state_->database.query("SELECT packed.diff_id, name, COALESCE(layer.size, 0), packed.created, packed.used "
+                      state_->database.query("SELECT packed.diff_id, name, COALESCE(layer.size, 0), packed.created, "
+                                             "MAX(packed.used, COALESCE((SELECT MAX(scope_step.used) FROM step JOIN scope_step "
+                                             "ON scope_step.key = step.key WHERE step.diff_id = packed.diff_id), 0)) "
                                              "FROM packed_layer packed JOIN pack ON pack.id = packed.pack "
                                              "LEFT JOIN layer ON layer.diff_id = packed.diff_id ORDER BY packed.created"));
     std::vector<CatalogLayer> layers;
     for (;;) {
         DBUILD_TRY_ASSIGN(const bool found, query.step());
-        if (!found) return layers;
+        if (!found) break;
         layers.push_back({query.digest(0), query.digest(1), query.integer(2), static_cast<std::int64_t>(query.integer(3)),
-                          static_cast<std::int64_t>(query.integer(4))});
+                          static_cast<std::int64_t>(query.integer(4)), {}});
     }
+    for (auto& layer : layers) {
+        DBUILD_TRY_ASSIGN(auto needs, state_->database.query("SELECT pack.name, need.raw_bytes FROM packed_layer_needs need "
+                                                             "JOIN pack ON pack.id = need.pack WHERE diff_id = ?"));
+        needs.bind(layer.diff_id);
+        for (;;) {
+            DBUILD_TRY_ASSIGN(const bool found, needs.step());
+            if (!found) break;
+            layer.needs.push_back({needs.digest(0), needs.integer(1)});
+        }
+    }
+    return layers;
 }
 
 Result<std::vector<PackedStep>> Catalog::steps_of(std::span<const PackedLayer> layers) {
@@ -235,10 +257,80 @@ Status Catalog::forget_pack(const Digest& name) {
             }
         }
         for (const auto& diff_id : layers) DBUILD_TRY(delete_layer(database, diff_id));
+        return delete_pack(database, *id);
+    });
+}
+
+Status Catalog::doom_layers(std::span<const Digest> diff_ids) {
+    const std::lock_guard lock(state_->mutex);
+    return state_->database.write([&]() -> Status {
+        DBUILD_TRY_ASSIGN(auto update, state_->database.query("UPDATE packed_layer SET doomed = 1 WHERE diff_id = ?"));
+        for (const auto& diff_id : diff_ids) {
+            DBUILD_TRY(update.bind(diff_id).run());
+            update.reset();
+        }
+        return {};
+    });
+}
+
+Status Catalog::forget_doomed(const std::set<Digest>& spared) {
+    const std::lock_guard lock(state_->mutex);
+    auto& database = state_->database;
+    return database.write([&]() -> Status {
+        std::vector<Digest> doomed;
+        {
+            DBUILD_TRY_ASSIGN(auto query, database.query("SELECT diff_id FROM packed_layer WHERE doomed = 1"));
+            for (;;) {
+                DBUILD_TRY_ASSIGN(const bool found, query.step());
+                if (!found) break;
+                doomed.push_back(query.digest(0));
+            }
+        }
+        for (const auto& diff_id : doomed) {
+            if (!spared.contains(diff_id)) {
+                DBUILD_TRY(delete_layer(database, diff_id));
+                continue;
+            }
+            DBUILD_TRY_ASSIGN(auto update, database.query("UPDATE packed_layer SET doomed = 0 WHERE diff_id = ?"));
+            DBUILD_TRY(update.bind(diff_id).run());
+        }
+        return {};
+    });
+}
+
+Result<std::vector<Digest>> Catalog::forget_unneeded_packs(const std::set<Digest>& spared) {
+    const std::lock_guard lock(state_->mutex);
+    auto& database = state_->database;
+    std::vector<Digest> names;
+    Status done = database.write([&]() -> Status {
+        names.clear();
+        std::vector<std::pair<std::uint64_t, Digest>> unneeded;
+        {
+            DBUILD_TRY_ASSIGN(auto query, database.query("SELECT id, name FROM pack WHERE id NOT IN (SELECT pack FROM packed_layer_needs)"));
+            for (;;) {
+                DBUILD_TRY_ASSIGN(const bool found, query.step());
+                if (!found) break;
+                if (!spared.contains(query.digest(1))) unneeded.emplace_back(query.integer(0), query.digest(1));
+            }
+        }
+        for (const auto& [id, name] : unneeded) {
+            DBUILD_TRY(delete_pack(database, id));
+            names.push_back(name);
+        }
+        return {};
+    });
+    DBUILD_TRY(std::move(done));
+    return names;
+}
+
+Status Catalog::retire_pieces(const Digest& pack) {
+    const std::lock_guard lock(state_->mutex);
+    auto& database = state_->database;
+    return database.write([&]() -> Status {
+        DBUILD_TRY_ASSIGN(const auto id, pack_id(database, pack));
+        if (!id) return {};
         DBUILD_TRY_ASSIGN(auto pieces, database.query("DELETE FROM piece WHERE pack = ?"));
-        DBUILD_TRY(pieces.bind(*id).run());
-        DBUILD_TRY_ASSIGN(auto pack, database.query("DELETE FROM pack WHERE id = ?"));
-        return pack.bind(*id).run();
+        return pieces.bind(*id).run();
     });
 }
 

@@ -8,6 +8,7 @@
 
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 
 namespace dbuild::cache::store {
@@ -26,6 +27,11 @@ struct CatalogLayer {
     Digest pack; // which holds the recipe
     std::uint64_t tar_bytes = 0;
     std::int64_t created = 0, used = 0;
+    struct Need {
+        Digest pack;
+        std::uint64_t raw_bytes = 0;
+    };
+    std::vector<Need> needs;
 };
 
 struct CatalogPiece {
@@ -63,6 +69,14 @@ public:
     Status forget_layers(std::span<const Digest> diff_ids);
     /// Together with all layers that need it. The file may go afterwards.
     Status forget_pack(const Digest& name);
+
+    /// Evicting takes three steps, between which other processes may say that they need something (lease.hpp): what is doomed is
+    /// not found any more; what nobody protects is forgotten; then packs that nothing needs. Out: their names; the files may go.
+    Status doom_layers(std::span<const Digest> diff_ids);
+    Status forget_doomed(const std::set<Digest>& spared);
+    Result<std::vector<Digest>> forget_unneeded_packs(const std::set<Digest>& spared);
+    /// No further layer will refer to this pack.
+    Status retire_pieces(const Digest& pack);
 
     bool is_private();
     std::uint64_t index_bytes();

@@ -59,17 +59,6 @@ bool has_size(const fs::path& path, std::uint64_t bytes) {
     return ::stat(path.c_str(), &status) == 0 && static_cast<std::uint64_t>(status.st_size) == bytes;
 }
 
-/// Reads a file that holds one blob; a damaged one is removed.
-Status read_file_as(const fs::path& path, const Digest& digest, const oci::ByteSink& sink) {
-    DBUILD_TRY_ASSIGN(const auto source, file_source(path));
-    Result<Digest> found = path.extension() == ".zst" ? unpack(source, sink) : pump(source, sink);
-    if (found && *found != digest)
-        found = fail(ErrorKind::corrupt, "stored layer " + digest.to_string() + " does not match its name");
-    if (!found && found.error().kind == ErrorKind::corrupt) ::unlink(path.c_str()); // a miss from now on
-    if (!found) return fail(std::move(found).error());
-    return {};
-}
-
 /// By the marks of what cache/oci/layer_tar.hpp decompresses.
 bool is_compressed(const fs::path& path) {
     std::array<char, 6> start{};
@@ -100,6 +89,13 @@ fs::path blob_path(const fs::path& root, const Digest& digest) {
     return root / "layers" / name.substr(0, 2) / (name + ".blob");
 }
 
+Status read_layer_file(const fs::path& path, const Digest& digest, const oci::ByteSink& sink) {
+    DBUILD_TRY_ASSIGN(const auto source, file_source(path));
+    DBUILD_TRY_ASSIGN(const auto found, path.extension() == ".zst" ? unpack(source, sink) : pump(source, sink));
+    if (found == digest) return {};
+    return fail(ErrorKind::corrupt, "stored layer " + digest.to_string() + " does not match its name");
+}
+
 Result<oci::ByteSource> file_source(const fs::path& path) {
     DBUILD_TRY_ASSIGN(Fd fd, open_for_reading(path));
     // std::function must be copyable: the copies of one source share its descriptor.
@@ -125,7 +121,7 @@ struct LayerStore::Impl {
     std::vector<std::string> warnings;
 
     Impl(fs::path folder, Catalog opened)
-        : root(std::move(folder)), catalog(std::move(opened)), lease(root), packer(root, catalog, packer_settings()) {}
+        : root(std::move(folder)), catalog(std::move(opened)), lease(root), packer(root, catalog, lease, packer_settings()) {}
 
     /// The layers that dead processes left.
     void adopt_spool() {
@@ -314,12 +310,24 @@ Status LayerStore::put_blob(const oci::ByteSource& blob, const Digest& digest) c
 Status LayerStore::read(const Digest& digest, const oci::ByteSink& sink) const {
     impl_->lease.protect(digest);
     if (const auto path = impl_->find_file(digest)) {
-        Status done = read_file_as(*path, digest, sink);
+        Status done = read_layer_file(*path, digest, sink);
+        if (!done && done.error().kind == ErrorKind::corrupt) ::unlink(path->c_str()); // a miss from now on
         if (done || done.error().kind != ErrorKind::not_found) return done; // else it was packed just now
     }
     ReadProblem problem;
     Status done = read_packed_layer(impl_->root, impl_->catalog, digest, sink, problem);
     if (!done && done.error().kind == ErrorKind::corrupt) impl_->clean_up_after(digest, problem);
+    return done;
+}
+
+Status LayerStore::repack(const Digest& diff_id) const {
+    DBUILD_TRY_ASSIGN(const auto spooled, SpooledLayer::create(impl_->root, diff_id));
+    impl_->packer.add(spooled);
+    ReadProblem problem;
+    Status done = read_packed_layer(impl_->root, impl_->catalog, diff_id, [&](std::string_view bytes) { return spooled->write(bytes); },
+                                    problem);
+    if (done) done = spooled->publish();
+    if (!done) spooled->abandon();
     return done;
 }
 

@@ -48,6 +48,9 @@ public:
     /// Errors: not_found; corrupt — it did not match and is now gone; what `sink` fails with.
     Status read(const Digest& digest, const oci::ByteSink& sink) const;
 
+    /// Packs a stored layer anew, with such pieces as the index finds now. Errors: as read().
+    Status repack(const Digest& diff_id) const;
+
     /// Waits until everything put so far is packed and durable. Errors: unavailable — it is still in the spool.
     Status flush() const;
 
@@ -66,6 +69,9 @@ private:
 
 /// layers/ab/<64 hexadecimal digits>.blob
 std::filesystem::path blob_path(const std::filesystem::path& root, const Digest& digest);
+
+/// Reads a file that holds one blob (or a layer of format 1), and checks it. Errors: not_found, corrupt, unavailable; the sink's.
+Status read_layer_file(const std::filesystem::path& path, const Digest& digest, const oci::ByteSink& sink);
 
 /// Reads a file as a ByteSource; the file stays open as long as the source lives. Errors: not_found, unavailable.
 Result<oci::ByteSource> file_source(const std::filesystem::path& path);

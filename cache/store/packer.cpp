@@ -32,8 +32,8 @@ struct DigestHash {
 /// One pack after another, and the layers in the one that is open.
 class PackBuilder final : public TarPartSink {
 public:
-    PackBuilder(const fs::path& root, Catalog& catalog, const PackerSettings& settings, CompressionPool& pool)
-        : root_(root), catalog_(catalog), settings_(settings), pool_(pool) {}
+    PackBuilder(const fs::path& root, Catalog& catalog, Lease& lease, const PackerSettings& settings, CompressionPool& pool)
+        : root_(root), catalog_(catalog), lease_(lease), settings_(settings), pool_(pool) {}
 
     bool is_open() const { return writer_.has_value(); }
 
@@ -64,6 +64,7 @@ public:
         DBUILD_TRY_ASSIGN(auto steps, catalog_.steps_of(writer_->tables().layers));
         DBUILD_TRY_ASSIGN(const auto pack, writer_->finish(std::move(steps)));
         writer_.reset();
+        if (layer_) lease_.protect(pack.name); // no layer that is visible needs it yet
         DBUILD_TRY_ASSIGN(const auto left_out, catalog_.record_pack(pack));
         for (const auto& spooled : std::exchange(spooled_, {})) {
             const bool is_left_out = std::find(left_out.begin(), left_out.end(), spooled->diff_id()) != left_out.end();
@@ -184,6 +185,7 @@ private:
     }
 
     std::uint32_t add_pack(const Digest& name) {
+        lease_.protect(name);
         const auto position = static_cast<std::uint32_t>(layer_->record.packs.size());
         layer_->record.packs.push_back({name, 0});
         layer_->positions.emplace(name, position);
@@ -251,6 +253,7 @@ private:
 
     const fs::path& root_;
     Catalog& catalog_;
+    Lease& lease_;
     const PackerSettings& settings_;
     CompressionPool& pool_;
 
@@ -270,6 +273,7 @@ private:
 struct Packer::Impl {
     fs::path root;
     Catalog& catalog;
+    Lease& lease;
     PackerSettings settings;
     CompressionPool pool;
 
@@ -280,8 +284,8 @@ struct Packer::Impl {
     Status failure;
     std::thread thread;
 
-    Impl(fs::path folder, Catalog& packs, PackerSettings chosen)
-        : root(std::move(folder)), catalog(packs), settings(chosen), pool(chosen.compression_threads) {}
+    Impl(fs::path folder, Catalog& packs, Lease& protection, PackerSettings chosen)
+        : root(std::move(folder)), catalog(packs), lease(protection), settings(chosen), pool(chosen.compression_threads) {}
 
     void work() {
         std::optional<PackBuilder> builder;
@@ -298,7 +302,7 @@ struct Packer::Impl {
             auto layer = layers.empty() ? nullptr : layers.front();
             if (layer) layers.pop_front();
             lock.unlock();
-            if (!builder) builder.emplace(root, catalog, settings, pool);
+            if (!builder) builder.emplace(root, catalog, lease, settings, pool);
             Status done = layer ? add(*builder, layer) : close(*builder);
             lock.lock();
             if (!done && failure) failure = done;
@@ -326,8 +330,8 @@ struct Packer::Impl {
     }
 };
 
-Packer::Packer(fs::path root, Catalog& catalog, PackerSettings settings)
-    : impl_(std::make_unique<Impl>(std::move(root), catalog, settings)) {}
+Packer::Packer(fs::path root, Catalog& catalog, Lease& lease, PackerSettings settings)
+    : impl_(std::make_unique<Impl>(std::move(root), catalog, lease, settings)) {}
 
 Packer::~Packer() {
     {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "cache/store/catalog.hpp"
+#include "cache/store/lease.hpp"
 #include "cache/store/spool.hpp"
 
 #include <memory>
@@ -18,8 +19,8 @@ struct PackerSettings {
 
 class Packer {
 public:
-    /// In: catalog — outlives the packer.
-    Packer(std::filesystem::path root, Catalog& catalog, PackerSettings settings);
+    /// In: catalog, lease — outlive the packer.
+    Packer(std::filesystem::path root, Catalog& catalog, Lease& lease, PackerSettings settings);
     Packer(const Packer&) = delete;
     Packer& operator=(const Packer&) = delete;
     /// As finish().

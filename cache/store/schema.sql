@@ -55,7 +55,8 @@ CREATE TABLE packed_layer (                -- a layer that can be restored; its 
     diff_id     BLOB PRIMARY KEY,
     pack        INTEGER NOT NULL,
     created     INTEGER NOT NULL,
-    used        INTEGER NOT NULL           -- to the hour
+    used        INTEGER NOT NULL,          -- to the hour
+    doomed      INTEGER NOT NULL DEFAULT 0 -- 1: prune is about to forget it
 ) WITHOUT ROWID;
 CREATE TABLE packed_layer_needs (          -- the packs that a layer cannot be restored without
     diff_id     BLOB NOT NULL,

@@ -21,7 +21,8 @@ CREATE TABLE packed_layer (
     diff_id     BLOB PRIMARY KEY,
     pack        INTEGER NOT NULL,
     created     INTEGER NOT NULL,
-    used        INTEGER NOT NULL
+    used        INTEGER NOT NULL,
+    doomed      INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE TABLE packed_layer_needs (
     diff_id     BLOB NOT NULL,
@@ -30,3 +31,5 @@ CREATE TABLE packed_layer_needs (
     PRIMARY KEY (diff_id, pack)
 ) WITHOUT ROWID;
 CREATE INDEX packed_layer_needs_by_pack ON packed_layer_needs(pack);
+UPDATE scope_step SET used = CAST(strftime('%s', 'now') AS INTEGER); -- when they were used last was not kept
+UPDATE base_image SET used = CAST(strftime('%s', 'now') AS INTEGER);
