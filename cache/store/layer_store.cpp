@@ -255,6 +255,7 @@ private:
 
 LayerStore::LayerStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 LayerStore::LayerStore(LayerStore&&) noexcept = default;
+LayerStore& LayerStore::operator=(LayerStore&&) noexcept = default;
 LayerStore::~LayerStore() = default;
 
 Result<LayerStore> LayerStore::open(const fs::path& root) {

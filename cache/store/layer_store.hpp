@@ -24,6 +24,7 @@ public:
     /// Effects: takes over what dead processes left in the spool. Errors: as Database::open.
     static Result<LayerStore> open(const std::filesystem::path& root);
     LayerStore(LayerStore&&) noexcept;
+    LayerStore& operator=(LayerStore&&) noexcept;
     /// Waits for what is not packed yet.
     ~LayerStore();
 

@@ -2,71 +2,21 @@
 // The layer store: what goes in comes out, what does not match its name is never stored or is deleted when it is read.
 #include "cache/store/layer_store.hpp"
 
-#include "cache/oci/archive.hpp"
 #include "cache/store/pack_format.hpp"
 #include "support/compression.hpp"
-#include "support/files.hpp"
-
-#include <doctest/doctest.h>
-
-#include <random>
+#include "tests/unit/cache/store_fixture.hpp"
 
 namespace fs = std::filesystem;
 using namespace dbuild;
 using namespace dbuild::cache;
+using namespace dbuild::cache::test;
 using store::k_trailer_bytes;
 using store::LayerStore;
 
 namespace {
 
-oci::ByteSource source_of(std::string bytes) {
-    return [bytes = std::move(bytes), at = std::size_t{0}](char* buffer, std::size_t capacity) mutable -> Result<std::size_t> {
-        const auto count = bytes.copy(buffer, capacity, at);
-        at += count;
-        return count;
-    };
-}
-
-std::string one_file_tar() {
-    return oci::tar_header("etc/motd", 5) + "hello" + oci::tar_padding(5) + std::string(oci::k_tar_end_bytes, '\0');
-}
-
-Result<std::string> read_all(const LayerStore& layers, const Digest& digest) {
-    std::string bytes;
-    DBUILD_TRY(layers.read(digest, [&](std::string_view piece) -> Status {
-        bytes += piece;
-        return {};
-    }));
-    return bytes;
-}
-
-/// The files of layers, not of the index, of locks and leases.
-std::vector<fs::path> files_below(const fs::path& root) {
-    std::vector<fs::path> files;
-    for (const auto* folder : {"packs", "spool", "layers", "tmp"})
-        if (fs::exists(root / folder))
-            for (const auto& item : fs::recursive_directory_iterator(root / folder))
-                if (item.is_regular_file()) files.push_back(item.path());
-    return files;
-}
-
-/// Files of many sizes, so that pieces are cut in every way; the same for the same seed.
-std::string big_tar(std::uint64_t seed, std::size_t file_count) {
-    std::mt19937_64 random(seed);
-    std::string tar;
-    for (std::size_t i = 0; i < file_count; ++i) {
-        const std::size_t sizes[] = {0, 1, 511, 512, 513, 5000, 70'000, (256u << 10) - 1, 256u << 10, (256u << 10) + 1, 1'500'000};
-        std::string content(sizes[i % std::size(sizes)], '\0');
-        for (auto& c : content) c = static_cast<char>('a' + random() % 8);
-        tar += oci::tar_header("file" + std::to_string(i), content.size()) + content + oci::tar_padding(content.size());
-    }
-    return tar + std::string(oci::k_tar_end_bytes, '\0');
-}
-
-struct Fixture {
-    TempDir root = TempDir::create("dbuild-test-").value();
-    LayerStore layers = LayerStore::open(root.path()).value();
-    std::string tar = one_file_tar();
+struct Fixture : StoreFixture {
+    std::string tar = tar_of("etc/motd", "hello");
     Digest diff_id = sha256(tar);
 };
 
@@ -97,7 +47,7 @@ TEST_CASE_FIXTURE(Fixture, "a layer is the same from the spool, from packs, and 
     REQUIRE(layers.put(source_of(big), sha256(big)));
     CHECK(read_all(layers, sha256(big)).value() == big);
     REQUIRE(layers.flush());
-    const auto files = files_below(root.path());
+    const auto files = layer_files_below(root.path());
     REQUIRE(files.size() == 1);
     CHECK(files[0].extension() == ".dbp");
     CHECK(read_all(layers, sha256(big)).value() == big);
@@ -115,7 +65,7 @@ TEST_CASE_FIXTURE(Fixture, "a file is stored without a copy, or through one wher
     CHECK(read_all(layers, diff_id).value() == tar);
     REQUIRE(layers.flush());
     CHECK(read_all(layers, diff_id).value() == tar);
-    CHECK(files_below(root.path()).size() == 1);
+    CHECK(layer_files_below(root.path()).size() == 1);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a file with other bytes than its name says leaves nothing but itself") {
@@ -123,7 +73,7 @@ TEST_CASE_FIXTURE(Fixture, "a file with other bytes than its name says leaves no
     REQUIRE(write_file(file, tar));
     CHECK(layers.put_file(file, sha256("other")).error().kind == ErrorKind::corrupt);
     REQUIRE(layers.flush());
-    CHECK(files_below(root.path()).empty());
+    CHECK(layer_files_below(root.path()).empty());
     CHECK(read_file(file).value() == tar);
 }
 
@@ -131,11 +81,11 @@ TEST_CASE_FIXTURE(Fixture, "pieces are stored once, across layers and packs") {
     const auto first = big_tar(1, 40), second = oci::tar_header("new", 0) + first;
     REQUIRE(layers.put(source_of(first), sha256(first)));
     REQUIRE(layers.flush());
-    const auto bytes_before = fs::file_size(files_below(root.path()).at(0));
+    const auto bytes_before = fs::file_size(layer_files_below(root.path()).at(0));
     REQUIRE(layers.put(source_of(second), sha256(second)));
     REQUIRE(layers.flush());
     std::uintmax_t bytes = 0;
-    for (const auto& file : files_below(root.path())) bytes += fs::file_size(file);
+    for (const auto& file : layer_files_below(root.path())) bytes += fs::file_size(file);
     CHECK(bytes < bytes_before + 4096);
     CHECK(read_all(layers, sha256(second)).value() == second);
 }
@@ -145,7 +95,7 @@ TEST_CASE_FIXTURE(Fixture, "layers that are put in a row share a pack") {
     for (std::uint64_t i = 0; i < 10; ++i) tars.push_back(big_tar(i + 10, 6));
     for (const auto& bytes : tars) REQUIRE(layers.put(source_of(bytes), sha256(bytes)));
     REQUIRE(layers.flush());
-    CHECK(files_below(root.path()).size() == 1);
+    CHECK(layer_files_below(root.path()).size() == 1);
     for (const auto& bytes : tars) CHECK(read_all(layers, sha256(bytes)).value() == bytes);
 }
 
@@ -155,7 +105,7 @@ TEST_CASE_FIXTURE(Fixture, "storing a layer again scans it and leaves one file")
     REQUIRE(again);
     CHECK(again->diff_id == diff_id);
     REQUIRE(layers.flush());
-    CHECK(files_below(root.path()).size() == 1);
+    CHECK(layer_files_below(root.path()).size() == 1);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a layer with the wrong bytes is corrupt and leaves nothing behind") {
@@ -164,7 +114,7 @@ TEST_CASE_FIXTURE(Fixture, "a layer with the wrong bytes is corrupt and leaves n
     CHECK(scan.error().kind == ErrorKind::corrupt);
     CHECK_FALSE(layers.has(sha256("other")));
     REQUIRE(layers.flush());
-    CHECK(files_below(root.path()).empty());
+    CHECK(layer_files_below(root.path()).empty());
 }
 
 TEST_CASE_FIXTURE(Fixture, "what is no tar is corrupt and leaves nothing behind") {
@@ -174,7 +124,7 @@ TEST_CASE_FIXTURE(Fixture, "what is no tar is corrupt and leaves nothing behind"
         REQUIRE_FALSE(scan);
         CHECK(scan.error().kind == ErrorKind::corrupt);
         REQUIRE(layers.flush());
-        CHECK(files_below(root.path()).empty());
+        CHECK(layer_files_below(root.path()).empty());
     }
 }
 
@@ -189,7 +139,7 @@ TEST_CASE_FIXTURE(Fixture, "a source that fails midway fails the put with its ow
     REQUIRE_FALSE(scan);
     CHECK(scan.error().kind == ErrorKind::transient);
     REQUIRE(layers.flush());
-    CHECK(files_below(root.path()).empty());
+    CHECK(layer_files_below(root.path()).empty());
 }
 
 TEST_CASE_FIXTURE(Fixture, "a pack that was damaged is corrupt once, deleted, and a miss from then on") {
@@ -197,16 +147,12 @@ TEST_CASE_FIXTURE(Fixture, "a pack that was damaged is corrupt once, deleted, an
     diff_id = sha256(tar);
     REQUIRE(layers.put(source_of(tar), diff_id));
     REQUIRE(layers.flush());
-    const auto file = files_below(root.path()).at(0);
-    auto bytes = read_file(file).value();
-    const auto flip = [&](std::size_t at) {
-        bytes[at] = static_cast<char>(bytes[at] ^ 0x20);
-        REQUIRE(write_file(file, bytes));
-    };
-    SUBCASE("a flipped byte in the data") { flip(bytes.size() / 2); }
-    SUBCASE("a flipped byte in the header") { flip(3); }
-    SUBCASE("a flipped byte in the trailer") { flip(bytes.size() - k_trailer_bytes + 30); }
-    SUBCASE("a flipped byte in the trailer's mark") { flip(bytes.size() - 2); }
+    const auto file = layer_files_below(root.path()).at(0);
+    const auto size = fs::file_size(file);
+    SUBCASE("a flipped byte in the data") { flip_byte(file, size / 2); }
+    SUBCASE("a flipped byte in the header") { flip_byte(file, 3); }
+    SUBCASE("a flipped byte in the trailer") { flip_byte(file, size - k_trailer_bytes + 30); }
+    SUBCASE("a flipped byte in the trailer's mark") { flip_byte(file, size - 2); }
     const auto first = read_all(layers, diff_id);
     REQUIRE_FALSE(first);
     CHECK(first.error().kind == ErrorKind::corrupt);
@@ -223,7 +169,7 @@ TEST_CASE_FIXTURE(Fixture, "a pack that was damaged is corrupt once, deleted, an
 TEST_CASE_FIXTURE(Fixture, "a pack that is gone or has another size is noticed before anybody reads it") {
     REQUIRE(layers.put(source_of(tar), diff_id));
     REQUIRE(layers.flush());
-    const auto file = files_below(root.path()).at(0);
+    const auto file = layer_files_below(root.path()).at(0);
     SUBCASE("gone") { fs::remove(file); }
     SUBCASE("cut off") { fs::resize_file(file, fs::file_size(file) - 3); }
     SUBCASE("empty") { fs::resize_file(file, 0); }
@@ -248,7 +194,7 @@ TEST_CASE_FIXTURE(Fixture, "what a dead process left in the spool is packed by t
     REQUIRE(write_file(root.path() / "spool" / "tmp-abcdef", "half a layer"));
     const auto next = LayerStore::open(root.path()).value();
     REQUIRE(next.flush());
-    const auto files = files_below(root.path());
+    const auto files = layer_files_below(root.path());
     REQUIRE(files.size() == 1);
     CHECK(files[0].extension() == ".dbp");
     CHECK(read_all(next, diff_id).value() == tar);
@@ -282,7 +228,7 @@ TEST_CASE_FIXTURE(Fixture, "a blob is kept as it came, under the digest of its o
     const auto wrong = layers.put_blob(source_of(packed), sha256("other"));
     REQUIRE_FALSE(wrong);
     CHECK(wrong.error().kind == ErrorKind::corrupt);
-    CHECK(files_below(root.path()).size() == 1);
+    CHECK(layer_files_below(root.path()).size() == 1);
 }
 
 TEST_SUITE_END();
