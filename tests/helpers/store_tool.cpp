@@ -81,11 +81,11 @@ Status has(const store::LayerStore& layers, std::span<const std::string> words) 
 }
 
 Status run(std::span<const std::string> words) {
-    if (words.size() < 3) return fail(ErrorKind::usage, "put|read|time-read|has ROOT ...");
+    if (words.size() < 2) return fail(ErrorKind::usage, "put|read|time-read|has ROOT ...");
     DBUILD_TRY_ASSIGN(const auto layers, store::LayerStore::open(words[1]));
     Status done = fail(ErrorKind::usage, "no such command: " + words[0]);
     if (words[0] == "put") done = put(layers, words.subspan(2));
-    if (words[0] == "read" || words[0] == "time-read") done = read(layers, words[2], words[0] == "time-read");
+    if (words.size() == 3 && (words[0] == "read" || words[0] == "time-read")) done = read(layers, words[2], words[0] == "time-read");
     if (words[0] == "has") done = has(layers, words.subspan(2));
     for (const auto& warning : layers.take_warnings()) fmt::print(stderr, "warning: {}\n", warning);
     return done;
