@@ -40,7 +40,7 @@ Status write_all(int fd, std::string_view bytes, const std::filesystem::path& na
 /// Writes a scratch file: not atomic, not synced. Errors: unavailable.
 Status write_file(const std::filesystem::path& path, std::string_view bytes);
 
-/// What a folder holds, in no order; "." and ".." left out. A folder that is not there holds nothing. Errors: unavailable.
+/// What a folder holds, in no order; "." and ".." left out. What is not there or no folder holds nothing. Errors: unavailable.
 Result<std::vector<std::filesystem::path>> list_folder(const std::filesystem::path& folder);
 
 Status make_directories(const std::filesystem::path& path);

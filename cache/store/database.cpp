@@ -11,6 +11,7 @@
 #include <cstring>
 #include <map>
 #include <optional>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -116,6 +117,7 @@ struct Database::Impl {
     std::map<std::string_view, sqlite3_stmt*> statements; // by their (literal) text
     std::vector<std::string> warnings;
     bool is_private = false;
+    ino_t opened_file = 0;
 
     ~Impl() { close(); }
 
@@ -147,6 +149,7 @@ struct Database::Impl {
         const int code = sqlite3_open_v2(file().c_str(), &owner.handle,
                                          SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
         if (code != SQLITE_OK) return owner.failure(code, "open " + file().string());
+        opened_file = file_number();
         sqlite3_busy_timeout(owner.handle, 5000);
         sqlite3_db_config(owner.handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
         DBUILD_TRY_ASSIGN(const auto version, pragma("PRAGMA user_version"));
@@ -171,11 +174,18 @@ struct Database::Impl {
         return done;
     }
 
+    /// Which file that name stands for now; 0 if none.
+    ino_t file_number() const {
+        struct stat status {};
+        return ::stat(file().c_str(), &status) == 0 ? status.st_ino : 0;
+    }
+
     /// The damaged file stays for whoever wants to look at it; its log goes with it, or the next file would take it for its own.
     Status set_aside() {
         close();
         owner.is_damaged = false;
         DBUILD_TRY_ASSIGN(auto lock, FileLock::acquire(root / "write.lock"));
+        if (file_number() != opened_file) return {}; // somebody else did it, and has started a new one
         const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
         const auto name = file().string() + ".corrupt-" + std::to_string(seconds.count());
         std::error_code error, ignored;
