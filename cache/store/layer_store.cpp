@@ -129,8 +129,14 @@ struct LayerStore::Impl {
         for (const auto* folder : {"spool", "tmp"}) (void)remove_abandoned(root / folder);
         const auto left = list_spool(root);
         if (!left) return;
-        for (const auto& diff_id : *left)
-            if (auto spooled = SpooledLayer::adopt(root, diff_id); spooled && *spooled) packer.add(std::move(*spooled));
+        for (const auto& diff_id : *left) {
+            auto spooled = SpooledLayer::adopt(root, diff_id);
+            if (!spooled || !*spooled) continue;
+            if (is_packed(diff_id)) // its process died between the two
+                (*spooled)->remove();
+            else
+                packer.add(std::move(*spooled));
+        }
     }
 
     Result<fs::path> overflow_folder() {

@@ -138,6 +138,7 @@ public:
     Pruning(const LayerStore& store, const PruneOptions& options) : store_(store), options_(options), root_(store.root()) {}
 
     Result<PruneResult> run() {
+        if (store_.catalog().is_private()) return fail(ErrorKind::unavailable, "the cache folder cannot be written: nothing is evicted");
         started_ = std::chrono::steady_clock::now();
         if (!options_.is_dry_run) DBUILD_TRY(adopt_orphans(store_));
         DBUILD_TRY(load());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/commands/build_command.hpp"
 
+#include "cache/store/catalog.hpp"
 #include "cache/store/prune.hpp"
 #include "executors/buildx/buildx_executor.hpp"
 #include "orchestrator/build.hpp"
@@ -73,7 +74,7 @@ void look_after_cache(OwnedParts& owned, progress::Reporter& reporter) {
         DBUILD_TRY(owned.layers.flush());
         DBUILD_TRY_ASSIGN(const auto bytes, cache::store::stored_bytes(owned.layers.root()));
         const auto limit = cache::store::default_max_bytes(owned.layers.root(), bytes);
-        if (bytes <= limit) return {};
+        if (bytes <= limit || owned.layers.catalog().is_private()) return {};
         cache::store::PruneOptions options;
         options.max_bytes = limit;
         options.time_budget = k_time_budget;
