@@ -7,7 +7,8 @@ namespace dbuild::orchestrator {
 
 std::filesystem::path cache_folder() {
     if (const auto folder = environment("DBUILD_CACHE_DIR"); !folder.empty()) return folder;
-    if (const auto folder = environment("XDG_CACHE_HOME"); !folder.empty()) return std::filesystem::path(folder) / "dbuild";
+    if (const auto folder = environment("XDG_CACHE_HOME"); !folder.empty())
+        return std::filesystem::path(folder) / "dbuild";
     return std::filesystem::path(environment("HOME")) / ".cache" / "dbuild";
 }
 

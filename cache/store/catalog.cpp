@@ -8,11 +8,13 @@ namespace dbuild::cache::store {
 namespace {
 
 constexpr std::string_view k_select_packs =
-    "SELECT pack.id, name, pack.bytes, pack.raw_bytes, pack.created, COALESCE(SUM(need.raw_bytes), 0), COUNT(need.diff_id) "
+    "SELECT pack.id, name, pack.bytes, pack.raw_bytes, pack.created, COALESCE(SUM(need.raw_bytes), 0), "
+    "COUNT(need.diff_id) "
     "FROM pack LEFT JOIN packed_layer_needs need ON need.pack = pack.id GROUP BY pack.id ORDER BY pack.id";
 constexpr std::string_view k_select_packs_of_layer =
     "SELECT pack.id, name, pack.bytes, pack.raw_bytes, pack.created, need.raw_bytes, 1 "
-    "FROM packed_layer_needs need JOIN pack ON pack.id = need.pack JOIN packed_layer packed ON packed.diff_id = need.diff_id "
+    "FROM packed_layer_needs need JOIN pack ON pack.id = need.pack JOIN packed_layer packed ON packed.diff_id = "
+    "need.diff_id "
     "WHERE need.diff_id = ? AND packed.doomed = 0";
 
 Result<std::vector<CatalogPack>> read_packs(Query& query) {
@@ -20,8 +22,8 @@ Result<std::vector<CatalogPack>> read_packs(Query& query) {
     for (;;) {
         DBUILD_TRY_ASSIGN(const bool found, query.step());
         if (!found) return packs;
-        packs.push_back({query.integer(0), query.digest(1), query.integer(2), query.integer(3), query.integer(5), query.integer(6),
-                         static_cast<std::int64_t>(query.integer(4))});
+        packs.push_back({query.integer(0), query.digest(1), query.integer(2), query.integer(3), query.integer(5),
+                         query.integer(6), static_cast<std::int64_t>(query.integer(4))});
     }
 }
 
@@ -37,7 +39,9 @@ Result<std::optional<std::uint64_t>> pack_id(Database& database, const Digest& n
 Status insert_pieces(Database& database, std::uint64_t pack, std::vector<PackedPiece> pieces) {
     // In the order of the table: twice as fast. The newest copy of a piece counts, or old packs would never run empty.
     std::sort(pieces.begin(), pieces.end(), [](const auto& a, const auto& b) { return a.hash < b.hash; });
-    DBUILD_TRY_ASSIGN(auto insert, database.query("INSERT OR REPLACE INTO piece(hash, pack, block, start, length) VALUES(?,?,?,?,?)"));
+    DBUILD_TRY_ASSIGN(
+        auto insert,
+        database.query("INSERT OR REPLACE INTO piece(hash, pack, block, start, length) VALUES(?,?,?,?,?)"));
     for (const auto& piece : pieces) {
         DBUILD_TRY(insert.bind(piece.hash)
                        .bind(pack)
@@ -63,10 +67,13 @@ Result<bool> insert_layer(Database& database, std::uint64_t own_pack, const Pack
     }
     DBUILD_TRY_ASSIGN(auto forget, database.query("DELETE FROM packed_layer_needs WHERE diff_id = ?"));
     DBUILD_TRY(forget.bind(layer.diff_id).run());
-    DBUILD_TRY_ASSIGN(auto insert, database.query("INSERT OR REPLACE INTO packed_layer(diff_id, pack, created, used) VALUES(?,?,?,?)"));
+    DBUILD_TRY_ASSIGN(
+        auto insert,
+        database.query("INSERT OR REPLACE INTO packed_layer(diff_id, pack, created, used) VALUES(?,?,?,?)"));
     const auto now = as_stored(unix_seconds());
     DBUILD_TRY(insert.bind(layer.diff_id).bind(own_pack).bind(now).bind(now).run());
-    DBUILD_TRY_ASSIGN(auto need, database.query("INSERT INTO packed_layer_needs(diff_id, pack, raw_bytes) VALUES(?,?,?)"));
+    DBUILD_TRY_ASSIGN(auto need,
+                      database.query("INSERT INTO packed_layer_needs(diff_id, pack, raw_bytes) VALUES(?,?,?)"));
     for (std::size_t i = 0; i < needed.size(); ++i) {
         DBUILD_TRY(need.bind(layer.diff_id).bind(needed[i]).bind(layer.packs[i].raw_bytes).run());
         need.reset();
@@ -91,7 +98,8 @@ Status delete_pack(Database& database, std::uint64_t id) {
 } // namespace
 
 std::int64_t unix_seconds() {
-    return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+        .count();
 }
 
 Result<Catalog> Catalog::open(const std::filesystem::path& root) {
@@ -101,16 +109,19 @@ Result<Catalog> Catalog::open(const std::filesystem::path& root) {
 
 Result<std::optional<CatalogPiece>> Catalog::find_piece(const Digest& hash) {
     const std::lock_guard lock(state_->mutex);
-    DBUILD_TRY_ASSIGN(auto query, state_->database.query("SELECT name, block, start, length FROM piece JOIN pack ON id = pack WHERE hash = ?"));
+    DBUILD_TRY_ASSIGN(
+        auto query,
+        state_->database.query("SELECT name, block, start, length FROM piece JOIN pack ON id = pack WHERE hash = ?"));
     DBUILD_TRY_ASSIGN(const bool found, query.bind(hash).step());
     if (!found) return std::nullopt;
-    return CatalogPiece{query.digest(0), static_cast<std::uint32_t>(query.integer(1)), static_cast<std::uint32_t>(query.integer(2)),
-                        static_cast<std::uint32_t>(query.integer(3))};
+    return CatalogPiece{query.digest(0), static_cast<std::uint32_t>(query.integer(1)),
+                        static_cast<std::uint32_t>(query.integer(2)), static_cast<std::uint32_t>(query.integer(3))};
 }
 
 Result<std::optional<Digest>> Catalog::find_layer(const Digest& diff_id) {
     const std::lock_guard lock(state_->mutex);
-    DBUILD_TRY_ASSIGN(auto query, state_->database.query("SELECT name FROM packed_layer JOIN pack ON id = pack WHERE diff_id = ?"));
+    DBUILD_TRY_ASSIGN(auto query,
+                      state_->database.query("SELECT name FROM packed_layer JOIN pack ON id = pack WHERE diff_id = ?"));
     DBUILD_TRY_ASSIGN(const bool found, query.bind(diff_id).step());
     return found ? std::optional(query.digest(0)) : std::nullopt;
 }
@@ -131,22 +142,28 @@ Result<std::vector<CatalogPack>> Catalog::packs() {
 Result<std::vector<CatalogLayer>> Catalog::layers() {
     const std::lock_guard lock(state_->mutex);
     // The last use by a step counts as well: a build that only hits reads no layer.
-    DBUILD_TRY_ASSIGN(auto query,
-                      state_->database.query("SELECT packed.diff_id, name, COALESCE(layer.size, 0), packed.created, "
-                                             "MAX(packed.used, COALESCE((SELECT MAX(scope_step.used) FROM step JOIN scope_step "
-                                             "ON scope_step.key = step.key WHERE step.diff_id = packed.diff_id), 0)) "
-                                             "FROM packed_layer packed JOIN pack ON pack.id = packed.pack "
-                                             "LEFT JOIN layer ON layer.diff_id = packed.diff_id ORDER BY packed.created"));
+    DBUILD_TRY_ASSIGN(
+        auto query,
+        state_->database.query("SELECT packed.diff_id, name, COALESCE(layer.size, 0), packed.created, "
+                               "MAX(packed.used, COALESCE((SELECT MAX(scope_step.used) FROM step JOIN scope_step "
+                               "ON scope_step.key = step.key WHERE step.diff_id = packed.diff_id), 0)) "
+                               "FROM packed_layer packed JOIN pack ON pack.id = packed.pack "
+                               "LEFT JOIN layer ON layer.diff_id = packed.diff_id ORDER BY packed.created"));
     std::vector<CatalogLayer> layers;
     for (;;) {
         DBUILD_TRY_ASSIGN(const bool found, query.step());
         if (!found) break;
-        layers.push_back({query.digest(0), query.digest(1), query.integer(2), static_cast<std::int64_t>(query.integer(3)),
-                          static_cast<std::int64_t>(query.integer(4)), {}});
+        layers.push_back({query.digest(0),
+                          query.digest(1),
+                          query.integer(2),
+                          static_cast<std::int64_t>(query.integer(3)),
+                          static_cast<std::int64_t>(query.integer(4)),
+                          {}});
     }
     for (auto& layer : layers) {
-        DBUILD_TRY_ASSIGN(auto needs, state_->database.query("SELECT pack.name, need.raw_bytes FROM packed_layer_needs need "
-                                                             "JOIN pack ON pack.id = need.pack WHERE diff_id = ?"));
+        DBUILD_TRY_ASSIGN(auto needs,
+                          state_->database.query("SELECT pack.name, need.raw_bytes FROM packed_layer_needs need "
+                                                 "JOIN pack ON pack.id = need.pack WHERE diff_id = ?"));
         needs.bind(layer.diff_id);
         for (;;) {
             DBUILD_TRY_ASSIGN(const bool found, needs.step());
@@ -159,15 +176,17 @@ Result<std::vector<CatalogLayer>> Catalog::layers() {
 
 Result<std::vector<PackedStep>> Catalog::steps_of(std::span<const PackedLayer> layers) {
     const std::lock_guard lock(state_->mutex);
-    DBUILD_TRY_ASSIGN(auto query,
-                      state_->database.query("SELECT key, diff_id, content_id, created, ingredients, wall_ms FROM step WHERE diff_id = ?"));
+    DBUILD_TRY_ASSIGN(
+        auto query, state_->database.query(
+                        "SELECT key, diff_id, content_id, created, ingredients, wall_ms FROM step WHERE diff_id = ?"));
     std::vector<PackedStep> steps;
     for (const auto& layer : layers) {
         query.bind(layer.diff_id);
         for (;;) {
             DBUILD_TRY_ASSIGN(const bool found, query.step());
             if (!found) break;
-            steps.push_back({query.digest(0), query.digest(1), query.digest(2), std::string(query.bytes(3)), std::string(query.bytes(4)),
+            steps.push_back({query.digest(0), query.digest(1), query.digest(2), std::string(query.bytes(3)),
+                             std::string(query.bytes(4)),
                              static_cast<std::uint64_t>(std::max(query.real(5), 0.0) * 1000)});
         }
         query.reset();
@@ -183,7 +202,8 @@ Result<std::vector<Digest>> Catalog::record_pack(const PackWriter::Finished& pac
         left_out.clear();
         std::uint64_t raw_bytes = 0;
         for (const auto& piece : pack.tables.pieces) raw_bytes += piece.length;
-        DBUILD_TRY_ASSIGN(auto insert, database.query("INSERT OR IGNORE INTO pack(name, bytes, raw_bytes, created) VALUES(?,?,?,?)"));
+        DBUILD_TRY_ASSIGN(
+            auto insert, database.query("INSERT OR IGNORE INTO pack(name, bytes, raw_bytes, created) VALUES(?,?,?,?)"));
         DBUILD_TRY(insert.bind(pack.name).bind(pack.bytes).bind(raw_bytes).bind(as_stored(unix_seconds())).run());
         DBUILD_TRY_ASSIGN(const auto id, pack_id(database, pack.name));
         DBUILD_TRY(insert_pieces(database, *id, pack.tables.pieces));
@@ -200,9 +220,9 @@ Result<std::vector<Digest>> Catalog::record_pack(const PackWriter::Finished& pac
 Status Catalog::record_steps(std::span<const PackedStep> steps) {
     const std::lock_guard lock(state_->mutex);
     return state_->database.write([&]() -> Status {
-        DBUILD_TRY_ASSIGN(auto insert,
-                          state_->database.query("INSERT INTO step(key, diff_id, content_id, created, wall_ms, ingredients) "
-                                                 "VALUES(?,?,?,?,?,?) ON CONFLICT(key) DO NOTHING"));
+        DBUILD_TRY_ASSIGN(auto insert, state_->database.query(
+                                           "INSERT INTO step(key, diff_id, content_id, created, wall_ms, ingredients) "
+                                           "VALUES(?,?,?,?,?,?) ON CONFLICT(key) DO NOTHING"));
         for (const auto& step : steps) {
             DBUILD_TRY(insert.bind(step.key)
                            .bind(step.diff_id)
@@ -306,7 +326,9 @@ Result<std::vector<Digest>> Catalog::forget_unneeded_packs(const std::set<Digest
         names.clear();
         std::vector<std::pair<std::uint64_t, Digest>> unneeded;
         {
-            DBUILD_TRY_ASSIGN(auto query, database.query("SELECT id, name FROM pack WHERE id NOT IN (SELECT pack FROM packed_layer_needs)"));
+            DBUILD_TRY_ASSIGN(
+                auto query,
+                database.query("SELECT id, name FROM pack WHERE id NOT IN (SELECT pack FROM packed_layer_needs)"));
             for (;;) {
                 DBUILD_TRY_ASSIGN(const bool found, query.step());
                 if (!found) break;

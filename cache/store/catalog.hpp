@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the index says of packs: which there are, which layers they hold, where each piece is. For all threads of a process; the
-// files themselves are pack_file.hpp's business.
+// What the index says of packs: which there are, which layers they hold, where each piece is. For all threads of a
+// process; the files themselves are pack_file.hpp's business.
 #pragma once
 
 #include "cache/store/database.hpp"
@@ -19,7 +19,7 @@ struct CatalogPack {
     std::uint64_t bytes = 0, raw_bytes = 0;
     std::uint64_t needed_bytes = 0; // uncompressed bytes that layers have in it; a piece that two use counts twice
     std::uint64_t layer_count = 0;
-    std::int64_t created = 0;       // seconds since 1970
+    std::int64_t created = 0; // seconds since 1970
 };
 
 struct CatalogLayer {
@@ -70,8 +70,9 @@ public:
     /// Together with all layers that need it. The file may go afterwards.
     Status forget_pack(const Digest& name);
 
-    /// Evicting takes three steps, between which other processes may say that they need something (lease.hpp): what is doomed is
-    /// not found any more; what nobody protects is forgotten; then packs that nothing needs. Out: their names; the files may go.
+    /// Evicting takes three steps, between which other processes may say that they need something (lease.hpp): what is
+    /// doomed is not found any more; what nobody protects is forgotten; then packs that nothing needs. Out: their
+    /// names; the files may go.
     Status doom_layers(std::span<const Digest> diff_ids);
     Status forget_doomed(const std::set<Digest>& spared);
     Result<std::vector<Digest>> forget_unneeded_packs(const std::set<Digest>& spared);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where to cut a long file: FastCDC, so that an insertion moves the cuts near it and no others. The rule and its table belong
-// to the store format: other cuts would be read as well, but would find no pieces again.
-// Source: Xia et al., FastCDC (USENIX ATC 2016), with the high bits of the hash; sizes from ../reference/storage.md §1.2.
+// Where to cut a long file: FastCDC, so that an insertion moves the cuts near it and no others. The rule and its table
+// belong to the store format: other cuts would be read as well, but would find no pieces again. Source: Xia et al.,
+// FastCDC (USENIX ATC 2016), with the high bits of the hash; sizes from ../reference/storage.md §1.2.
 #pragma once
 
 #include <cstddef>

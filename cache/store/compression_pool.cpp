@@ -65,7 +65,8 @@ std::future<Result<CompressedBlock>> CompressionPool::submit(std::string raw, in
     Task task{std::move(raw), level, {}};
     auto result = task.done.get_future();
     const std::lock_guard lock(impl_->mutex);
-    while (impl_->threads.size() < impl_->thread_count) impl_->threads.emplace_back([impl = impl_.get()] { impl->work(); });
+    while (impl_->threads.size() < impl_->thread_count)
+        impl_->threads.emplace_back([impl = impl_.get()] { impl->work(); });
     impl_->tasks.push_back(std::move(task));
     impl_->changed.notify_one();
     return result;

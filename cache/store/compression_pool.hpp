@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads that compress blocks: the slowest part of storing a layer, and the only one that does not depend on the order.
+// Threads that compress blocks: the slowest part of storing a layer, and the only one that does not depend on the
+// order.
 #pragma once
 
 #include "support/result.hpp"

@@ -27,7 +27,8 @@ struct Query::Owner {
         const bool is_damage = (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
         if (is_damage) is_damaged = true;
         return fail(is_damage ? ErrorKind::corrupt : ErrorKind::unavailable,
-                    "cache index: cannot " + std::string(what) + ": " + (handle ? sqlite3_errmsg(handle) : sqlite3_errstr(code)));
+                    "cache index: cannot " + std::string(what) + ": " +
+                        (handle ? sqlite3_errmsg(handle) : sqlite3_errstr(code)));
     }
 };
 
@@ -86,7 +87,9 @@ Digest Query::digest(int column) const {
     if (blob.size() == raw.size()) std::memcpy(raw.data(), blob.data(), raw.size());
     return Digest(raw);
 }
-std::uint64_t Query::integer(int column) const { return static_cast<std::uint64_t>(sqlite3_column_int64(statement_, column)); }
+std::uint64_t Query::integer(int column) const {
+    return static_cast<std::uint64_t>(sqlite3_column_int64(statement_, column));
+}
 double Query::real(int column) const { return sqlite3_column_double(statement_, column); }
 
 std::string_view unsafe_file_system(std::uint64_t magic) {
@@ -180,13 +183,15 @@ struct Database::Impl {
         return ::stat(file().c_str(), &status) == 0 ? status.st_ino : 0;
     }
 
-    /// The damaged file stays for whoever wants to look at it; its log goes with it, or the next file would take it for its own.
+    /// The damaged file stays for whoever wants to look at it; its log goes with it, or the next file would take it for
+    /// its own.
     Status set_aside() {
         close();
         owner.is_damaged = false;
         DBUILD_TRY_ASSIGN(auto lock, FileLock::acquire(root / "write.lock"));
         if (file_number() != opened_file) return {}; // somebody else did it, and has started a new one
-        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
+        const auto seconds =
+            std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
         const auto name = file().string() + ".corrupt-" + std::to_string(seconds.count());
         std::error_code error, ignored;
         fs::rename(file(), name, error);
@@ -207,16 +212,19 @@ struct Database::Impl {
         auto* const disk = std::exchange(owner.handle, nullptr);
         DBUILD_TRY_ASSIGN(bool is_copied, copy_into_memory(disk));
         sqlite3_close(disk);
-        if (!is_copied) { // without a writable folder SQLite cannot use the log: what was not folded back yet is not seen
+        if (!is_copied) { // without a writable folder SQLite cannot use the log: what was not folded back yet is not
+                          // seen
             sqlite3* source = nullptr;
             const auto uri = "file:" + file().string() + "?mode=ro&immutable=1";
-            sqlite3_open_v2(uri.c_str(), &source, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, nullptr);
+            sqlite3_open_v2(uri.c_str(), &source, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX,
+                            nullptr);
             DBUILD_TRY_ASSIGN(is_copied, copy_into_memory(source));
             sqlite3_close(source);
         }
         owner.is_damaged = false;
         is_private = true;
-        warnings.push_back("the cache folder " + root.string() + " cannot be written (" + reason + "): this run keeps nothing");
+        warnings.push_back("the cache folder " + root.string() + " cannot be written (" + reason +
+                           "): this run keeps nothing");
         return is_copied ? Status() : execute(k_schema);
     }
 
@@ -224,7 +232,8 @@ struct Database::Impl {
     /// Errors: unsupported — of a newer format.
     Result<bool> copy_into_memory(sqlite3* source) {
         sqlite3_close(std::exchange(owner.handle, nullptr));
-        const int code = sqlite3_open_v2(":memory:", &owner.handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
+        const int code =
+            sqlite3_open_v2(":memory:", &owner.handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
         if (code != SQLITE_OK) return owner.failure(code, "open a database in memory");
         auto* backup = source ? sqlite3_backup_init(owner.handle, "main", source, "main") : nullptr;
         if (!backup) return false;
@@ -238,8 +247,9 @@ struct Database::Impl {
     }
 
     tl::unexpected<Error> newer_format(std::uint64_t version) const {
-        return fail(ErrorKind::unsupported, "cache index " + file().string() + " has format " + std::to_string(version) +
-                                                ", this dbuild knows format " + std::to_string(k_schema_version));
+        return fail(ErrorKind::unsupported, "cache index " + file().string() + " has format " +
+                                                std::to_string(version) + ", this dbuild knows format " +
+                                                std::to_string(k_schema_version));
     }
 
     Status transact(const std::function<Status()>& body) {
@@ -279,8 +289,9 @@ Result<Database> Database::open(const fs::path& root) {
     struct statfs status {};
     if (done && ::statfs(root.c_str(), &status) == 0)
         if (const auto name = unsafe_file_system(static_cast<std::uint64_t>(status.f_type)); !name.empty())
-            return fail(ErrorKind::unsupported, "the cache folder " + root.string() + " is on " + std::string(name) +
-                                                    ", where the index would be damaged; choose a local one by DBUILD_CACHE_DIR");
+            return fail(ErrorKind::unsupported,
+                        "the cache folder " + root.string() + " is on " + std::string(name) +
+                            ", where the index would be damaged; choose a local one by DBUILD_CACHE_DIR");
     if (done && ::access(root.c_str(), W_OK) != 0)
         done = fail(ErrorKind::unavailable, std::string(std::strerror(errno)));
     if (done) done = impl->open_file();
@@ -295,8 +306,8 @@ Result<Query> Database::query(std::string_view sql) {
     const auto found = impl_->statements.find(sql);
     if (found != impl_->statements.end()) return Query(&impl_->owner, found->second);
     sqlite3_stmt* statement = nullptr;
-    const int code = sqlite3_prepare_v3(impl_->owner.handle, sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
-                                        &statement, nullptr);
+    const int code = sqlite3_prepare_v3(impl_->owner.handle, sql.data(), static_cast<int>(sql.size()),
+                                        SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
     if (code != SQLITE_OK) return impl_->owner.failure(code, "prepare a statement");
     impl_->statements.emplace(sql, statement);
     return Query(&impl_->owner, statement);
@@ -305,7 +316,8 @@ Result<Query> Database::query(std::string_view sql) {
 Status Database::write(const std::function<Status()>& body) {
     DBUILD_TRY(impl_->mend());
     Status done = impl_->transact(body);
-    if (done || impl_->is_private || impl_->owner.is_damaged || done.error().kind != ErrorKind::unavailable) return done;
+    if (done || impl_->is_private || impl_->owner.is_damaged || done.error().kind != ErrorKind::unavailable)
+        return done;
     DBUILD_TRY(impl_->go_private(done.error().message));
     return impl_->transact(body);
 }

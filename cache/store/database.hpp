@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The SQLite database of the store: opening and its faults, transactions under the write lock, prepared statements. SQLite's
-// header stays in database.cpp; what the rows mean is the business of index.cpp and of the layer store's files.
+// The SQLite database of the store: opening and its faults, transactions under the write lock, prepared statements.
+// SQLite's header stays in database.cpp; what the rows mean is the business of index.cpp and of the layer store's
+// files.
 #pragma once
 
 #include "support/digest.hpp"
@@ -19,7 +20,8 @@ struct sqlite3_stmt;
 
 namespace dbuild::cache::store {
 
-/// One use of a prepared statement; reset when it goes out of scope. Parameters are bound in order, columns count from 0.
+/// One use of a prepared statement; reset when it goes out of scope. Parameters are bound in order, columns count from
+/// 0.
 class Query {
 public:
     Query(Query&& other) noexcept;
@@ -53,11 +55,12 @@ private:
     int bound_ = 0;
 };
 
-/// Where SQLite's locks or shared memory cannot be relied on. In: a statfs magic. Out: the file system's name, or empty.
+/// Where SQLite's locks or shared memory cannot be relied on. In: a statfs magic. Out: the file system's name, or
+/// empty.
 std::string_view unsafe_file_system(std::uint64_t magic);
 
-/// For one thread at a time. Faults never stop a build (docs/store_format.md "Faults"): what cannot be written goes on in memory,
-/// a damaged file is set aside; each costs one warning.
+/// For one thread at a time. Faults never stop a build (docs/store_format.md "Faults"): what cannot be written goes on
+/// in memory, a damaged file is set aside; each costs one warning.
 class Database {
 public:
     /// In: root — the cache folder. Effects: makes folder and file; brings an older format up to date.

@@ -9,7 +9,8 @@
 namespace dbuild::cache::store {
 namespace {
 
-constexpr std::size_t k_max_contents_bytes = std::size_t{1} << 30; // a table of contents above this is damage, not a layer
+constexpr std::size_t k_max_contents_bytes = std::size_t{1}
+                                             << 30; // a table of contents above this is damage, not a layer
 
 std::uint64_t now() { return static_cast<std::uint64_t>(unix_seconds()); }
 bool is_recent(std::uint64_t used) { return used + static_cast<std::uint64_t>(k_use_resolution_seconds) > now(); }
@@ -24,12 +25,13 @@ Result<Index> Index::open(const std::filesystem::path& root) {
 std::vector<std::string> Index::take_warnings() { return database_.take_warnings(); }
 
 Result<std::optional<StepRecord>> Index::find_step(const StepKey& key) {
-    DBUILD_TRY_ASSIGN(auto query, database_.query("SELECT step.diff_id, content_id, layer.size, created, wall_ms FROM step JOIN "
-                                                  "layer ON layer.diff_id = step.diff_id WHERE key = ?"));
+    DBUILD_TRY_ASSIGN(auto query,
+                      database_.query("SELECT step.diff_id, content_id, layer.size, created, wall_ms FROM step JOIN "
+                                      "layer ON layer.diff_id = step.diff_id WHERE key = ?"));
     DBUILD_TRY_ASSIGN(const bool found, query.bind(key.digest).step());
     if (!found) return std::nullopt;
-    return StepRecord{key,           query.digest(0), query.digest(1), query.integer(2), std::string(query.bytes(3)),
-                      query.real(4), {}};
+    return StepRecord{
+        key, query.digest(0), query.digest(1), query.integer(2), std::string(query.bytes(3)), query.real(4), {}};
 }
 
 Status Index::use_step(const StepKey& key, std::string_view scope) {
@@ -39,11 +41,12 @@ Status Index::use_step(const StepKey& key, std::string_view scope) {
 }
 
 Status Index::record_steps(std::span<const StepRecord> records, std::string_view scope, OnConflict on_conflict) {
-    const std::string_view insert = on_conflict == OnConflict::replace
-                                        ? "INSERT OR REPLACE INTO step(key, diff_id, content_id, created, wall_ms, ingredients) "
-                                          "VALUES(?,?,?,?,?,?)"
-                                        : "INSERT INTO step(key, diff_id, content_id, created, wall_ms, ingredients) "
-                                          "VALUES(?,?,?,?,?,?) ON CONFLICT(key) DO NOTHING";
+    const std::string_view insert =
+        on_conflict == OnConflict::replace
+            ? "INSERT OR REPLACE INTO step(key, diff_id, content_id, created, wall_ms, ingredients) "
+              "VALUES(?,?,?,?,?,?)"
+            : "INSERT INTO step(key, diff_id, content_id, created, wall_ms, ingredients) "
+              "VALUES(?,?,?,?,?,?) ON CONFLICT(key) DO NOTHING";
     return database_.write([&]() -> Status {
         for (const auto& record : records) {
             DBUILD_TRY_ASSIGN(auto query, database_.query(insert));
@@ -61,8 +64,8 @@ Status Index::record_steps(std::span<const StepRecord> records, std::string_view
 }
 
 Status Index::use_steps(std::span<const StepKey> keys, std::string_view scope) {
-    // A build that only hits takes the write lock at most once an hour. All keys get the same time then: whatever stands on a
-    // layer was used no later than the layer, which is what prune goes by.
+    // A build that only hits takes the write lock at most once an hour. All keys get the same time then: whatever
+    // stands on a layer was used no later than the layer, which is what prune goes by.
     bool are_recent = true;
     for (const auto& key : keys) {
         DBUILD_TRY_ASSIGN(auto query, database_.query("SELECT used FROM scope_step WHERE scope = ? AND key = ?"));
@@ -79,7 +82,8 @@ Status Index::use_steps(std::span<const StepKey> keys, std::string_view scope) {
 Status Index::record_layer(const Digest& diff_id, std::uint64_t size, const oci::TableOfContents& contents) {
     DBUILD_TRY_ASSIGN(const auto packed, zstd_compress(oci::encode(contents)));
     return database_.write([&]() -> Status {
-        DBUILD_TRY_ASSIGN(auto insert, database_.query("INSERT OR REPLACE INTO layer(diff_id, size, contents) VALUES(?,?,?)"));
+        DBUILD_TRY_ASSIGN(auto insert,
+                          database_.query("INSERT OR REPLACE INTO layer(diff_id, size, contents) VALUES(?,?,?)"));
         return insert.bind(diff_id).bind(size).bind_blob(packed).run();
     });
 }
@@ -109,7 +113,8 @@ Result<std::optional<Digest>> Index::find_selection(const Digest& chain, std::st
 
 Status Index::record_selection(const Digest& chain, std::string_view source, const Digest& digest) {
     return database_.write([&]() -> Status {
-        DBUILD_TRY_ASSIGN(auto insert, database_.query("INSERT OR REPLACE INTO selection(chain, source, digest) VALUES(?,?,?)"));
+        DBUILD_TRY_ASSIGN(auto insert,
+                          database_.query("INSERT OR REPLACE INTO selection(chain, source, digest) VALUES(?,?,?)"));
         return insert.bind(chain).bind(source).bind(digest).run();
     });
 }
@@ -123,8 +128,9 @@ Result<std::optional<BaseRecord>> Index::find_base(std::string_view id) {
 
 Status Index::record_base(const BaseRecord& base) {
     return database_.write([&]() -> Status {
-        DBUILD_TRY_ASSIGN(auto insert,
-                          database_.query("INSERT OR REPLACE INTO base_image(id, config, manifest, used) VALUES(?,?,?,?)"));
+        DBUILD_TRY_ASSIGN(
+            auto insert,
+            database_.query("INSERT OR REPLACE INTO base_image(id, config, manifest, used) VALUES(?,?,?,?)"));
         return insert.bind(base.id).bind(base.config).bind(base.manifest).bind(now()).run();
     });
 }

@@ -35,9 +35,10 @@ struct BaseRecord {
     std::string manifest;
 };
 
-/// Shared by processes: every write is one transaction under <root>/write.lock, which keeps the WAL bug of SQLite before
-/// 3.51.3 out (../reference/storage.md §4.1). Errors of all members: unavailable — the database cannot be read; corrupt — it is
-/// damaged, and will be set aside by the next call: asking once more finds an empty one. What cannot be written goes on in memory.
+/// Shared by processes: every write is one transaction under <root>/write.lock, which keeps the WAL bug of SQLite
+/// before 3.51.3 out (../reference/storage.md §4.1). Errors of all members: unavailable — the database cannot be read;
+/// corrupt — it is damaged, and will be set aside by the next call: asking once more finds an empty one. What cannot be
+/// written goes on in memory.
 class Index {
 public:
     /// In: root — the cache folder, made if missing. Errors: as Database::open.

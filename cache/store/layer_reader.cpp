@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 namespace dbuild::cache::store {
 namespace {
 
-constexpr std::size_t k_chunk_bytes = 1u << 18;  // fits the second-level cache: hashed while still there
+constexpr std::size_t k_chunk_bytes = 1u << 18; // fits the second-level cache: hashed while still there
 constexpr std::size_t k_max_waiting_chunks = 32;
 constexpr std::size_t k_max_cached_blocks = 64;
 
@@ -74,7 +74,8 @@ public:
         auto read = read_block(pack, number);
         if (!read) {
             const auto kind = read.error().kind;
-            if (pack < names_.size() && (kind == ErrorKind::corrupt || kind == ErrorKind::not_found)) problem_.bad_pack = names_[pack];
+            if (pack < names_.size() && (kind == ErrorKind::corrupt || kind == ErrorKind::not_found))
+                problem_.bad_pack = names_[pack];
             return fail(kind == ErrorKind::not_found ? ErrorKind::corrupt : kind, read.error().message);
         }
         if (blocks_.size() >= k_max_cached_blocks) {
@@ -94,7 +95,8 @@ private:
     };
 
     Result<std::string> read_block(std::uint32_t pack, std::uint32_t number) {
-        if (pack >= names_.size()) return fail(ErrorKind::corrupt, "pack: a recipe names a pack that its layer does not");
+        if (pack >= names_.size())
+            return fail(ErrorKind::corrupt, "pack: a recipe names a pack that its layer does not");
         auto& reader = readers_[pack];
         if (!reader) {
             DBUILD_TRY_ASSIGN(auto opened, PackReader::open(pack_path(root_, names_[pack])));
@@ -115,7 +117,8 @@ private:
 /// Carries out a recipe into the queue.
 class Restorer {
 public:
-    Restorer(BlockCache& blocks, ChunkQueue& queue, std::uint64_t tar_bytes) : blocks_(blocks), queue_(queue), left_(tar_bytes) {}
+    Restorer(BlockCache& blocks, ChunkQueue& queue, std::uint64_t tar_bytes)
+        : blocks_(blocks), queue_(queue), left_(tar_bytes) {}
 
     Status run(const std::vector<BlockPlace>& recipe) {
         for (const auto& place : recipe) {
@@ -130,9 +133,12 @@ public:
 private:
     Status restore(const RecipePart& part) {
         switch (part.kind) {
-        case RecipePart::Kind::literal: return emit(part.bytes);
-        case RecipePart::Kind::zeros: return emit_zeros(part.count);
-        case RecipePart::Kind::piece: break;
+        case RecipePart::Kind::literal:
+            return emit(part.bytes);
+        case RecipePart::Kind::zeros:
+            return emit_zeros(part.count);
+        case RecipePart::Kind::piece:
+            break;
         }
         const auto& piece = part.piece;
         if (!block_ || piece.pack != pack_ || piece.block != number_) {
@@ -184,8 +190,8 @@ private:
     std::uint32_t pack_ = 0, number_ = 0;
 };
 
-Status read_by_record(const fs::path& root, const PackedLayer& layer, std::vector<Digest> packs, const oci::ByteSink& sink,
-                      ReadProblem& problem) {
+Status read_by_record(const fs::path& root, const PackedLayer& layer, std::vector<Digest> packs,
+                      const oci::ByteSink& sink, ReadProblem& problem) {
     ChunkQueue queue;
     Status restored;
     std::thread thread([&] {
@@ -225,7 +231,8 @@ Status read_packed_layer(const fs::path& root, Catalog& catalog, const Digest& d
         if (kind == ErrorKind::corrupt || kind == ErrorKind::not_found) problem.bad_pack = *pack;
         return fail(kind == ErrorKind::not_found ? ErrorKind::corrupt : kind, records.error().message);
     }
-    const auto record = std::find_if(records->begin(), records->end(), [&](const PackedLayer& layer) { return layer.diff_id == diff_id; });
+    const auto record = std::find_if(records->begin(), records->end(),
+                                     [&](const PackedLayer& layer) { return layer.diff_id == diff_id; });
     if (record == records->end()) return fail(ErrorKind::corrupt, "pack: no record of layer " + diff_id.to_string());
     std::vector<Digest> packs;
     for (const auto& need : record->packs) packs.push_back(need.pack.is_zero() ? *pack : need.pack);

@@ -65,7 +65,10 @@ bool is_compressed(const fs::path& path) {
     const auto source = file_source(path);
     if (!source || !(*source)(start.data(), start.size())) return false;
     const std::string_view text(start.data(), start.size());
-    for (const std::string_view mark : {"\x1f\x8b", "\x28\xb5\x2f\xfd", "\xfd" "7zXZ", "BZh"})
+    for (const std::string_view mark : {"\x1f\x8b", "\x28\xb5\x2f\xfd",
+                                        "\xfd"
+                                        "7zXZ",
+                                        "BZh"})
         if (text.starts_with(mark)) return true;
     return false;
 }
@@ -73,7 +76,8 @@ bool is_compressed(const fs::path& path) {
 Result<oci::LayerScan> scan_checked(const oci::ByteSource& blob, const Digest& expected, const oci::ByteSink& sink) {
     DBUILD_TRY_ASSIGN(auto scan, oci::scan_layer(blob, sink));
     if (scan.diff_id == expected) return scan;
-    return fail(ErrorKind::corrupt, "layer " + expected.to_string() + " was delivered with the bytes of " + scan.diff_id.to_string());
+    return fail(ErrorKind::corrupt,
+                "layer " + expected.to_string() + " was delivered with the bytes of " + scan.diff_id.to_string());
 }
 
 PackerSettings packer_settings() {
@@ -121,7 +125,8 @@ struct LayerStore::Impl {
     std::vector<std::string> warnings;
 
     Impl(fs::path folder, Catalog opened)
-        : root(std::move(folder)), catalog(std::move(opened)), lease(root), packer(root, catalog, lease, packer_settings()) {}
+        : root(std::move(folder)), catalog(std::move(opened)), lease(root),
+          packer(root, catalog, lease, packer_settings()) {}
 
     /// The layers that dead processes left.
     void adopt_spool() {
@@ -154,7 +159,8 @@ struct LayerStore::Impl {
     }
 
     std::optional<fs::path> find_file(const Digest& digest) {
-        std::vector<fs::path> candidates{spool_path(root, digest), blob_path(root, digest), format_1_path(root, digest)};
+        std::vector<fs::path> candidates{spool_path(root, digest), blob_path(root, digest),
+                                         format_1_path(root, digest)};
         {
             const std::lock_guard lock(mutex);
             if (overflow) {
@@ -185,7 +191,8 @@ struct LayerStore::Impl {
             ::unlink(pack_path(root, *problem.bad_pack).c_str());
             return;
         }
-        // All blocks were sound by their checksums, but the sum is not: one of the packs is not what its name says, or the recipe.
+        // All blocks were sound by their checksums, but the sum is not: one of the packs is not what its name says, or
+        // the recipe.
         if (const auto packs = catalog.packs_of(diff_id))
             for (const auto& pack : *packs) {
                 const auto reader = PackReader::open(pack_path(root, pack.name));
@@ -283,7 +290,8 @@ Result<oci::LayerScan> LayerStore::put(const oci::ByteSource& blob, const Digest
     if (has(expected)) return scan_checked(blob, expected, nullptr);
     SpoolSink spool(*impl_, expected);
     DBUILD_TRY(spool.open());
-    DBUILD_TRY_ASSIGN(auto scan, scan_checked(blob, expected, [&](std::string_view bytes) { return spool.write(bytes); }));
+    DBUILD_TRY_ASSIGN(auto scan,
+                      scan_checked(blob, expected, [&](std::string_view bytes) { return spool.write(bytes); }));
     DBUILD_TRY(spool.publish());
     return scan;
 }
@@ -306,7 +314,8 @@ Status LayerStore::put_blob(const oci::ByteSource& blob, const Digest& digest) c
         DBUILD_TRY_ASSIGN(auto file, TemporaryFile::create(root / "tmp"));
         DBUILD_TRY_ASSIGN(const auto found, pump(blob, [&](std::string_view bytes) { return file.write(bytes); }));
         if (found != digest)
-            return fail(ErrorKind::corrupt, "blob " + digest.to_string() + " was delivered with the bytes of " + found.to_string());
+            return fail(ErrorKind::corrupt,
+                        "blob " + digest.to_string() + " was delivered with the bytes of " + found.to_string());
         return file.commit(path);
     };
     if (!impl_->catalog.is_private()) return store_below(impl_->root);
@@ -319,7 +328,7 @@ Status LayerStore::read(const Digest& digest, const oci::ByteSink& sink) const {
     if (const auto path = impl_->find_file(digest)) {
         Status done = read_layer_file(*path, digest, sink);
         if (!done && done.error().kind == ErrorKind::corrupt) ::unlink(path->c_str()); // a miss from now on
-        if (done || done.error().kind != ErrorKind::not_found) return done; // else it was packed just now
+        if (done || done.error().kind != ErrorKind::not_found) return done;            // else it was packed just now
     }
     ReadProblem problem;
     Status done = read_packed_layer(impl_->root, impl_->catalog, digest, sink, problem);
@@ -331,8 +340,8 @@ Status LayerStore::repack(const Digest& diff_id) const {
     DBUILD_TRY_ASSIGN(const auto spooled, SpooledLayer::create(impl_->root, diff_id));
     impl_->packer.add(spooled);
     ReadProblem problem;
-    Status done = read_packed_layer(impl_->root, impl_->catalog, diff_id, [&](std::string_view bytes) { return spooled->write(bytes); },
-                                    problem);
+    Status done = read_packed_layer(
+        impl_->root, impl_->catalog, diff_id, [&](std::string_view bytes) { return spooled->write(bytes); }, problem);
     if (done) done = spooled->publish();
     if (!done) spooled->abandon();
     return done;

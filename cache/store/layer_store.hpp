@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The layer store: layer blobs by digest, shared by processes, checked whenever they are read. A layer that dbuild made is first
-// spooled, then packed while the build goes on; layers of a base image that arrived compressed are kept as they came, because
-// nobody could compress them again to the same bytes. What the layers mean is the index's business.
+// The layer store: layer blobs by digest, shared by processes, checked whenever they are read. A layer that dbuild made
+// is first spooled, then packed while the build goes on; layers of a base image that arrived compressed are kept as
+// they came, because nobody could compress them again to the same bytes. What the layers mean is the index's business.
 #pragma once
 
 #include "cache/oci/layer_tar.hpp"
@@ -20,23 +20,23 @@ class Catalog;
 /// For all threads of a process. Copies of a digest's bytes are whoever's comes first; they are the same.
 class LayerStore {
 public:
-    /// In: root — the cache folder. Where it cannot be written, the store keeps what this process puts in for this process only.
-    /// Effects: takes over what dead processes left in the spool. Errors: as Database::open.
+    /// In: root — the cache folder. Where it cannot be written, the store keeps what this process puts in for this
+    /// process only. Effects: takes over what dead processes left in the spool. Errors: as Database::open.
     static Result<LayerStore> open(const std::filesystem::path& root);
     LayerStore(LayerStore&&) noexcept;
     LayerStore& operator=(LayerStore&&) noexcept;
     /// Waits for what is not packed yet.
     ~LayerStore();
 
-    /// Stores one layer and returns what one pass over it found. It survives a kill of the process from then on; packing goes on
-    /// behind. Cost: two hashes and one write without a sync.
-    /// In: blob — a tar, plain or compressed; expected — its diff_id.
-    /// Errors: corrupt — the bytes do not hash to `expected` or are no tar; unavailable — disk, also the temporary folder's.
-    /// Effects: nothing is visible on failure; a layer that is already there is left alone.
+    /// Stores one layer and returns what one pass over it found. It survives a kill of the process from then on;
+    /// packing goes on behind. Cost: two hashes and one write without a sync. In: blob — a tar, plain or compressed;
+    /// expected — its diff_id. Errors: corrupt — the bytes do not hash to `expected` or are no tar; unavailable — disk,
+    /// also the temporary folder's. Effects: nothing is visible on failure; a layer that is already there is left
+    /// alone.
     Result<oci::LayerScan> put(const oci::ByteSource& blob, const Digest& expected) const;
 
-    /// As put() of the file's bytes; where they are no compressed ones, the spool takes a second name of the file instead of a
-    /// copy. In: blob — a file that nobody changes any more; it may be removed.
+    /// As put() of the file's bytes; where they are no compressed ones, the spool takes a second name of the file
+    /// instead of a copy. In: blob — a file that nobody changes any more; it may be removed.
     Result<oci::LayerScan> put_file(const std::filesystem::path& blob, const Digest& expected) const;
 
     /// Stores a blob as it is. Errors: corrupt — the bytes do not hash to `digest`; unavailable — disk.
@@ -45,8 +45,8 @@ public:
     /// True also means: no other process evicts it while this one lives.
     bool has(const Digest& digest) const;
 
-    /// Hands the blob of that name to `sink` (for a diff_id: the uncompressed tar), and checks it against its name at the end.
-    /// Errors: not_found; corrupt — it did not match and is now gone; what `sink` fails with.
+    /// Hands the blob of that name to `sink` (for a diff_id: the uncompressed tar), and checks it against its name at
+    /// the end. Errors: not_found; corrupt — it did not match and is now gone; what `sink` fails with.
     Status read(const Digest& digest, const oci::ByteSink& sink) const;
 
     /// Packs a stored layer anew, with such pieces as the index finds now. Errors: as read().
@@ -71,7 +71,8 @@ private:
 /// layers/ab/<64 hexadecimal digits>.blob
 std::filesystem::path blob_path(const std::filesystem::path& root, const Digest& digest);
 
-/// Reads a file that holds one blob (or a layer of format 1), and checks it. Errors: not_found, corrupt, unavailable; the sink's.
+/// Reads a file that holds one blob (or a layer of format 1), and checks it. Errors: not_found, corrupt, unavailable;
+/// the sink's.
 Status read_layer_file(const std::filesystem::path& path, const Digest& digest, const oci::ByteSink& sink);
 
 /// Reads a file as a ByteSource; the file stays open as long as the source lives. Errors: not_found, unavailable.

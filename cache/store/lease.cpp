@@ -11,7 +11,8 @@ void Lease::protect(const Digest& digest) {
     const std::lock_guard lock(mutex_);
     if (is_useless_ || !protected_.insert(digest).second) return;
     if (!file_) {
-        auto file = make_directories(root_ / "leases").and_then([&] { return TemporaryFile::create(root_ / "leases"); });
+        auto file =
+            make_directories(root_ / "leases").and_then([&] { return TemporaryFile::create(root_ / "leases"); });
         is_useless_ = !file;
         if (is_useless_) return;
         file_.emplace(std::move(*file));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Leases: what a living process was told to be there must not be evicted by another one. Each process lists it in a file of its
-// own, which it keeps locked; the kernel releases the lock with the process.
+// Leases: what a living process was told to be there must not be evicted by another one. Each process lists it in a
+// file of its own, which it keeps locked; the kernel releases the lock with the process.
 #pragma once
 
 #include "cache/store/temporary_file.hpp"

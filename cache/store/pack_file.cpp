@@ -13,8 +13,8 @@ namespace fs = std::filesystem;
 namespace dbuild::cache::store {
 namespace {
 
-constexpr std::size_t k_max_pending_blocks = 8;              // with their results about 16 MiB
-constexpr std::uint64_t k_writeback_bytes = 8u << 20;        // so that the sync at the end finds little to do
+constexpr std::size_t k_max_pending_blocks = 8;       // with their results about 16 MiB
+constexpr std::uint64_t k_writeback_bytes = 8u << 20; // so that the sync at the end finds little to do
 
 } // namespace
 
@@ -45,7 +45,8 @@ Status PackWriter::append(std::string_view bytes) {
     hasher_.update(bytes);
     bytes_ += bytes.size();
     if (bytes_ - synced_bytes_ >= k_writeback_bytes) { // a hint, whose failure the sync at the end finds out
-        ::sync_file_range(file_.fd(), static_cast<off_t>(synced_bytes_), static_cast<off_t>(bytes_ - synced_bytes_), SYNC_FILE_RANGE_WRITE);
+        ::sync_file_range(file_.fd(), static_cast<off_t>(synced_bytes_), static_cast<off_t>(bytes_ - synced_bytes_),
+                          SYNC_FILE_RANGE_WRITE);
         synced_bytes_ = bytes_;
     }
     return {};
@@ -59,7 +60,9 @@ Result<std::uint32_t> PackWriter::add_block(std::string raw, int level) {
 }
 
 Status PackWriter::write_finished_blocks(std::size_t leave_pending) {
-    const auto is_ready = [&] { return pending_.front().wait_for(std::chrono::seconds(0)) == std::future_status::ready; };
+    const auto is_ready = [&] {
+        return pending_.front().wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+    };
     while (!pending_.empty() && (pending_.size() > leave_pending || is_ready())) {
         DBUILD_TRY_ASSIGN(const auto block, pending_.front().get());
         pending_.pop_front();
@@ -93,15 +96,18 @@ Result<PackReader> PackReader::open(const fs::path& path) {
     struct stat status {};
     if (::fstat(fd.get(), &status) != 0) return fail(ErrorKind::unavailable, "cannot read " + path.string());
     PackReader reader(path, std::move(fd), static_cast<std::uint64_t>(status.st_size));
-    if (reader.bytes_ < k_pack_header.size() + k_trailer_bytes) return fail(ErrorKind::corrupt, "pack: cut off: " + path.string());
+    if (reader.bytes_ < k_pack_header.size() + k_trailer_bytes)
+        return fail(ErrorKind::corrupt, "pack: cut off: " + path.string());
     DBUILD_TRY_ASSIGN(const auto header, reader.read_at(0, k_pack_header.size()));
     if (header != k_pack_header) return fail(ErrorKind::corrupt, "pack: not of this format: " + path.string());
     DBUILD_TRY_ASSIGN(const auto trailer, reader.read_at(reader.bytes_ - k_trailer_bytes, k_trailer_bytes));
     DBUILD_TRY_ASSIGN(reader.trailer_, decode_trailer(trailer, reader.bytes_));
     DBUILD_TRY(reader.read_table(PackTable::blocks, reader.tables_));
-    const auto end_of_blocks = reader.tables_.blocks.empty() ? k_pack_header.size()
-                                                             : reader.tables_.blocks.back().offset + reader.tables_.blocks.back().stored_bytes;
-    if (end_of_blocks > reader.trailer_.tables[0].offset) return fail(ErrorKind::corrupt, "pack: blocks beyond their end: " + path.string());
+    const auto end_of_blocks = reader.tables_.blocks.empty()
+                                   ? k_pack_header.size()
+                                   : reader.tables_.blocks.back().offset + reader.tables_.blocks.back().stored_bytes;
+    if (end_of_blocks > reader.trailer_.tables[0].offset)
+        return fail(ErrorKind::corrupt, "pack: blocks beyond their end: " + path.string());
     return reader;
 }
 
@@ -148,10 +154,12 @@ Result<Digest> PackReader::hash_file() const {
 Result<std::string> PackReader::read_at(std::uint64_t offset, std::uint64_t count) const {
     std::string bytes(static_cast<std::size_t>(count), '\0');
     for (std::size_t done = 0; done < bytes.size();) {
-        const auto got = ::pread(fd_.get(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
+        const auto got =
+            ::pread(fd_.get(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) // the disk cannot give the bytes again: as good as damaged
-            return fail(errno == EIO ? ErrorKind::corrupt : ErrorKind::unavailable, "cannot read " + path_.string() + ": " + std::strerror(errno));
+            return fail(errno == EIO ? ErrorKind::corrupt : ErrorKind::unavailable,
+                        "cannot read " + path_.string() + ": " + std::strerror(errno));
         if (got == 0) return fail(ErrorKind::corrupt, "pack: cut off: " + path_.string());
         done += static_cast<std::size_t>(got);
     }

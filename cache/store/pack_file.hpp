@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pack files: PackWriter makes one, PackReader reads one. Which packs there are, and what for, is the index's and layer_store's
-// business; the bytes are described in pack_format.hpp.
+// Pack files: PackWriter makes one, PackReader reads one. Which packs there are, and what for, is the index's and
+// layer_store's business; the bytes are described in pack_format.hpp.
 #pragma once
 
 #include "cache/store/compression_pool.hpp"
@@ -72,7 +72,8 @@ public:
     Result<Digest> hash_file() const;
 
 private:
-    PackReader(std::filesystem::path path, Fd fd, std::uint64_t bytes) : path_(std::move(path)), fd_(std::move(fd)), bytes_(bytes) {}
+    PackReader(std::filesystem::path path, Fd fd, std::uint64_t bytes)
+        : path_(std::move(path)), fd_(std::move(fd)), bytes_(bytes) {}
     Result<std::string> read_at(std::uint64_t offset, std::uint64_t count) const;
     Status read_table(PackTable table, PackTables& tables) const;
 

@@ -33,7 +33,8 @@ bool decode_blocks(WireReader& in, PackTables& tables) {
     bool is_bad = false;
     for (auto& block : tables.blocks) {
         block = {offset, narrow(in.number(), is_bad), narrow(in.number(), is_bad)};
-        is_bad = is_bad || block.raw_bytes > k_max_block_bytes || block.stored_bytes > block.raw_bytes || block.raw_bytes == 0;
+        is_bad = is_bad || block.raw_bytes > k_max_block_bytes || block.stored_bytes > block.raw_bytes ||
+                 block.raw_bytes == 0;
         offset += block.stored_bytes;
     }
     return !is_bad;
@@ -149,16 +150,21 @@ std::uint64_t get_fixed(std::string_view bytes) {
 
 std::string encode_table(const PackTables& tables, PackTable table) {
     switch (table) {
-    case PackTable::blocks: return encode_blocks(tables);
-    case PackTable::layers: return encode_layers(tables);
-    case PackTable::pieces: return encode_pieces(tables);
-    case PackTable::steps: return encode_steps(tables);
+    case PackTable::blocks:
+        return encode_blocks(tables);
+    case PackTable::layers:
+        return encode_layers(tables);
+    case PackTable::pieces:
+        return encode_pieces(tables);
+    case PackTable::steps:
+        return encode_steps(tables);
     }
     return {};
 }
 
 Status decode_table(std::string_view bytes, PackTable table, PackTables& tables) {
-    static constexpr std::array<std::string_view, k_table_count> k_names{"block table", "layer table", "piece table", "step table"};
+    static constexpr std::array<std::string_view, k_table_count> k_names{"block table", "layer table", "piece table",
+                                                                         "step table"};
     static constexpr std::array k_decoders{decode_blocks, decode_layers, decode_pieces, decode_steps};
     WireReader in(bytes);
     const auto number = static_cast<std::size_t>(table);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packs as bytes: what their tables hold, and how tables and trailer are written and read. docs/store_format.md describes
-// the format for other programs; tests/helpers/read_store.py is one.
+// Packs as bytes: what their tables hold, and how tables and trailer are written and read. docs/store_format.md
+// describes the format for other programs; tests/helpers/read_store.py is one.
 #pragma once
 
 #include "support/digest.hpp"
@@ -14,7 +14,7 @@
 
 namespace dbuild::cache::store {
 
-inline constexpr std::size_t k_max_block_bytes = 1u << 20;           // uncompressed
+inline constexpr std::size_t k_max_block_bytes = 1u << 20;                 // uncompressed
 inline constexpr std::uint64_t k_max_table_bytes = std::uint64_t{1} << 28; // uncompressed; more is damage
 inline constexpr std::string_view k_pack_header{"DBUILDPK\1\0\0\0\0\0\0\0", 16};
 inline constexpr std::string_view k_pack_end = "dbuildpk";
@@ -79,7 +79,8 @@ struct PackTrailer {
 };
 inline constexpr std::size_t k_trailer_bytes = k_table_count * (3 * 8 + Digest::k_size) + 8;
 std::string encode_trailer(const PackTrailer& trailer);
-/// In: bytes — the last k_trailer_bytes of a file of `file_bytes`. Errors: corrupt — also where a table would not fit the file.
+/// In: bytes — the last k_trailer_bytes of a file of `file_bytes`. Errors: corrupt — also where a table would not fit
+/// the file.
 Result<PackTrailer> decode_trailer(std::string_view bytes, std::uint64_t file_bytes);
 
 } // namespace dbuild::cache::store

@@ -17,9 +17,9 @@ namespace dbuild::cache::store {
 namespace {
 
 constexpr std::size_t k_read_bytes = 1u << 20;
-constexpr std::size_t k_literal_bytes = 64u << 10;               // of one recipe instruction, so that segments fill well
-constexpr std::size_t k_max_waiting_recipe_bytes = 8u << 20;     // recipes go behind the data of their pack
-constexpr int k_recipe_level = 9;                                // headers are few and compress well: storage.md §2.1
+constexpr std::size_t k_literal_bytes = 64u << 10;           // of one recipe instruction, so that segments fill well
+constexpr std::size_t k_max_waiting_recipe_bytes = 8u << 20; // recipes go behind the data of their pack
+constexpr int k_recipe_level = 9;                            // headers are few and compress well: storage.md §2.1
 
 struct DigestHash {
     std::size_t operator()(const Digest& digest) const {
@@ -32,13 +32,14 @@ struct DigestHash {
 /// One pack after another, and the layers in the one that is open.
 class PackBuilder final : public TarPartSink {
 public:
-    PackBuilder(const fs::path& root, Catalog& catalog, Lease& lease, const PackerSettings& settings, CompressionPool& pool)
+    PackBuilder(const fs::path& root, Catalog& catalog, Lease& lease, const PackerSettings& settings,
+                CompressionPool& pool)
         : root_(root), catalog_(catalog), lease_(lease), settings_(settings), pool_(pool) {}
 
     bool is_open() const { return writer_.has_value(); }
 
-    /// Reads a layer to its end. Errors: interrupted — it was given up, or an adopted one has other bytes than its name says; the
-    /// open pack is as good as before. After any other error it is not.
+    /// Reads a layer to its end. Errors: interrupted — it was given up, or an adopted one has other bytes than its name
+    /// says; the open pack is as good as before. After any other error it is not.
     Status add(const std::shared_ptr<SpooledLayer>& spooled) {
         begin_layer(spooled->diff_id());
         Status done = read(*spooled);
@@ -51,7 +52,8 @@ public:
         return {};
     }
 
-    /// Makes the open pack visible. Out: the layers that must be packed again, because an older pack went away meanwhile.
+    /// Makes the open pack visible. Out: the layers that must be packed again, because an older pack went away
+    /// meanwhile.
     Result<std::vector<std::shared_ptr<SpooledLayer>>> close() {
         std::vector<std::shared_ptr<SpooledLayer>> again;
         if (!writer_) return again;
@@ -115,7 +117,7 @@ private:
         std::map<Digest, std::uint32_t> positions; // of packs in record.packs
         std::optional<std::uint32_t> current;      // position of the pack that is being written
         RecipeWriter recipe;
-        std::vector<std::string> waiting;          // segments that have no block yet
+        std::vector<std::string> waiting; // segments that have no block yet
     };
 
     void begin_layer(const Digest& diff_id) {
@@ -145,7 +147,8 @@ private:
         DBUILD_TRY(splitter.finish());
         if (!hasher || hasher->finish() == spooled.diff_id()) return {};
         spooled.remove(); // a power cut took its bytes: as if it had never been finished
-        return fail(ErrorKind::interrupted, "spooled layer " + spooled.diff_id().to_string() + " has other bytes than its name says");
+        return fail(ErrorKind::interrupted,
+                    "spooled layer " + spooled.diff_id().to_string() + " has other bytes than its name says");
     }
 
     Status open_writer() {
@@ -162,7 +165,8 @@ private:
         DBUILD_TRY_ASSIGN(const auto known, catalog_.find_piece(hash));
         if (known && known->length == bytes.size()) {
             const auto position = layer_->positions.find(known->pack);
-            if (position != layer_->positions.end()) return PieceReference{position->second, known->block, known->start, known->length};
+            if (position != layer_->positions.end())
+                return PieceReference{position->second, known->block, known->start, known->length};
             if (layer_->positions.size() < settings_.max_old_packs)
                 return PieceReference{add_pack(known->pack), known->block, known->start, known->length};
         }
@@ -172,7 +176,8 @@ private:
             again_.insert(again_.end(), again.begin(), again.end());
             DBUILD_TRY(open_writer());
         }
-        const PackedPiece piece{hash, 0, static_cast<std::uint32_t>(group_.size()), static_cast<std::uint32_t>(bytes.size())};
+        const PackedPiece piece{hash, 0, static_cast<std::uint32_t>(group_.size()),
+                                static_cast<std::uint32_t>(bytes.size())};
         auto& added = fresh_.emplace(hash, piece).first->second;
         added.block = writer_->next_block();
         group_ += bytes;
@@ -285,7 +290,8 @@ struct Packer::Impl {
     std::thread thread;
 
     Impl(fs::path folder, Catalog& packs, Lease& protection, PackerSettings chosen)
-        : root(std::move(folder)), catalog(packs), lease(protection), settings(chosen), pool(chosen.compression_threads) {}
+        : root(std::move(folder)), catalog(packs), lease(protection), settings(chosen),
+          pool(chosen.compression_threads) {}
 
     void work() {
         std::optional<PackBuilder> builder;

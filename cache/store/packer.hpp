@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Packs spooled layers in a thread of its own, while the build goes on: cuts them, looks the pieces up, compresses the new ones,
-// and makes pack after pack visible. What goes wrong leaves the layer in the spool.
+// Packs spooled layers in a thread of its own, while the build goes on: cuts them, looks the pieces up, compresses the
+// new ones, and makes pack after pack visible. What goes wrong leaves the layer in the spool.
 #pragma once
 
 #include "cache/store/catalog.hpp"

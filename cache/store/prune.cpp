@@ -20,7 +20,7 @@ namespace dbuild::cache::store {
 namespace {
 
 constexpr std::uint64_t k_default_max_bytes = 20'000'000'000;
-constexpr double k_repack_below = 0.6;        // of a pack's bytes still needed: storage.md §3.4
+constexpr double k_repack_below = 0.6;               // of a pack's bytes still needed: storage.md §3.4
 constexpr auto k_orphan_age = std::chrono::hours(1); // another process may just be about to record it
 
 std::uint64_t file_bytes(const fs::path& path) {
@@ -80,7 +80,8 @@ public:
     std::uint64_t bytes() const {
         double total = 0;
         for (const auto& [name, pack] : packs_)
-            if (pack.layers > 0) total += static_cast<double>(pack.bytes) * (is_mostly_dead(pack) ? live_share(pack) : 1);
+            if (pack.layers > 0)
+                total += static_cast<double>(pack.bytes) * (is_mostly_dead(pack) ? live_share(pack) : 1);
         return static_cast<std::uint64_t>(total);
     }
     std::vector<Digest> mostly_dead() const {
@@ -95,7 +96,9 @@ private:
         std::uint64_t bytes = 0, raw_bytes = 0, needed = 0, layers = 0;
     };
     static double live_share(const Pack& pack) {
-        return pack.raw_bytes == 0 ? 1 : std::min(1.0, static_cast<double>(pack.needed) / static_cast<double>(pack.raw_bytes));
+        return pack.raw_bytes == 0
+                   ? 1
+                   : std::min(1.0, static_cast<double>(pack.needed) / static_cast<double>(pack.raw_bytes));
     }
     static bool is_mostly_dead(const Pack& pack) { return live_share(pack) < k_repack_below; }
     std::map<Digest, Pack> packs_;
@@ -135,10 +138,12 @@ Status adopt_orphans(const LayerStore& layers) {
 
 class Pruning {
 public:
-    Pruning(const LayerStore& store, const PruneOptions& options) : store_(store), options_(options), root_(store.root()) {}
+    Pruning(const LayerStore& store, const PruneOptions& options)
+        : store_(store), options_(options), root_(store.root()) {}
 
     Result<PruneResult> run() {
-        if (store_.catalog().is_private()) return fail(ErrorKind::unavailable, "the cache folder cannot be written: nothing is evicted");
+        if (store_.catalog().is_private())
+            return fail(ErrorKind::unavailable, "the cache folder cannot be written: nothing is evicted");
         started_ = std::chrono::steady_clock::now();
         if (!options_.is_dry_run) DBUILD_TRY(adopt_orphans(store_));
         DBUILD_TRY(load());
@@ -169,7 +174,8 @@ private:
         };
         for (const auto& layer : layers_)
             candidates_.push_back({layer.diff_id, used_at(layer.diff_id, layer.used), layer.created, &layer, nullptr});
-        for (const auto& file : files_) candidates_.push_back({file.digest, used_at(file.digest, file.used), file.used, nullptr, &file});
+        for (const auto& file : files_)
+            candidates_.push_back({file.digest, used_at(file.digest, file.used), file.used, nullptr, &file});
         std::erase_if(candidates_, [&](const Candidate& candidate) { return kept_.contains(candidate.digest); });
         std::sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) {
             return a.used != b.used ? a.used < b.used : a.created > b.created;
@@ -183,7 +189,8 @@ private:
         for (const auto& file : files_) file_total += file.bytes;
         DBUILD_TRY_ASSIGN(result_.bytes_before, stored_bytes(root_));
         const auto limit = options_.max_bytes.value_or(std::numeric_limits<std::uint64_t>::max());
-        const auto oldest = options_.max_age ? unix_seconds() - options_.max_age->count() : std::numeric_limits<std::int64_t>::min();
+        const auto oldest =
+            options_.max_age ? unix_seconds() - options_.max_age->count() : std::numeric_limits<std::int64_t>::min();
         for (const auto& candidate : candidates_) {
             if (candidate.used >= oldest && ledger.bytes() + file_total <= limit) break;
             if (candidate.layer) {
@@ -227,7 +234,8 @@ private:
             if (options_.time_budget && spent > *options_.time_budget) break;
             DBUILD_TRY(store_.catalog().retire_pieces(name));
             for (const auto& layer : layers) {
-                const bool needs_it = std::any_of(layer.needs.begin(), layer.needs.end(), [&](const auto& need) { return need.pack == name; });
+                const bool needs_it = std::any_of(layer.needs.begin(), layer.needs.end(),
+                                                  [&](const auto& need) { return need.pack == name; });
                 if (!needs_it) continue;
                 const auto done = store_.repack(layer.diff_id);
                 if (!done && done.error().kind != ErrorKind::corrupt) return done; // a damaged one is verify's business
@@ -242,7 +250,8 @@ private:
     Status remove_records() {
         if (!options_.max_age || !options_.keep_scopes.empty()) return {};
         DBUILD_TRY_ASSIGN(auto records, Records::open(root_));
-        DBUILD_TRY_ASSIGN(result_.removed_records, records.remove_unused_since(unix_seconds() - options_.max_age->count()));
+        DBUILD_TRY_ASSIGN(result_.removed_records,
+                          records.remove_unused_since(unix_seconds() - options_.max_age->count()));
         return {};
     }
 
@@ -281,6 +290,8 @@ Result<std::uint64_t> stored_bytes(const fs::path& root) {
     return total;
 }
 
-Result<PruneResult> prune(const LayerStore& layers, const PruneOptions& options) { return Pruning(layers, options).run(); }
+Result<PruneResult> prune(const LayerStore& layers, const PruneOptions& options) {
+    return Pruning(layers, options).run();
+}
 
 } // namespace dbuild::cache::store

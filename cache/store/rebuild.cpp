@@ -69,11 +69,13 @@ Result<std::vector<Digest>> adopt_pack(const LayerStore& layers, const fs::path&
     DBUILD_TRY(layers.catalog().record_steps(pack->tables.steps));
     std::vector<Digest> found;
     for (const auto& layer : pack->tables.layers)
-        if (std::find(left_out.begin(), left_out.end(), layer.diff_id) == left_out.end()) found.push_back(layer.diff_id);
+        if (std::find(left_out.begin(), left_out.end(), layer.diff_id) == left_out.end())
+            found.push_back(layer.diff_id);
     return found;
 }
 
-Result<RebuildResult> rebuild_index(const LayerStore& layers, const std::function<void(std::size_t, std::size_t)>& progress) {
+Result<RebuildResult> rebuild_index(const LayerStore& layers,
+                                    const std::function<void(std::size_t, std::size_t)>& progress) {
     RebuildResult result;
     DBUILD_TRY_ASSIGN(const auto paths, unlisted_packs(layers));
     for (const auto& path : paths) {

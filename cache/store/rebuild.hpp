@@ -21,7 +21,9 @@ struct RebuildResult {
     std::uint64_t packs = 0, layers = 0, damaged_packs = 0;
 };
 
-/// Lists all packs, and reads every layer that has no table of contents. In: progress — told (done, of all), may be null.
-Result<RebuildResult> rebuild_index(const LayerStore& layers, const std::function<void(std::size_t, std::size_t)>& progress);
+/// Lists all packs, and reads every layer that has no table of contents. In: progress — told (done, of all), may be
+/// null.
+Result<RebuildResult> rebuild_index(const LayerStore& layers,
+                                    const std::function<void(std::size_t, std::size_t)>& progress);
 
 } // namespace dbuild::cache::store

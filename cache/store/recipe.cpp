@@ -24,7 +24,8 @@ void RecipeWriter::zeros(std::uint64_t count) {
 
 void RecipeWriter::piece(const PieceReference& reference) {
     close_run();
-    const bool is_next = reference.pack == last_.pack && reference.block == last_.block && reference.start == last_.start + last_.length;
+    const bool is_next =
+        reference.pack == last_.pack && reference.block == last_.block && reference.start == last_.start + last_.length;
     instructions_.number(std::uint64_t{reference.length} << 2 | (is_next ? op_next_piece : op_placed_piece));
     if (!is_next) {
         instructions_.number(reference.pack);
@@ -58,7 +59,10 @@ std::string RecipeWriter::take_segment() {
 Result<std::vector<RecipePart>> read_segment(std::string_view segment) {
     WireReader whole(segment);
     const auto instructions = whole.text();
-    auto literals = instructions.empty() ? std::string_view() : segment.substr(static_cast<std::size_t>(instructions.data() + instructions.size() - segment.data()));
+    auto literals =
+        instructions.empty()
+            ? std::string_view()
+            : segment.substr(static_cast<std::size_t>(instructions.data() + instructions.size() - segment.data()));
     WireReader in(instructions);
     std::vector<RecipePart> parts;
     PieceReference last;
@@ -87,8 +91,8 @@ Result<std::vector<RecipePart>> read_segment(std::string_view segment) {
                 start = in.number();
             }
             is_bad = pack > k_max || block > k_max || start > k_max || count > k_max;
-            last = {static_cast<std::uint32_t>(pack), static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(start),
-                    static_cast<std::uint32_t>(count)};
+            last = {static_cast<std::uint32_t>(pack), static_cast<std::uint32_t>(block),
+                    static_cast<std::uint32_t>(start), static_cast<std::uint32_t>(count)};
             part.piece = last;
         }
         }

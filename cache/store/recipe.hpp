@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Recipes: which bytes, one after the other, are a layer's tar. A recipe is written in segments that fit a block each, so that
-// neither writing nor reading one needs memory for a whole layer. Format: docs/store_format.md "Recipes".
+// Recipes: which bytes, one after the other, are a layer's tar. A recipe is written in segments that fit a block each,
+// so that neither writing nor reading one needs memory for a whole layer. Format: docs/store_format.md "Recipes".
 #pragma once
 
 #include "cache/store/wire.hpp"

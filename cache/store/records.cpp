@@ -22,11 +22,19 @@ Result<std::vector<RecordedStep>> Records::read_steps(Query& query) {
     for (;;) {
         DBUILD_TRY_ASSIGN(const bool found, query.step());
         if (!found) break;
-        steps.push_back({query.digest(0), query.digest(1), query.digest(2), std::string(query.bytes(3)), query.real(4),
-                         std::string(query.bytes(5)), query.integer(6), {}, 0});
+        steps.push_back({query.digest(0),
+                         query.digest(1),
+                         query.digest(2),
+                         std::string(query.bytes(3)),
+                         query.real(4),
+                         std::string(query.bytes(5)),
+                         query.integer(6),
+                         {},
+                         0});
     }
     for (auto& step : steps) {
-        DBUILD_TRY_ASSIGN(auto scopes, database_.query("SELECT scope, used FROM scope_step WHERE key = ? ORDER BY scope"));
+        DBUILD_TRY_ASSIGN(auto scopes,
+                          database_.query("SELECT scope, used FROM scope_step WHERE key = ? ORDER BY scope"));
         scopes.bind(step.key);
         for (;;) {
             DBUILD_TRY_ASSIGN(const bool found, scopes.step());
@@ -39,15 +47,17 @@ Result<std::vector<RecordedStep>> Records::read_steps(Query& query) {
 }
 
 Result<std::vector<RecordedStep>> Records::steps() {
-    DBUILD_TRY_ASSIGN(auto query,
-                      database_.query("SELECT key, step.diff_id, content_id, created, wall_ms, '', COALESCE(layer.size, 0) "
-                                      "FROM step LEFT JOIN layer ON layer.diff_id = step.diff_id ORDER BY key"));
+    DBUILD_TRY_ASSIGN(
+        auto query,
+        database_.query("SELECT key, step.diff_id, content_id, created, wall_ms, '', COALESCE(layer.size, 0) "
+                        "FROM step LEFT JOIN layer ON layer.diff_id = step.diff_id ORDER BY key"));
     return read_steps(query);
 }
 
 Result<std::optional<RecordedStep>> Records::find_step(std::string_view prefix) {
     if (prefix.starts_with("sha256:")) prefix.remove_prefix(7);
-    const bool is_possible = !prefix.empty() && prefix.size() <= 2 * Digest::k_size && prefix.find_first_not_of(k_hexadecimal) == prefix.npos;
+    const bool is_possible = !prefix.empty() && prefix.size() <= 2 * Digest::k_size &&
+                             prefix.find_first_not_of(k_hexadecimal) == prefix.npos;
     if (!is_possible) return std::nullopt;
     // All keys between the prefix filled up with zeros and filled up with f.
     const auto filled = [&](char digit) {
@@ -55,9 +65,10 @@ Result<std::optional<RecordedStep>> Records::find_step(std::string_view prefix) 
     };
     DBUILD_TRY_ASSIGN(const auto first, filled('0'));
     DBUILD_TRY_ASSIGN(const auto last, filled('f'));
-    DBUILD_TRY_ASSIGN(auto query, database_.query("SELECT key, step.diff_id, content_id, created, wall_ms, ingredients, "
-                                                  "COALESCE(layer.size, 0) FROM step LEFT JOIN layer ON layer.diff_id = step.diff_id "
-                                                  "WHERE key BETWEEN ? AND ? LIMIT 2"));
+    DBUILD_TRY_ASSIGN(
+        auto query, database_.query("SELECT key, step.diff_id, content_id, created, wall_ms, ingredients, "
+                                    "COALESCE(layer.size, 0) FROM step LEFT JOIN layer ON layer.diff_id = step.diff_id "
+                                    "WHERE key BETWEEN ? AND ? LIMIT 2"));
     query.bind(first).bind(last);
     DBUILD_TRY_ASSIGN(auto found, read_steps(query));
     return found.size() == 1 ? std::optional(std::move(found.front())) : std::nullopt;
@@ -88,14 +99,17 @@ Result<std::uint64_t> Records::remove_unused_since(std::int64_t seconds) {
             DBUILD_TRY(uses.bind(static_cast<std::uint64_t>(seconds)).run());
         }
         {
-            DBUILD_TRY_ASSIGN(auto count, database_.query("SELECT COUNT(*) FROM step WHERE key NOT IN (SELECT key FROM scope_step)"));
+            DBUILD_TRY_ASSIGN(
+                auto count, database_.query("SELECT COUNT(*) FROM step WHERE key NOT IN (SELECT key FROM scope_step)"));
             DBUILD_TRY(count.step());
             removed = count.integer(0);
         }
         DBUILD_TRY(database_.execute("DELETE FROM step WHERE key NOT IN (SELECT key FROM scope_step)"));
         std::vector<Digest> unnamed;
         {
-            DBUILD_TRY_ASSIGN(auto layers, database_.query("SELECT diff_id FROM layer WHERE diff_id NOT IN (SELECT diff_id FROM step)"));
+            DBUILD_TRY_ASSIGN(
+                auto layers,
+                database_.query("SELECT diff_id FROM layer WHERE diff_id NOT IN (SELECT diff_id FROM step)"));
             for (;;) {
                 DBUILD_TRY_ASSIGN(const bool found, layers.step());
                 if (!found) break;

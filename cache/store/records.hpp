@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The records of the index as a whole, for those who look after the store: what each scope uses, which base images there are.
-// Look-ups during a build are index.hpp's business.
+// The records of the index as a whole, for those who look after the store: what each scope uses, which base images
+// there are. Look-ups during a build are index.hpp's business.
 #pragma once
 
 #include "cache/step_key.hpp"
@@ -38,8 +38,8 @@ public:
     /// In: prefix — hexadecimal digits that a key begins with. Holds nothing if no key, or more than one, does.
     Result<std::optional<RecordedStep>> find_step(std::string_view prefix);
     Result<std::vector<RecordedBase>> bases();
-    /// Removes the uses before that time, the steps that no scope uses any more, and tables of contents that no step names.
-    /// Out: how many steps.
+    /// Removes the uses before that time, the steps that no scope uses any more, and tables of contents that no step
+    /// names. Out: how many steps.
     Result<std::uint64_t> remove_unused_since(std::int64_t seconds);
 
 private:

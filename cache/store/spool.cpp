@@ -21,7 +21,8 @@ Result<std::shared_ptr<SpooledLayer>> SpooledLayer::create(const fs::path& root,
     return layer;
 }
 
-Result<std::shared_ptr<SpooledLayer>> SpooledLayer::link(const fs::path& root, const Digest& diff_id, const fs::path& whole) {
+Result<std::shared_ptr<SpooledLayer>> SpooledLayer::link(const fs::path& root, const Digest& diff_id,
+                                                         const fs::path& whole) {
     DBUILD_TRY(make_directories(root / "spool"));
     std::shared_ptr<SpooledLayer> layer(new SpooledLayer(root, diff_id));
     DBUILD_TRY_ASSIGN(auto file, TemporaryFile::link(root / "spool", whole));
@@ -43,7 +44,8 @@ Result<std::shared_ptr<SpooledLayer>> SpooledLayer::adopt(const fs::path& root, 
 Status SpooledLayer::note_size() {
     struct stat status {};
     if (::fstat(fd(), &status) != 0)
-        return fail(ErrorKind::unavailable, "cannot read " + spool_path(root_, diff_id_).string() + ": " + std::strerror(errno));
+        return fail(ErrorKind::unavailable,
+                    "cannot read " + spool_path(root_, diff_id_).string() + ": " + std::strerror(errno));
     written_ = static_cast<std::uint64_t>(status.st_size);
     return {};
 }

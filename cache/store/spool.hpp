@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The spool: layers that are finished but not packed yet, each a plain tar under its diff_id. It survives the process, not a power
-// cut; whoever opens the store next packs what a dead process left (docs/store_format.md "Spool").
+// The spool: layers that are finished but not packed yet, each a plain tar under its diff_id. It survives the process,
+// not a power cut; whoever opens the store next packs what a dead process left (docs/store_format.md "Spool").
 #pragma once
 
 #include "cache/store/temporary_file.hpp"
@@ -40,7 +40,8 @@ public:
     /// They are not; a follower is told so.
     void abandon();
 
-    /// For the follower: waits for bytes at its place. Out: 0 — the layer has ended. Errors: interrupted — it was abandoned.
+    /// For the follower: waits for bytes at its place. Out: 0 — the layer has ended. Errors: interrupted — it was
+    /// abandoned.
     Result<std::size_t> follow(char* buffer, std::size_t capacity);
     /// For following once more. Out: false — that was done before: do not try for ever.
     bool rewind();

@@ -19,7 +19,8 @@ constexpr auto k_poll_interval = std::chrono::milliseconds(20); // a blocked flo
 
 /// Whoever gave the claim up has removed the file: then the lock is on a file without a name.
 bool is_still_named(int fd, const fs::path& path) {
-    struct stat mine {}, named {};
+    struct stat mine {
+    }, named{};
     return ::fstat(fd, &mine) == 0 && ::stat(path.c_str(), &named) == 0 && mine.st_ino == named.st_ino;
 }
 
@@ -32,11 +33,13 @@ Result<StepClaim> StepClaim::acquire(const fs::path& root, const StepKey& key, c
     bool has_waited = false;
     for (;;) {
         Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
-        if (!fd.is_open()) return fail(ErrorKind::unavailable, "cannot open " + path.string() + ": " + std::strerror(errno));
+        if (!fd.is_open())
+            return fail(ErrorKind::unavailable, "cannot open " + path.string() + ": " + std::strerror(errno));
         while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
             if (errno != EWOULDBLOCK && errno != EINTR)
                 return fail(ErrorKind::unavailable, "cannot lock " + path.string() + ": " + std::strerror(errno));
-            if (cancelled && *cancelled) return fail(ErrorKind::interrupted, "interrupted while another dbuild runs the same step");
+            if (cancelled && *cancelled)
+                return fail(ErrorKind::interrupted, "interrupted while another dbuild runs the same step");
             if (!std::exchange(has_waited, true) && on_wait) on_wait();
             std::this_thread::sleep_for(k_poll_interval);
         }

@@ -18,11 +18,10 @@ constexpr std::size_t k_sparse_continues = 482, k_sparse_block_continues = 504; 
 
 static_assert(k_max_cut_bytes == k_max_piece_bytes && k_whole_file_bytes <= k_max_piece_bytes);
 
-bool is_zero(std::string_view bytes) {
-    return bytes.find_first_not_of('\0') == bytes.npos;
-}
+bool is_zero(std::string_view bytes) { return bytes.find_first_not_of('\0') == bytes.npos; }
 
-/// Octal digits with blanks around, or a binary number with the top bit set. Nothing: neither, or beyond k_max_file_bytes.
+/// Octal digits with blanks around, or a binary number with the top bit set. Nothing: neither, or beyond
+/// k_max_file_bytes.
 std::optional<std::uint64_t> number_field(std::string_view field) {
     std::uint64_t value = 0;
     if (static_cast<unsigned char>(field[0]) == 0x80) {
@@ -33,7 +32,8 @@ std::optional<std::uint64_t> number_field(std::string_view field) {
         return value;
     }
     std::size_t at = std::min(field.find_first_not_of(' '), field.size());
-    for (; at < field.size() && field[at] >= '0' && field[at] <= '7'; ++at) value = value << 3 | static_cast<std::uint64_t>(field[at] - '0');
+    for (; at < field.size() && field[at] >= '0' && field[at] <= '7'; ++at)
+        value = value << 3 | static_cast<std::uint64_t>(field[at] - '0');
     const bool is_ended = at == field.size() || field[at] == ' ' || field[at] == '\0';
     return is_ended && value <= k_max_file_bytes ? std::optional(value) : std::nullopt;
 }
@@ -47,7 +47,8 @@ bool has_right_checksum(std::string_view header) {
         as_unsigned += static_cast<unsigned char>(c);
         as_signed += static_cast<signed char>(c);
     }
-    return expected && (static_cast<std::int64_t>(*expected) == as_unsigned || static_cast<std::int64_t>(*expected) == as_signed);
+    return expected &&
+           (static_cast<std::int64_t>(*expected) == as_unsigned || static_cast<std::int64_t>(*expected) == as_signed);
 }
 
 std::uint64_t padding_after(std::uint64_t size) { return (k_block - size % k_block) % k_block; }
@@ -58,12 +59,17 @@ Status TarSplitter::write(std::string_view bytes) {
     while (!bytes.empty()) {
         switch (state_) {
         case State::content:
-        case State::opaque: DBUILD_TRY(take_content(bytes)); continue;
-        case State::metadata: DBUILD_TRY(take_literal(bytes)); continue;
+        case State::opaque:
+            DBUILD_TRY(take_content(bytes));
+            continue;
+        case State::metadata:
+            DBUILD_TRY(take_literal(bytes));
+            continue;
         case State::padding:
         case State::block:
         case State::sparse_map:
-        case State::tail: break;
+        case State::tail:
+            break;
         }
         // The others want their bytes in one piece: a block, or the padding up to the next one.
         const std::size_t wanted = state_ == State::padding ? static_cast<std::size_t>(left_) : k_block;
@@ -107,7 +113,8 @@ Status TarSplitter::take_block(std::string_view block) {
     case State::tail:
         if (is_zero(block)) return sink_.zeros(block.size());
         break;
-    default: break;
+    default:
+        break;
     }
     begin_opaque();
     return take_content(block);
@@ -123,7 +130,8 @@ Status TarSplitter::take_header(std::string_view header) {
     content_size_ = *size;
     const char type = header[156];
     if (type >= '1' && type <= '6') return sink_.literal(header); // links, devices, folders: a size says nothing here
-    const bool is_metadata = type == 'x' || type == 'g' || type == 'X' || type == 'L' || type == 'K' || type == 'N' || type == 'V';
+    const bool is_metadata =
+        type == 'x' || type == 'g' || type == 'X' || type == 'L' || type == 'K' || type == 'N' || type == 'V';
     if (is_metadata && *size <= k_max_metadata_bytes) {
         left_ = *size + padding_after(*size);
         if (left_ > 0) state_ = State::metadata;
@@ -157,7 +165,8 @@ void TarSplitter::begin_opaque() {
 /// How many bytes the next cut must see, or what is left if that is less.
 std::size_t TarSplitter::cut_window() const {
     const auto held = held_.size() - held_from_;
-    return static_cast<std::size_t>(left_ > k_max_cut_bytes ? k_max_cut_bytes : std::min<std::uint64_t>(k_max_cut_bytes, held + left_));
+    return static_cast<std::size_t>(left_ > k_max_cut_bytes ? k_max_cut_bytes
+                                                            : std::min<std::uint64_t>(k_max_cut_bytes, held + left_));
 }
 
 Status TarSplitter::take_content(std::string_view& bytes) {

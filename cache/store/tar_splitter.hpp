@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Cuts the bytes of a tar at the borders of its files. Nothing is interpreted beyond that: whatever the bytes are, also no tar
-// at all, the parts that come out give them again in order. A tar that is not understood is stored less tightly, never wrongly.
+// Cuts the bytes of a tar at the borders of its files. Nothing is interpreted beyond that: whatever the bytes are, also
+// no tar at all, the parts that come out give them again in order. A tar that is not understood is stored less tightly,
+// never wrongly.
 #pragma once
 
 #include "support/result.hpp"
@@ -23,7 +24,8 @@ public:
     virtual Status piece(std::string_view bytes) = 0; // file contents, 1 to k_max_piece_bytes bytes
 };
 
-/// Files up to k_whole_file_bytes are one piece, longer ones are cut by content (chunker.hpp), and so is what is no tar.
+/// Files up to k_whole_file_bytes are one piece, longer ones are cut by content (chunker.hpp), and so is what is no
+/// tar.
 class TarSplitter {
 public:
     explicit TarSplitter(TarPartSink& sink) : sink_(sink) {}
@@ -56,11 +58,11 @@ private:
 
     TarPartSink& sink_;
     State state_ = State::block;
-    std::uint64_t left_ = 0;      // bytes of the present part that have not come yet
+    std::uint64_t left_ = 0; // bytes of the present part that have not come yet
     std::uint64_t content_size_ = 0;
-    int zero_blocks_ = 0;         // directly before here
-    std::string held_;            // a partial block, or content that is not cut yet
-    std::size_t held_from_ = 0;   // what comes before was handed out
+    int zero_blocks_ = 0;       // directly before here
+    std::string held_;          // a partial block, or content that is not cut yet
+    std::size_t held_from_ = 0; // what comes before was handed out
 };
 
 } // namespace dbuild::cache::store

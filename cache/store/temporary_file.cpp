@@ -82,8 +82,10 @@ Result<std::optional<Fd>> lock_if_abandoned(const fs::path& path) {
     if (!fd.is_open() && errno == ENOENT) return std::nullopt;
     if (!fd.is_open()) return errno_failure("cannot open", path);
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return std::nullopt;
-    struct stat mine {}, named {};
-    const bool is_same = ::fstat(fd.get(), &mine) == 0 && ::stat(path.c_str(), &named) == 0 && mine.st_ino == named.st_ino;
+    struct stat mine {
+    }, named{};
+    const bool is_same =
+        ::fstat(fd.get(), &mine) == 0 && ::stat(path.c_str(), &named) == 0 && mine.st_ino == named.st_ino;
     return is_same ? std::optional(std::move(fd)) : std::nullopt;
 }
 

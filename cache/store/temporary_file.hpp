@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file of the store while it is written: locked by its writer, so that what a dead process left behind can be told apart from
-// what a living one is working on. The kernel releases the lock with the process.
+// A file of the store while it is written: locked by its writer, so that what a dead process left behind can be told
+// apart from what a living one is working on. The kernel releases the lock with the process.
 #pragma once
 
 #include "support/files.hpp"

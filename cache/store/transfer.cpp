@@ -26,12 +26,15 @@ struct Table {
 constexpr std::array<Table, 6> k_tables{{
     {"bbbtrt", "SELECT key, diff_id, content_id, created, wall_ms, ingredients FROM step",
      "INSERT OR IGNORE INTO step(key, diff_id, content_id, created, wall_ms, ingredients) VALUES(?,?,?,?,?,?)"},
-    {"bib", "SELECT diff_id, size, contents FROM layer", "INSERT OR IGNORE INTO layer(diff_id, size, contents) VALUES(?,?,?)"},
-    {"btb", "SELECT chain, source, digest FROM selection", "INSERT OR IGNORE INTO selection(chain, source, digest) VALUES(?,?,?)"},
+    {"bib", "SELECT diff_id, size, contents FROM layer",
+     "INSERT OR IGNORE INTO layer(diff_id, size, contents) VALUES(?,?,?)"},
+    {"btb", "SELECT chain, source, digest FROM selection",
+     "INSERT OR IGNORE INTO selection(chain, source, digest) VALUES(?,?,?)"},
     {"ttti", "SELECT id, config, manifest, used FROM base_image",
      "INSERT OR IGNORE INTO base_image(id, config, manifest, used) VALUES(?,?,?,?)"},
     {"tt", "SELECT reference, id FROM base_pin", "INSERT OR IGNORE INTO base_pin(reference, id) VALUES(?,?)"},
-    {"tbi", "SELECT scope, key, used FROM scope_step", "INSERT OR IGNORE INTO scope_step(scope, key, used) VALUES(?,?,?)"},
+    {"tbi", "SELECT scope, key, used FROM scope_step",
+     "INSERT OR IGNORE INTO scope_step(scope, key, used) VALUES(?,?,?)"},
 }};
 
 Result<std::string> encode_records(Database& database, std::uint64_t& count) {
@@ -110,13 +113,15 @@ Status add_member(TemporaryFile& out, std::string_view name, std::string_view by
 
 Status add_file(TemporaryFile& out, const NamedFile& file) {
     struct stat status {};
-    if (::stat(file.path.c_str(), &status) != 0) return fail(ErrorKind::unavailable, "cannot read " + file.path.string());
+    if (::stat(file.path.c_str(), &status) != 0)
+        return fail(ErrorKind::unavailable, "cannot read " + file.path.string());
     auto left = static_cast<std::uint64_t>(status.st_size);
     DBUILD_TRY_ASSIGN(const auto source, file_source(file.path));
     DBUILD_TRY(out.write(oci::tar_header("blobs/sha256/" + file.name.hex(), left)));
     std::string buffer(std::size_t{1} << 18, '\0');
     while (left > 0) {
-        DBUILD_TRY_ASSIGN(const auto count, source(buffer.data(), static_cast<std::size_t>(std::min<std::uint64_t>(left, buffer.size()))));
+        DBUILD_TRY_ASSIGN(const auto count, source(buffer.data(), static_cast<std::size_t>(
+                                                                      std::min<std::uint64_t>(left, buffer.size()))));
         if (count == 0) return fail(ErrorKind::unavailable, "cut off while it was read: " + file.path.string());
         DBUILD_TRY(out.write({buffer.data(), count}));
         left -= count;
@@ -175,7 +180,8 @@ Result<TransferResult> import_store(const LayerStore& layers, const fs::path& fi
     TransferResult result;
     DBUILD_TRY_ASSIGN(const auto archive, oci::Archive::open(file));
     const auto list = archive.read_file("dbuild-store");
-    if (!list || !list->starts_with(k_first_line)) return fail(ErrorKind::corrupt, file.string() + " is no export of this format");
+    if (!list || !list->starts_with(k_first_line))
+        return fail(ErrorKind::corrupt, file.string() + " is no export of this format");
     for (std::string_view rest = std::string_view(*list).substr(k_first_line.size()); !rest.empty();) {
         const auto line = rest.substr(0, rest.find('\n'));
         rest.remove_prefix(std::min(rest.size(), line.size() + 1));

@@ -18,8 +18,9 @@ struct TransferResult {
 /// Effects: the file appears whole or not at all. Errors: unavailable.
 Result<TransferResult> export_store(const LayerStore& layers, const std::filesystem::path& file);
 
-/// Adds what is not there yet. Everything is checked against its name; the records are believed, as those of this machine are.
-/// Errors: not_found, unavailable; corrupt — no such file, or a damaged one; what was imported before the damage stays.
+/// Adds what is not there yet. Everything is checked against its name; the records are believed, as those of this
+/// machine are. Errors: not_found, unavailable; corrupt — no such file, or a damaged one; what was imported before the
+/// damage stays.
 Result<TransferResult> import_store(const LayerStore& layers, const std::filesystem::path& file);
 
 } // namespace dbuild::cache::store

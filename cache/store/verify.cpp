@@ -45,13 +45,15 @@ std::vector<std::pair<fs::path, Digest>> blobs_below(const fs::path& root) {
     for (const auto& folder : *folders)
         if (const auto paths = list_folder(folder))
             for (const auto& path : *paths)
-                if (const auto digest = Digest::parse("sha256:" + path.stem().stem().string())) blobs.emplace_back(path, *digest);
+                if (const auto digest = Digest::parse("sha256:" + path.stem().stem().string()))
+                    blobs.emplace_back(path, *digest);
     return blobs;
 }
 
 } // namespace
 
-Result<VerifyResult> verify(const LayerStore& layers, Repair repair, const std::function<void(std::size_t, std::size_t)>& progress) {
+Result<VerifyResult> verify(const LayerStore& layers, Repair repair,
+                            const std::function<void(std::size_t, std::size_t)>& progress) {
     DBUILD_TRY(layers.flush());
     auto& catalog = layers.catalog();
     VerifyResult result;
@@ -77,7 +79,8 @@ Result<VerifyResult> verify(const LayerStore& layers, Repair repair, const std::
     for (const auto& layer : stored) {
         step();
         ReadProblem where;
-        const auto read = read_packed_layer(layers.root(), catalog, layer.diff_id, [](std::string_view) -> Status { return {}; }, where);
+        const auto read = read_packed_layer(
+            layers.root(), catalog, layer.diff_id, [](std::string_view) -> Status { return {}; }, where);
         if (!read && repair == Repair::yes && read.error().kind == ErrorKind::not_found) continue; // went with its pack
         ++result.layers;
         if (read) continue;

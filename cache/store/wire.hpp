@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bytes of the store's own formats: LEB128 numbers, length-prefixed texts, digests; and a reader that bounds everything by
-// what is there. docs/store_format.md describes the formats.
+// The bytes of the store's own formats: LEB128 numbers, length-prefixed texts, digests; and a reader that bounds
+// everything by what is there. docs/store_format.md describes the formats.
 #pragma once
 
 #include "support/digest.hpp"

@@ -73,7 +73,8 @@ std::map<Digest, std::uint64_t> stored_layer_bytes(const std::vector<store::Cata
                                                    const std::vector<store::CatalogLayer>& layers) {
     std::map<Digest, double> ratio;
     for (const auto& pack : packs)
-        ratio[pack.name] = static_cast<double>(pack.bytes) / static_cast<double>(std::max({pack.raw_bytes, pack.needed_bytes, std::uint64_t{1}}));
+        ratio[pack.name] = static_cast<double>(pack.bytes) /
+                           static_cast<double>(std::max({pack.raw_bytes, pack.needed_bytes, std::uint64_t{1}}));
     std::map<Digest, std::uint64_t> bytes;
     for (const auto& layer : layers) {
         double sum = 0;
@@ -119,18 +120,30 @@ Status show_usage(const store::LayerStore& layers, const Options& options) {
     if (options.is_json) {
         json::object scope_list;
         for (const auto& [name, use] : scopes)
-            scope_list[name] = {{"layers", use.layers.size()}, {"bytes_alone", use.alone}, {"bytes_shared", use.shared}};
-        print_json({{"folder", layers.root().string()}, {"bytes", total + index_bytes}, {"index_bytes", index_bytes},
-                    {"pack_bytes", pack_bytes}, {"base_and_spool_bytes", total - pack_bytes}, {"packs", packs.size()},
-                    {"layers", stored.size()}, {"layer_tar_bytes", tar_bytes}, {"piece_bytes", raw_bytes},
-                    {"steps", steps.size()}, {"default_max_bytes", limit}, {"scopes", scope_list}});
+            scope_list[name] = {
+                {"layers", use.layers.size()}, {"bytes_alone", use.alone}, {"bytes_shared", use.shared}};
+        print_json({{"folder", layers.root().string()},
+                    {"bytes", total + index_bytes},
+                    {"index_bytes", index_bytes},
+                    {"pack_bytes", pack_bytes},
+                    {"base_and_spool_bytes", total - pack_bytes},
+                    {"packs", packs.size()},
+                    {"layers", stored.size()},
+                    {"layer_tar_bytes", tar_bytes},
+                    {"piece_bytes", raw_bytes},
+                    {"steps", steps.size()},
+                    {"default_max_bytes", limit},
+                    {"scopes", scope_list}});
         return {};
     }
     fmt::print("{}\n", layers.root().string());
-    fmt::print("  {:>10}  {} packs: {} layers of {} as tars\n", size_text(pack_bytes), packs.size(), stored.size(), size_text(tar_bytes));
-    fmt::print("  {:>10}  layers of base images as they came, and layers that are not packed yet\n", size_text(total - pack_bytes));
+    fmt::print("  {:>10}  {} packs: {} layers of {} as tars\n", size_text(pack_bytes), packs.size(), stored.size(),
+               size_text(tar_bytes));
+    fmt::print("  {:>10}  layers of base images as they came, and layers that are not packed yet\n",
+               size_text(total - pack_bytes));
     fmt::print("  {:>10}  index of {} steps\n", size_text(index_bytes), steps.size());
-    fmt::print("  {:>10}  in all; prune keeps {} unless told otherwise\n", size_text(total + index_bytes), size_text(limit));
+    fmt::print("  {:>10}  in all; prune keeps {} unless told otherwise\n", size_text(total + index_bytes),
+               size_text(limit));
     if (!scopes.empty()) fmt::print("\n{:>10}  {:>10}  {:>6}  SCOPE\n", "ALONE", "SHARED", "LAYERS");
     for (const auto& [name, use] : scopes)
         fmt::print("{:>10}  {:>10}  {:>6}  {}\n", size_text(use.alone), size_text(use.shared), use.layers.size(), name);
@@ -140,9 +153,15 @@ Status show_usage(const store::LayerStore& layers, const Options& options) {
 json::object as_json(const store::RecordedStep& step, bool is_stored) {
     json::array scopes;
     for (const auto& scope : step.scopes) scopes.push_back(json::value(scope));
-    return {{"key", step.key.to_string()}, {"diff_id", step.diff_id.to_string()}, {"content_id", step.content_id.to_string()},
-            {"created", step.created}, {"wall_ms", step.wall_ms}, {"layer_bytes", step.layer_bytes}, {"stored", is_stored},
-            {"last_used", step.used}, {"scopes", scopes}};
+    return {{"key", step.key.to_string()},
+            {"diff_id", step.diff_id.to_string()},
+            {"content_id", step.content_id.to_string()},
+            {"created", step.created},
+            {"wall_ms", step.wall_ms},
+            {"layer_bytes", step.layer_bytes},
+            {"stored", is_stored},
+            {"last_used", step.used},
+            {"scopes", scopes}};
 }
 
 Status list_steps(const store::LayerStore& layers, const Options& options) {
@@ -150,15 +169,16 @@ Status list_steps(const store::LayerStore& layers, const Options& options) {
     DBUILD_TRY_ASSIGN(auto steps, records.steps());
     std::sort(steps.begin(), steps.end(), [](const auto& a, const auto& b) { return a.created < b.created; });
     json::array list;
-    if (!options.is_json) fmt::print("{:<12}  {:<20}  {:>9}  {:>10}  {:<6}  SCOPES\n", "KEY", "CREATED", "SECONDS", "LAYER", "STORED");
+    if (!options.is_json)
+        fmt::print("{:<12}  {:<20}  {:>9}  {:>10}  {:<6}  SCOPES\n", "KEY", "CREATED", "SECONDS", "LAYER", "STORED");
     for (const auto& step : steps) {
         const bool is_stored = layers.has(step.diff_id);
         if (options.is_json)
             list.push_back(as_json(step, is_stored));
         else
             fmt::print("{:<12}  {:<20}  {:>9.1f}  {:>10}  {:<6}  {}\n", step.key.hex().substr(0, k_short_digits),
-                       step.created.substr(0, 19) + "Z", step.wall_ms / 1000, size_text(step.layer_bytes), is_stored ? "yes" : "no",
-                       fmt::join(step.scopes, " "));
+                       step.created.substr(0, 19) + "Z", step.wall_ms / 1000, size_text(step.layer_bytes),
+                       is_stored ? "yes" : "no", fmt::join(step.scopes, " "));
     }
     if (options.is_json) print_json(list);
     return {};
@@ -167,7 +187,9 @@ Status list_steps(const store::LayerStore& layers, const Options& options) {
 Status show_step(const store::LayerStore& layers, const Options& options) {
     DBUILD_TRY_ASSIGN(auto records, store::Records::open(layers.root()));
     DBUILD_TRY_ASSIGN(const auto step, records.find_step(options.key));
-    if (!step) return fail(ErrorKind::not_found, "cache show: no step, or more than one, has a key that begins with " + options.key);
+    if (!step)
+        return fail(ErrorKind::not_found,
+                    "cache show: no step, or more than one, has a key that begins with " + options.key);
     const bool is_stored = layers.has(step->diff_id);
     if (options.is_json) {
         auto object = as_json(*step, is_stored);
@@ -175,30 +197,40 @@ Status show_step(const store::LayerStore& layers, const Options& options) {
         print_json(object);
         return {};
     }
-    fmt::print("key         {}\nlayer       {} ({}, {})\ncontent     {}\ncreated     {}\ntook        {:.1f} s\nscopes      {}\n\n{}",
-               step->key.to_string(), step->diff_id.to_string(), size_text(step->layer_bytes), is_stored ? "stored" : "not stored",
-               step->content_id.to_string(), step->created, step->wall_ms / 1000, fmt::join(step->scopes, " "), step->ingredients);
+    fmt::print("key         {}\nlayer       {} ({}, {})\ncontent     {}\ncreated     {}\ntook        {:.1f} s\nscopes  "
+               "    {}\n\n{}",
+               step->key.to_string(), step->diff_id.to_string(), size_text(step->layer_bytes),
+               is_stored ? "stored" : "not stored", step->content_id.to_string(), step->created, step->wall_ms / 1000,
+               fmt::join(step->scopes, " "), step->ingredients);
     return {};
 }
 
 /// Errors: corrupt — something is damaged, and was not repaired.
 Status verify_store(const store::LayerStore& layers, const Options& options) {
     ProgressLine line("verifying");
-    DBUILD_TRY_ASSIGN(const auto result, store::verify(layers, options.repairs ? store::Repair::yes : store::Repair::no, line.callback()));
+    DBUILD_TRY_ASSIGN(const auto result,
+                      store::verify(layers, options.repairs ? store::Repair::yes : store::Repair::no, line.callback()));
     if (options.is_json) {
         json::array problems;
         for (const auto& problem : result.problems) problems.push_back(json::value(problem));
-        print_json({{"packs", result.packs}, {"layers", result.layers}, {"blobs", result.blobs},
-                    {"unlisted_packs", result.unlisted_packs}, {"problems", problems}, {"repaired", options.repairs}});
+        print_json({{"packs", result.packs},
+                    {"layers", result.layers},
+                    {"blobs", result.blobs},
+                    {"unlisted_packs", result.unlisted_packs},
+                    {"problems", problems},
+                    {"repaired", options.repairs}});
     } else {
         for (const auto& problem : result.problems) fmt::print("{}\n", problem);
-        fmt::print("{} packs, {} layers and {} base layers checked, {} problems{}\n", result.packs, result.layers, result.blobs,
-                   result.problems.size(), options.repairs && !result.problems.empty() ? ": what is damaged was removed" : "");
+        fmt::print("{} packs, {} layers and {} base layers checked, {} problems{}\n", result.packs, result.layers,
+                   result.blobs, result.problems.size(),
+                   options.repairs && !result.problems.empty() ? ": what is damaged was removed" : "");
         if (result.unlisted_packs > 0)
-            fmt::print("{} packs are not in the index: \"dbuild cache rebuild-index\" lists them\n", result.unlisted_packs);
+            fmt::print("{} packs are not in the index: \"dbuild cache rebuild-index\" lists them\n",
+                       result.unlisted_packs);
     }
     if (result.problems.empty() || options.repairs) return {};
-    return fail(ErrorKind::corrupt, "cache verify: the store is damaged; --repair removes what is, and it is made again when needed");
+    return fail(ErrorKind::corrupt,
+                "cache verify: the store is damaged; --repair removes what is, and it is made again when needed");
 }
 
 Status prune_store(const store::LayerStore& layers, const Options& options) {
@@ -217,15 +249,19 @@ Status prune_store(const store::LayerStore& layers, const Options& options) {
     }
     DBUILD_TRY_ASSIGN(const auto result, store::prune(layers, limits));
     if (options.is_json) {
-        print_json({{"bytes_before", result.bytes_before}, {"bytes_after", result.bytes_after},
-                    {"evicted_layers", result.evicted_layers}, {"evicted_blobs", result.evicted_blobs},
-                    {"removed_packs", result.removed_packs}, {"repacked_layers", result.repacked_layers},
-                    {"removed_records", result.removed_records}, {"dry_run", options.is_dry_run}});
+        print_json({{"bytes_before", result.bytes_before},
+                    {"bytes_after", result.bytes_after},
+                    {"evicted_layers", result.evicted_layers},
+                    {"evicted_blobs", result.evicted_blobs},
+                    {"removed_packs", result.removed_packs},
+                    {"repacked_layers", result.repacked_layers},
+                    {"removed_records", result.removed_records},
+                    {"dry_run", options.is_dry_run}});
         return {};
     }
-    fmt::print("{}{} layers and {} base layers evicted, {} records removed: {} -> {}\n", options.is_dry_run ? "dry run: " : "",
-               result.evicted_layers, result.evicted_blobs, result.removed_records, size_text(result.bytes_before),
-               size_text(result.bytes_after));
+    fmt::print("{}{} layers and {} base layers evicted, {} records removed: {} -> {}\n",
+               options.is_dry_run ? "dry run: " : "", result.evicted_layers, result.evicted_blobs,
+               result.removed_records, size_text(result.bytes_before), size_text(result.bytes_after));
     return {};
 }
 
@@ -235,16 +271,19 @@ Status rebuild_store_index(const store::LayerStore& layers, const Options& optio
     if (options.is_json)
         print_json({{"packs", result.packs}, {"layers", result.layers}, {"damaged_packs", result.damaged_packs}});
     else
-        fmt::print("{} packs listed again, {} damaged ones removed; {} layers in all\n", result.packs, result.damaged_packs, result.layers);
+        fmt::print("{} packs listed again, {} damaged ones removed; {} layers in all\n", result.packs,
+                   result.damaged_packs, result.layers);
     return {};
 }
 
 Status transfer(Result<store::TransferResult> moved, std::string_view verb, const Options& options) {
     if (!moved) return fail(std::move(moved).error());
     if (options.is_json)
-        print_json({{"packs", moved->packs}, {"blobs", moved->blobs}, {"records", moved->records}, {"bytes", moved->bytes}});
+        print_json(
+            {{"packs", moved->packs}, {"blobs", moved->blobs}, {"records", moved->records}, {"bytes", moved->bytes}});
     else
-        fmt::print("{}: {} packs, {} base layers, {} records, {}\n", verb, moved->packs, moved->blobs, moved->records, size_text(moved->bytes));
+        fmt::print("{}: {} packs, {} base layers, {} records, {}\n", verb, moved->packs, moved->blobs, moved->records,
+                   size_text(moved->bytes));
     return {};
 }
 
@@ -262,9 +301,13 @@ constexpr Verb k_verbs[] = {
     {"prune", "evict layers, least recently used first", prune_store},
     {"rebuild-index", "list packs that the index lost", rebuild_store_index},
     {"export", "write the whole cache to a file",
-     [](const store::LayerStore& layers, const Options& options) { return transfer(store::export_store(layers, options.file), "exported", options); }},
+     [](const store::LayerStore& layers, const Options& options) {
+         return transfer(store::export_store(layers, options.file), "exported", options);
+     }},
     {"import", "add what such a file holds",
-     [](const store::LayerStore& layers, const Options& options) { return transfer(store::import_store(layers, options.file), "imported", options); }},
+     [](const store::LayerStore& layers, const Options& options) {
+         return transfer(store::import_store(layers, options.file), "imported", options);
+     }},
 };
 
 void declare_options(CLI::App& verb, std::string_view word, Options& options) {
@@ -275,9 +318,11 @@ void declare_options(CLI::App& verb, std::string_view word, Options& options) {
     if (word == "export" || word == "import") verb.add_option("FILE", options.file, "The file")->required();
     if (word == "verify") verb.add_flag("--repair", options.repairs, "Remove what is damaged");
     if (word != "prune") return;
-    verb.add_option("--max-size", options.max_size, "Keep at most this much, e.g. 20GB (default: the smaller of 20 GB and 10% of the disk)");
+    verb.add_option("--max-size", options.max_size,
+                    "Keep at most this much, e.g. 20GB (default: the smaller of 20 GB and 10% of the disk)");
     verb.add_option("--max-age", options.max_age, "Evict what was not used for so long, e.g. 30d, with its records");
-    verb.add_option("--keep-scope", options.keep_scopes, "Evict nothing that this scope uses; repeatable")->allow_extra_args(false);
+    verb.add_option("--keep-scope", options.keep_scopes, "Evict nothing that this scope uses; repeatable")
+        ->allow_extra_args(false);
     verb.add_flag("--dry-run", options.is_dry_run, "Say what would go");
 }
 
@@ -285,8 +330,9 @@ void declare_options(CLI::App& verb, std::string_view word, Options& options) {
 
 Result<std::uint64_t> parse_byte_count(std::string_view text) {
     static const std::map<std::string, double, std::less<>> k_units{
-        {"", 1}, {"b", 1}, {"k", 1e3}, {"kb", 1e3}, {"m", 1e6}, {"mb", 1e6}, {"g", 1e9}, {"gb", 1e9}, {"t", 1e12}, {"tb", 1e12},
-        {"ki", 0x1p10}, {"kib", 0x1p10}, {"mi", 0x1p20}, {"mib", 0x1p20}, {"gi", 0x1p30}, {"gib", 0x1p30}, {"ti", 0x1p40}, {"tib", 0x1p40}};
+        {"", 1},        {"b", 1},        {"k", 1e3},     {"kb", 1e3},     {"m", 1e6},     {"mb", 1e6},
+        {"g", 1e9},     {"gb", 1e9},     {"t", 1e12},    {"tb", 1e12},    {"ki", 0x1p10}, {"kib", 0x1p10},
+        {"mi", 0x1p20}, {"mib", 0x1p20}, {"gi", 0x1p30}, {"gib", 0x1p30}, {"ti", 0x1p40}, {"tib", 0x1p40}};
     const auto digits = std::min(text.find_first_not_of("0123456789."), text.size());
     std::string unit(text.substr(digits));
     unit.erase(0, unit.find_first_not_of(' '));
@@ -301,7 +347,8 @@ Result<std::uint64_t> parse_byte_count(std::string_view text) {
 }
 
 Result<std::uint64_t> parse_age_seconds(std::string_view text) {
-    static const std::map<std::string, std::uint64_t, std::less<>> k_units{{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}, {"w", 604800}};
+    static const std::map<std::string, std::uint64_t, std::less<>> k_units{{"", 1},     {"s", 1},     {"m", 60},
+                                                                           {"h", 3600}, {"d", 86400}, {"w", 604800}};
     const auto digits = std::min(text.find_first_not_of("0123456789"), text.size());
     const auto factor = k_units.find(text.substr(digits));
     if (digits == 0 || digits > 9 || factor == k_units.end())

@@ -47,7 +47,8 @@ void fuzz_recipe(std::string_view bytes) {
     std::size_t literal_bytes = 0;
     for (const auto& part : *parts) {
         literal_bytes += part.bytes.size();
-        require(part.bytes.empty() || (part.bytes.data() >= bytes.data() && part.bytes.data() + part.bytes.size() <= bytes.data() + bytes.size()),
+        require(part.bytes.empty() || (part.bytes.data() >= bytes.data() &&
+                                       part.bytes.data() + part.bytes.size() <= bytes.data() + bytes.size()),
                 "literals lie in the segment");
     }
     require(literal_bytes <= bytes.size(), "literals are not used twice");
@@ -83,7 +84,8 @@ void fuzz_tar(std::string_view input) {
     }
     Joined joined;
     TarSplitter splitter(joined);
-    for (std::size_t at = 0; at < bytes.size(); at += slice) (void)splitter.write(std::string_view(bytes).substr(at, slice));
+    for (std::size_t at = 0; at < bytes.size(); at += slice)
+        (void)splitter.write(std::string_view(bytes).substr(at, slice));
     (void)splitter.finish();
     require(joined.bytes == bytes, "the parts are the input");
 }

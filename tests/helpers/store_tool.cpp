@@ -65,7 +65,8 @@ Status read(const store::LayerStore& layers, const std::string& word, bool is_ti
     Status done;
     const auto seconds = seconds_of(
         [&] {
-            return layers.read(diff_id, [&](std::string_view bytes) { return is_timed ? Status() : write_all(1, bytes, "output"); });
+            return layers.read(
+                diff_id, [&](std::string_view bytes) { return is_timed ? Status() : write_all(1, bytes, "output"); });
         },
         done);
     if (is_timed) fmt::print("{} {:.6f}\n", word, seconds);
@@ -85,7 +86,8 @@ Status run(std::span<const std::string> words) {
     DBUILD_TRY_ASSIGN(const auto layers, store::LayerStore::open(words[1]));
     Status done = fail(ErrorKind::usage, "no such command: " + words[0]);
     if (words[0] == "put") done = put(layers, words.subspan(2));
-    if (words.size() == 3 && (words[0] == "read" || words[0] == "time-read")) done = read(layers, words[2], words[0] == "time-read");
+    if (words.size() == 3 && (words[0] == "read" || words[0] == "time-read"))
+        done = read(layers, words[2], words[0] == "time-read");
     if (words[0] == "has") done = has(layers, words.subspan(2));
     for (const auto& warning : layers.take_warnings()) fmt::print(stderr, "warning: {}\n", warning);
     return done;

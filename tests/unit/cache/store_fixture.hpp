@@ -13,7 +13,8 @@
 namespace dbuild::cache::test {
 
 inline oci::ByteSource source_of(std::string bytes) {
-    return [bytes = std::move(bytes), at = std::size_t{0}](char* buffer, std::size_t capacity) mutable -> Result<std::size_t> {
+    return [bytes = std::move(bytes), at = std::size_t{0}](char* buffer,
+                                                           std::size_t capacity) mutable -> Result<std::size_t> {
         const auto count = bytes.copy(buffer, capacity, at);
         at += count;
         return count;
@@ -30,12 +31,14 @@ inline std::string made_up_bytes(std::uint64_t seed, std::size_t size) {
 
 /// A tar of one file.
 inline std::string tar_of(std::string_view name, const std::string& content) {
-    return oci::tar_header(name, content.size()) + content + oci::tar_padding(content.size()) + std::string(oci::k_tar_end_bytes, '\0');
+    return oci::tar_header(name, content.size()) + content + oci::tar_padding(content.size()) +
+           std::string(oci::k_tar_end_bytes, '\0');
 }
 
 /// Files of many sizes, so that pieces are cut in every way.
 inline std::string big_tar(std::uint64_t seed, std::size_t file_count) {
-    static constexpr std::size_t k_sizes[] = {0, 1, 511, 512, 513, 5000, 70'000, (256u << 10) - 1, 256u << 10, (256u << 10) + 1, 1'500'000};
+    static constexpr std::size_t k_sizes[] = {
+        0, 1, 511, 512, 513, 5000, 70'000, (256u << 10) - 1, 256u << 10, (256u << 10) + 1, 1'500'000};
     std::string tar;
     for (std::size_t i = 0; i < file_count; ++i) {
         const auto content = made_up_bytes(seed * 1000 + i, k_sizes[i % std::size(k_sizes)]);

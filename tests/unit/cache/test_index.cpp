@@ -18,8 +18,13 @@ using OnConflict = store::Index::OnConflict;
 namespace {
 
 StepRecord record(std::string_view key, std::string_view layer) {
-    return {StepKey{sha256(key)}, sha256(layer), sha256(std::string("content of ") + std::string(layer)), 0, "2026-11-21T05:43:13Z",
-            12.5, "kind=run\n"};
+    return {StepKey{sha256(key)},
+            sha256(layer),
+            sha256(std::string("content of ") + std::string(layer)),
+            0,
+            "2026-11-21T05:43:13Z",
+            12.5,
+            "kind=run\n"};
 }
 
 struct Fixture {
@@ -27,7 +32,9 @@ struct Fixture {
     Index index = Index::open(root.path()).value();
 
     void add_layer(std::string_view name, std::uint64_t size) { REQUIRE(index.record_layer(sha256(name), size, {})); }
-    void add_step(const StepRecord& step, OnConflict on_conflict) { REQUIRE(index.record_steps(std::array{step}, "scope", on_conflict)); }
+    void add_step(const StepRecord& step, OnConflict on_conflict) {
+        REQUIRE(index.record_steps(std::array{step}, "scope", on_conflict));
+    }
 };
 
 } // namespace
@@ -150,7 +157,8 @@ TEST_CASE("a file that is no database is set aside with one warning, and a new o
     CHECK(opened->find_pin("busybox").value() == "sha256:1");
     bool is_kept = false;
     for (const auto& item : std::filesystem::directory_iterator(root.path()))
-        if (item.path().filename().string().starts_with("index.sqlite.corrupt-")) is_kept = read_file(item.path()).value() == std::string(4096, 'x');
+        if (item.path().filename().string().starts_with("index.sqlite.corrupt-"))
+            is_kept = read_file(item.path()).value() == std::string(4096, 'x');
     CHECK(is_kept);
 }
 

@@ -54,7 +54,8 @@ TEST_CASE_FIXTURE(Fixture, "a layer is the same from the spool, from packs, and 
     CHECK(read_all(LayerStore::open(root.path()).value(), sha256(big)).value() == big);
 }
 
-TEST_CASE_FIXTURE(Fixture, "a file is stored without a copy, or through one where it is compressed, and may be removed") {
+TEST_CASE_FIXTURE(Fixture,
+                  "a file is stored without a copy, or through one where it is compressed, and may be removed") {
     const auto file = root.path() / "blob";
     SUBCASE("plain") { REQUIRE(write_file(file, tar)); }
     SUBCASE("compressed") { REQUIRE(write_file(file, zstd_compress(tar).value())); }
@@ -118,7 +119,8 @@ TEST_CASE_FIXTURE(Fixture, "a layer with the wrong bytes is corrupt and leaves n
 }
 
 TEST_CASE_FIXTURE(Fixture, "what is no tar is corrupt and leaves nothing behind") {
-    for (const auto& bytes : {std::string(), std::string("no tar at all"), tar.substr(0, 514), std::string(4096, 'x')}) {
+    for (const auto& bytes :
+         {std::string(), std::string("no tar at all"), tar.substr(0, 514), std::string(4096, 'x')}) {
         CAPTURE(bytes.size());
         const auto scan = layers.put(source_of(bytes), sha256(bytes));
         REQUIRE_FALSE(scan);
@@ -186,7 +188,8 @@ TEST_CASE_FIXTURE(Fixture, "a layer in the spool that was damaged is corrupt onc
     CHECK_FALSE(layers.has(diff_id));
 }
 
-TEST_CASE_FIXTURE(Fixture, "what a dead process left in the spool is packed by the next one, unless a power cut damaged it") {
+TEST_CASE_FIXTURE(Fixture,
+                  "what a dead process left in the spool is packed by the next one, unless a power cut damaged it") {
     fs::create_directories(root.path() / "spool");
     const auto torn = root.path() / "spool" / (sha256("torn").hex() + ".tar");
     REQUIRE(write_file(root.path() / "spool" / (diff_id.hex() + ".tar"), tar));
@@ -211,11 +214,13 @@ TEST_CASE_FIXTURE(Fixture, "a layer of format 1 is still read") {
 
 TEST_CASE_FIXTURE(Fixture, "a failing sink is no damage: the file stays") {
     REQUIRE(layers.put(source_of(tar), diff_id));
-    const auto status = layers.read(diff_id, [](std::string_view) -> Status { return fail(ErrorKind::unavailable, "disk full"); });
+    const auto status =
+        layers.read(diff_id, [](std::string_view) -> Status { return fail(ErrorKind::unavailable, "disk full"); });
     REQUIRE_FALSE(status);
     CHECK(status.error().message == "disk full");
     REQUIRE(layers.flush());
-    const auto packed = layers.read(diff_id, [](std::string_view) -> Status { return fail(ErrorKind::unavailable, "disk full"); });
+    const auto packed =
+        layers.read(diff_id, [](std::string_view) -> Status { return fail(ErrorKind::unavailable, "disk full"); });
     REQUIRE_FALSE(packed);
     CHECK(packed.error().message == "disk full");
     CHECK(layers.has(diff_id));

@@ -18,7 +18,8 @@ PackTables some_tables() {
     tables.blocks = {{16, 100, 2000}, {116, 50, 50}};
     tables.pieces = {{sha256("a"), 0, 0, 1500}, {sha256("b"), 1, 10, 40}};
     tables.layers = {{sha256("layer"), 123'456'789'012, {{Digest(), 1500}, {sha256("older"), 40}}, {{0, 1}, {1, 7}}}};
-    tables.steps = {{sha256("key"), sha256("layer"), sha256("content"), "2026-11-21T05:43:13Z", "kind=run\n", 1'250'000}};
+    tables.steps = {
+        {sha256("key"), sha256("layer"), sha256("content"), "2026-11-21T05:43:13Z", "kind=run\n", 1'250'000}};
     return tables;
 }
 
@@ -58,7 +59,8 @@ TEST_CASE("the bytes of a recipe are fixed by the format") {
     writer.piece({2, 1, 5, 1});
     writer.zeros(512);
     // length 11; literal 2; next piece of 300; piece of 1 at pack 2, block 1, start 5; 512 zeros; then the literals
-    CHECK(writer.take_segment() == std::string("\x0a\x08\xb2\x09\x07\x02\x01\x05\x81\x10", 10).replace(0, 1, "\x09") + "ab");
+    CHECK(writer.take_segment() ==
+          std::string("\x0a\x08\xb2\x09\x07\x02\x01\x05\x81\x10", 10).replace(0, 1, "\x09") + "ab");
 }
 
 TEST_CASE("a segment that is cut off or changed is corrupt or something else, never out of bounds") {
@@ -114,7 +116,8 @@ TEST_CASE("tables that do not agree with each other are corrupt") {
 
 TEST_CASE("a trailer comes back, and one that points out of the file is corrupt") {
     PackTrailer trailer;
-    for (std::size_t i = 0; i < k_table_count; ++i) trailer.tables[i] = {16 + i * 10, 10, 99, sha256(std::to_string(i))};
+    for (std::size_t i = 0; i < k_table_count; ++i)
+        trailer.tables[i] = {16 + i * 10, 10, 99, sha256(std::to_string(i))};
     const auto bytes = encode_trailer(trailer);
     REQUIRE(bytes.size() == k_trailer_bytes);
     const auto found = decode_trailer(bytes, 56 + k_trailer_bytes);

@@ -24,7 +24,9 @@ TEST_CASE("of threads that claim the same step one at a time goes on, and all bu
     CHECK_FALSE(first->had_to_wait());
     for (int i = 0; i < 6; ++i)
         threads.emplace_back([&] {
-            const auto claim = StepClaim::acquire(root.path(), {sha256("k")}, [&] { ++notices; }, nullptr).value();
+            const auto claim = StepClaim::acquire(
+                                   root.path(), {sha256("k")}, [&] { ++notices; }, nullptr)
+                                   .value();
             worst = std::max(worst.load(), ++inside);
             waited += claim.had_to_wait();
             --inside;
@@ -57,7 +59,8 @@ TEST_CASE("a claim ends with its process") {
     char answer = 0;
     REQUIRE(::read(ready[0], &answer, 1) == 1);
     REQUIRE(answer == 'y');
-    const auto claim = StepClaim::acquire(root.path(), {sha256("k")}, [&] { ::kill(child, SIGKILL); }, nullptr);
+    const auto claim = StepClaim::acquire(
+        root.path(), {sha256("k")}, [&] { ::kill(child, SIGKILL); }, nullptr);
     CHECK(claim.value().had_to_wait());
     ::waitpid(child, nullptr, 0);
     ::close(ready[0]);
@@ -68,7 +71,8 @@ TEST_CASE("waiting can be cancelled") {
     const auto root = TempDir::create("dbuild-test-").value();
     const auto held = StepClaim::acquire(root.path(), {sha256("k")}, nullptr, nullptr).value();
     std::atomic<bool> cancelled = false;
-    const auto claim = StepClaim::acquire(root.path(), {sha256("k")}, [&] { cancelled = true; }, &cancelled);
+    const auto claim = StepClaim::acquire(
+        root.path(), {sha256("k")}, [&] { cancelled = true; }, &cancelled);
     REQUIRE_FALSE(claim);
     CHECK(claim.error().kind == ErrorKind::interrupted);
 }

@@ -22,7 +22,8 @@ using store::PruneOptions;
 namespace {
 
 struct Fixture : StoreFixture {
-    /// Layers of about 1 MB each, recorded as the steps of one scope each; the lease ends with the store, so it is opened anew.
+    /// Layers of about 1 MB each, recorded as the steps of one scope each; the lease ends with the store, so it is
+    /// opened anew.
     std::vector<Digest> add_steps(int count) {
         auto index = Index::open(root.path()).value();
         std::vector<Digest> diff_ids;
@@ -32,8 +33,13 @@ struct Fixture : StoreFixture {
             const auto scan = oci::scan_layer(source_of(tar)).value();
             REQUIRE(index.record_layer(diff_ids.back(), scan.size, scan.contents));
             const auto number = std::to_string(i);
-            const store::StepRecord step{StepKey{sha256("key" + number)}, diff_ids.back(), sha256("content" + number), scan.size,
-                                         "2026-11-21T05:43:13Z", 100, "kind=run\n"};
+            const store::StepRecord step{StepKey{sha256("key" + number)},
+                                         diff_ids.back(),
+                                         sha256("content" + number),
+                                         scan.size,
+                                         "2026-11-21T05:43:13Z",
+                                         100,
+                                         "kind=run\n"};
             REQUIRE(index.record_steps({&step, 1}, "scope" + number, Index::OnConflict::replace));
         }
         layers = LayerStore::open(root.path()).value();
@@ -51,7 +57,8 @@ struct Fixture : StoreFixture {
     void age(const Digest& diff_id, int seconds) {
         const auto blob = "x'" + diff_id.hex() + "'";
         execute("UPDATE packed_layer SET used = used - " + std::to_string(seconds) + " WHERE diff_id = " + blob);
-        execute("UPDATE scope_step SET used = used - " + std::to_string(seconds) + " WHERE key IN (SELECT key FROM step WHERE diff_id = " + blob + ")");
+        execute("UPDATE scope_step SET used = used - " + std::to_string(seconds) +
+                " WHERE key IN (SELECT key FROM step WHERE diff_id = " + blob + ")");
     }
 
     bool is_stored(const Digest& diff_id) { return layers.catalog().find_layer(diff_id).value().has_value(); }
@@ -84,7 +91,8 @@ TEST_CASE_FIXTURE(Fixture, "of layers used at the same time the newest goes firs
     const auto diff_ids = add_steps(3);
     execute("UPDATE packed_layer SET used = 1000000; UPDATE scope_step SET used = 1000000");
     for (std::size_t i = 0; i < 3; ++i)
-        execute("UPDATE packed_layer SET created = " + std::to_string(100 + i) + " WHERE diff_id = x'" + diff_ids[i].hex() + "'");
+        execute("UPDATE packed_layer SET created = " + std::to_string(100 + i) + " WHERE diff_id = x'" +
+                diff_ids[i].hex() + "'");
     PruneOptions options;
     options.max_bytes = 2'500'000;
     REQUIRE(store::prune(layers, options));
@@ -190,7 +198,8 @@ TEST_CASE_FIXTURE(Fixture, "an index that was lost is made again from the packs,
         const auto tar = tar_of("late", "late");
         const auto scan = layers.put(source_of(tar), sha256(tar)).value();
         REQUIRE(index.record_layer(scan.diff_id, scan.size, scan.contents));
-        const store::StepRecord step{StepKey{sha256("late key")}, scan.diff_id, sha256("content"), scan.size, "2026-11-21T05:43:13Z", 2500.5, "kind=run\n"};
+        const store::StepRecord step{StepKey{sha256("late key")}, scan.diff_id, sha256("content"), scan.size,
+                                     "2026-11-21T05:43:13Z",      2500.5,       "kind=run\n"};
         REQUIRE(index.record_steps({&step, 1}, "scope", Index::OnConflict::replace));
         REQUIRE(layers.flush());
     }

@@ -75,7 +75,8 @@ TEST_CASE("long files are cut by content, and a changed byte changes few pieces"
     const auto content = made_up_bytes(1, 5'000'000);
     auto changed = content;
     changed.insert(2'000'000, "x");
-    const auto first = split(tar_of("a", content), 1 << 20).pieces, second = split(tar_of("a", changed), 1 << 20).pieces;
+    const auto first = split(tar_of("a", content), 1 << 20).pieces,
+               second = split(tar_of("a", changed), 1 << 20).pieces;
     CHECK(first.size() > 20);
     std::size_t fresh = 0;
     for (const auto& piece : second) fresh += std::find(first.begin(), first.end(), piece) == first.end();
@@ -96,7 +97,8 @@ TEST_CASE("the parts do not depend on how the input is sliced") {
 
 TEST_CASE("cut off anywhere, the parts are still the input") {
     const auto tar = tar_of("a", made_up_bytes(2, 1500)) + tar_of("b", "x");
-    for (std::size_t size = 0; size <= tar.size(); size += 37) CHECK(split(tar.substr(0, size), 100).joined == tar.substr(0, size));
+    for (std::size_t size = 0; size <= tar.size(); size += 37)
+        CHECK(split(tar.substr(0, size), 100).joined == tar.substr(0, size));
 }
 
 TEST_CASE("with any byte flipped, the parts are still the input") {
@@ -117,7 +119,8 @@ TEST_CASE("a size in binary counts, one that is no number makes the rest opaque"
     const auto binary = changed_header(header, 124, std::string_view("\x80\0\0\0\0\0\0\0\0\0\x02\xbc", 12)) + rest;
     CHECK(split(binary, 4096).joined == binary);
     CHECK(split(binary, 4096).pieces == std::vector{content});
-    for (const std::string_view field : {"zzzzzzzzzzzz", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", "\x80\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"}) {
+    for (const std::string_view field : {"zzzzzzzzzzzz", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+                                         "\x80\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"}) {
         const auto odd = changed_header(header, 124, field) + rest;
         const auto parts = split(odd, 4096);
         CHECK(parts.joined == odd);
@@ -129,7 +132,8 @@ TEST_CASE("a link with a size has no content; PAX records and long names are lit
     auto link = changed_header(oci::tar_header("l", 700), 156, "1");
     const auto tar = link + tar_of("a", "hello");
     CHECK(split(tar, 4096).pieces == std::vector<std::string>{"hello"});
-    auto pax = changed_header(oci::tar_header("PaxHeader", 20), 156, "x") + "20 path=some/file/x\n" + oci::tar_padding(20);
+    auto pax =
+        changed_header(oci::tar_header("PaxHeader", 20), 156, "x") + "20 path=some/file/x\n" + oci::tar_padding(20);
     const auto with_pax = pax + tar_of("a", "hello");
     CHECK(split(with_pax, 4096).joined == with_pax);
     CHECK(split(with_pax, 4096).pieces == std::vector<std::string>{"hello"});
