@@ -34,7 +34,8 @@ struct OwnedParts {
     }
 };
 
-/// A cache that cannot be opened must not fail a build: docker buildx makes it without one.
+/// A cache that cannot be used at all must not fail a build: docker buildx makes it without one. (Where it only cannot be
+/// written it opens all the same: cache/store/database.hpp.)
 template <class T>
 Result<T> without_cache(Result<T> opened) {
     if (!opened) opened.error().kind = ErrorKind::unsupported;
