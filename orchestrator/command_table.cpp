@@ -3,6 +3,7 @@
 
 #include "orchestrator/command_line/build_flags.hpp"
 #include "orchestrator/commands/build_command.hpp"
+#include "orchestrator/commands/cache_command.hpp"
 
 #include <fmt/format.h>
 
@@ -15,6 +16,8 @@ constexpr Command k_commands[] = {
     {"build", "build an image and load it into the engine; the command where none is named",
      commands::run_build_command},
     {"plan", "say which steps such a build would run, and why; runs nothing", commands::run_plan_command},
+    {"cache", "look at the cache, and after it: du, ls, show, verify, prune, rebuild-index, export, import",
+     commands::run_cache_command},
 };
 
 std::string help() {

@@ -227,8 +227,7 @@ Status StageRunner::record_step(std::size_t index, const executors::MadeLayer& m
     Result<cache::oci::LayerScan> stored;
     {
         const Unlocked unlocked(lock);
-        DBUILD_TRY_ASSIGN(const auto blob, cache::store::file_source(made.blob));
-        stored = shared_.parts.layers->put(blob, made.diff_id);
+        stored = shared_.parts.layers->put_file(made.blob, made.diff_id);
     }
     DBUILD_TRY_ASSIGN(const auto scan, std::move(stored));
     DBUILD_TRY(check_copied_bytes(step, scan.contents));

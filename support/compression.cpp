@@ -49,6 +49,39 @@ ZstdWriter::ZstdWriter(ZstdWriter&&) noexcept = default;
 Status ZstdWriter::write(std::string_view bytes) { return impl_->feed(bytes, ZSTD_e_continue); }
 Status ZstdWriter::finish() { return impl_->feed({}, ZSTD_e_end); }
 
+struct ZstdFrames::Impl {
+    ZSTD_CCtx* compressor = nullptr; // made when first needed: most users need one of the two
+    ZSTD_DCtx* decompressor = nullptr;
+    ~Impl() {
+        ZSTD_freeCCtx(compressor);
+        ZSTD_freeDCtx(decompressor);
+    }
+};
+
+ZstdFrames::ZstdFrames() : impl_(std::make_unique<Impl>()) {}
+ZstdFrames::~ZstdFrames() = default;
+ZstdFrames::ZstdFrames(ZstdFrames&&) noexcept = default;
+
+Result<std::string> ZstdFrames::compress(std::string_view bytes, int level) {
+    if (!impl_->compressor) impl_->compressor = ZSTD_createCCtx();
+    ZSTD_CCtx_setParameter(impl_->compressor, ZSTD_c_compressionLevel, level);
+    ZSTD_CCtx_setParameter(impl_->compressor, ZSTD_c_checksumFlag, 1);
+    std::string frame(ZSTD_compressBound(bytes.size()), '\0');
+    const auto size = ZSTD_compress2(impl_->compressor, frame.data(), frame.size(), bytes.data(), bytes.size());
+    if (ZSTD_isError(size)) return zstd_failure(ErrorKind::internal, size);
+    frame.resize(size);
+    return frame;
+}
+
+Result<std::string> ZstdFrames::decompress(std::string_view frame, std::size_t size) {
+    if (!impl_->decompressor) impl_->decompressor = ZSTD_createDCtx();
+    std::string bytes(size, '\0');
+    const auto found = ZSTD_decompressDCtx(impl_->decompressor, bytes.data(), bytes.size(), frame.data(), frame.size());
+    if (ZSTD_isError(found)) return zstd_failure(ErrorKind::corrupt, found);
+    if (found != size) return fail(ErrorKind::corrupt, "zstd: fewer bytes than expected");
+    return bytes;
+}
+
 Result<std::string> zstd_compress(std::string_view bytes, int level) {
     std::string out;
     ZstdWriter writer(

@@ -34,6 +34,21 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
+/// One frame a call, with its size in the header and a checksum; the contexts are used again. For one thread at a time.
+class ZstdFrames {
+public:
+    ZstdFrames();
+    ~ZstdFrames();
+    ZstdFrames(ZstdFrames&&) noexcept;
+    Result<std::string> compress(std::string_view bytes, int level = k_zstd_level);
+    /// Errors: corrupt — no frame, a wrong checksum, or not exactly `size` bytes.
+    Result<std::string> decompress(std::string_view frame, std::size_t size);
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
 /// Decompresses all frames of a source (0 = its end) into the sink.
 /// Errors: corrupt — damaged or cut off; what source or sink fail with.
 Status zstd_decompress_stream(const std::function<Result<std::size_t>(char*, std::size_t)>& source,

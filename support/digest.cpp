@@ -33,16 +33,27 @@ std::string Digest::hex() const {
 
 std::string Digest::to_string() const { return "sha256:" + hex(); }
 
+namespace {
+
+/// Fetched once: OpenSSL 3 looks an algorithm up anew for every EVP_sha256(), which small texts would pay for.
+const EVP_MD* sha256_algorithm() {
+    static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+    return algorithm;
+}
+
+} // namespace
+
 struct Sha256::Impl {
     EVP_MD_CTX* context = EVP_MD_CTX_new();
     ~Impl() { EVP_MD_CTX_free(context); }
 };
 
-Sha256::Sha256() : impl_(std::make_unique<Impl>()) { EVP_DigestInit_ex(impl_->context, EVP_sha256(), nullptr); }
+Sha256::Sha256() : impl_(std::make_unique<Impl>()) { start(); }
 Sha256::~Sha256() = default;
 Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256& Sha256::operator=(Sha256&&) noexcept = default;
 
+void Sha256::start() { EVP_DigestInit_ex(impl_->context, sha256_algorithm(), nullptr); }
 void Sha256::update(std::string_view bytes) { EVP_DigestUpdate(impl_->context, bytes.data(), bytes.size()); }
 
 Digest Sha256::finish() {
@@ -52,7 +63,8 @@ Digest Sha256::finish() {
 }
 
 Digest sha256(std::string_view bytes) {
-    Sha256 hasher;
+    thread_local Sha256 hasher; // its context is worth more than the digest of a short text
+    hasher.start();
     hasher.update(bytes);
     return hasher.finish();
 }

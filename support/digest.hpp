@@ -34,7 +34,7 @@ private:
     std::array<std::uint8_t, k_size> bytes_{};
 };
 
-/// Incremental SHA-256. finish() may be called once.
+/// Incremental SHA-256. finish() may be called once, and again after start().
 class Sha256 {
 public:
     Sha256();
@@ -42,6 +42,7 @@ public:
     Sha256(Sha256&&) noexcept;
     Sha256& operator=(Sha256&&) noexcept;
 
+    void start(); // forgets what came before
     void update(std::string_view bytes);
     Digest finish();
 

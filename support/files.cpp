@@ -74,6 +74,15 @@ Status write_file(const fs::path& path, std::string_view bytes) {
     return write_all(fd.get(), bytes, path);
 }
 
+Result<std::vector<fs::path>> list_folder(const fs::path& folder) {
+    std::vector<fs::path> paths;
+    std::error_code error;
+    for (fs::directory_iterator item(folder, error), end; !error && item != end; item.increment(error)) paths.push_back(item->path());
+    if (error && error != std::errc::no_such_file_or_directory && error != std::errc::not_a_directory)
+        return fail(ErrorKind::unavailable, "cannot list folder " + folder.string() + ": " + error.message());
+    return paths;
+}
+
 Status make_directories(const fs::path& path) {
     std::error_code error;
     fs::create_directories(path, error);

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace dbuild {
 
@@ -39,6 +40,9 @@ Status write_all(int fd, std::string_view bytes, const std::filesystem::path& na
 
 /// Writes a scratch file: not atomic, not synced. Errors: unavailable.
 Status write_file(const std::filesystem::path& path, std::string_view bytes);
+
+/// What a folder holds, in no order; "." and ".." left out. What is not there or no folder holds nothing. Errors: unavailable.
+Result<std::vector<std::filesystem::path>> list_folder(const std::filesystem::path& folder);
 
 Status make_directories(const std::filesystem::path& path);
 

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // The index of the store: step records, layer sizes and tables of contents, memos of selections, base images, scopes.
-// A wrapper of SQLite, whose header stays in index.cpp. Layer bytes are layer_store's business.
+// Layer bytes, and where they are, are layer_store's business.
 #pragma once
 
 #include "cache/oci/layer_tar.hpp"
 #include "cache/step_key.hpp"
+#include "cache/store/database.hpp"
 #include "support/result.hpp"
 
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace dbuild::cache::store {
 
@@ -34,14 +35,17 @@ struct BaseRecord {
     std::string manifest;
 };
 
-/// Shared by processes: every write is one transaction under <root>/write.lock, which keeps the WAL bug of SQLite before
-/// 3.51.3 out (../reference/storage.md §4.1). Errors of all members: unavailable — the database cannot be read or written.
+/// Shared by processes: every write is one transaction under <root>/write.lock, which keeps the WAL bug of SQLite
+/// before 3.51.3 out (../reference/storage.md §4.1). Errors of all members: unavailable — the database cannot be read;
+/// corrupt — it is damaged, and will be set aside by the next call: asking once more finds an empty one. What cannot be
+/// written goes on in memory.
 class Index {
 public:
-    /// In: root — the cache folder, which exists.
+    /// In: root — the cache folder, made if missing. Errors: as Database::open.
     static Result<Index> open(const std::filesystem::path& root);
-    Index(Index&&) noexcept;
-    ~Index();
+
+    /// What went wrong without stopping anybody, since the last call.
+    std::vector<std::string> take_warnings();
 
     Result<std::optional<StepRecord>> find_step(const StepKey& key);
     /// Several results for one key: the first stays, unless `replace` (its layer was lost).
@@ -63,9 +67,9 @@ public:
     Status record_pin(std::string_view reference, std::string_view id);
 
 private:
-    struct Impl;
-    explicit Index(std::unique_ptr<Impl> impl);
-    std::unique_ptr<Impl> impl_;
+    explicit Index(Database database) : database_(std::move(database)) {}
+    Status use_step(const StepKey& key, std::string_view scope);
+    Database database_;
 };
 
 } // namespace dbuild::cache::store

@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/store/layer_store.hpp"
 
+#include "cache/store/catalog.hpp"
+#include "cache/store/layer_reader.hpp"
+#include "cache/store/lease.hpp"
+#include "cache/store/packer.hpp"
+#include "cache/store/spool.hpp"
 #include "support/compression.hpp"
-#include "support/files.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
-#include <memory>
+#include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
 
 namespace fs = std::filesystem;
@@ -36,7 +43,62 @@ Result<Digest> unpack(const oci::ByteSource& source, const oci::ByteSink& sink) 
     return hasher.finish();
 }
 
+/// Where format 1 kept a layer: its tar in one zstd frame. Still read, never written.
+fs::path format_1_path(const fs::path& root, const Digest& diff_id) {
+    const auto name = diff_id.hex();
+    return root / "layers" / name.substr(0, 2) / (name + ".tar.zst");
+}
+
+bool exists(const fs::path& path) {
+    struct stat status {};
+    return ::stat(path.c_str(), &status) == 0;
+}
+
+bool has_size(const fs::path& path, std::uint64_t bytes) {
+    struct stat status {};
+    return ::stat(path.c_str(), &status) == 0 && static_cast<std::uint64_t>(status.st_size) == bytes;
+}
+
+/// By the marks of what cache/oci/layer_tar.hpp decompresses.
+bool is_compressed(const fs::path& path) {
+    std::array<char, 6> start{};
+    const auto source = file_source(path);
+    if (!source || !(*source)(start.data(), start.size())) return false;
+    const std::string_view text(start.data(), start.size());
+    for (const std::string_view mark : {"\x1f\x8b", "\x28\xb5\x2f\xfd",
+                                        "\xfd"
+                                        "7zXZ",
+                                        "BZh"})
+        if (text.starts_with(mark)) return true;
+    return false;
+}
+
+Result<oci::LayerScan> scan_checked(const oci::ByteSource& blob, const Digest& expected, const oci::ByteSink& sink) {
+    DBUILD_TRY_ASSIGN(auto scan, oci::scan_layer(blob, sink));
+    if (scan.diff_id == expected) return scan;
+    return fail(ErrorKind::corrupt,
+                "layer " + expected.to_string() + " was delivered with the bytes of " + scan.diff_id.to_string());
+}
+
+PackerSettings packer_settings() {
+    PackerSettings settings;
+    settings.compression_threads = std::clamp(std::thread::hardware_concurrency(), 1u, 4u);
+    return settings;
+}
+
 } // namespace
+
+fs::path blob_path(const fs::path& root, const Digest& digest) {
+    const auto name = digest.hex();
+    return root / "layers" / name.substr(0, 2) / (name + ".blob");
+}
+
+Status read_layer_file(const fs::path& path, const Digest& digest, const oci::ByteSink& sink) {
+    DBUILD_TRY_ASSIGN(const auto source, file_source(path));
+    DBUILD_TRY_ASSIGN(const auto found, path.extension() == ".zst" ? unpack(source, sink) : pump(source, sink));
+    if (found == digest) return {};
+    return fail(ErrorKind::corrupt, "stored layer " + digest.to_string() + " does not match its name");
+}
 
 Result<oci::ByteSource> file_source(const fs::path& path) {
     DBUILD_TRY_ASSIGN(Fd fd, open_for_reading(path));
@@ -52,70 +114,249 @@ Result<oci::ByteSource> file_source(const fs::path& path) {
     });
 }
 
+struct LayerStore::Impl {
+    fs::path root;
+    Catalog catalog;
+    Lease lease;
+    Packer packer; // before all else ends, it finishes
+
+    std::mutex mutex;
+    std::optional<TempDir> overflow; // for what the cache folder does not take
+    std::vector<std::string> warnings;
+
+    Impl(fs::path folder, Catalog opened)
+        : root(std::move(folder)), catalog(std::move(opened)), lease(root),
+          packer(root, catalog, lease, packer_settings()) {}
+
+    /// The layers that dead processes left.
+    void adopt_spool() {
+        if (catalog.is_private()) return;
+        for (const auto* folder : {"spool", "tmp"}) (void)remove_abandoned(root / folder);
+        const auto left = list_spool(root);
+        if (!left) return;
+        for (const auto& diff_id : *left) {
+            auto spooled = SpooledLayer::adopt(root, diff_id);
+            if (!spooled || !*spooled) continue;
+            if (is_packed(diff_id)) // its process died between the two
+                (*spooled)->remove();
+            else
+                packer.add(std::move(*spooled));
+        }
+    }
+
+    Result<fs::path> overflow_folder() {
+        const std::lock_guard lock(mutex);
+        if (!overflow) {
+            DBUILD_TRY_ASSIGN(auto folder, TempDir::create("dbuild-layers"));
+            overflow.emplace(std::move(folder));
+        }
+        return overflow->path();
+    }
+
+    void warn(std::string text) {
+        const std::lock_guard lock(mutex);
+        warnings.push_back(std::move(text));
+    }
+
+    std::optional<fs::path> find_file(const Digest& digest) {
+        std::vector<fs::path> candidates{spool_path(root, digest), blob_path(root, digest),
+                                         format_1_path(root, digest)};
+        {
+            const std::lock_guard lock(mutex);
+            if (overflow) {
+                candidates.push_back(spool_path(overflow->path(), digest));
+                candidates.push_back(blob_path(overflow->path(), digest));
+            }
+        }
+        const auto found = std::find_if(candidates.begin(), candidates.end(), exists);
+        return found == candidates.end() ? std::nullopt : std::optional(*found);
+    }
+
+    bool is_packed(const Digest& diff_id) {
+        const auto packs = catalog.packs_of(diff_id);
+        if (!packs || packs->empty()) return false;
+        bool is_whole = true;
+        for (const auto& pack : *packs)
+            if (!has_size(pack_path(root, pack.name), pack.bytes)) {
+                is_whole = false;
+                (void)catalog.forget_pack(pack.name);
+            }
+        return is_whole;
+    }
+
+    /// After a failed read: what is damaged is a miss from now on.
+    void clean_up_after(const Digest& diff_id, const ReadProblem& problem) {
+        if (problem.bad_pack) {
+            (void)catalog.forget_pack(*problem.bad_pack);
+            ::unlink(pack_path(root, *problem.bad_pack).c_str());
+            return;
+        }
+        // All blocks were sound by their checksums, but the sum is not: one of the packs is not what its name says, or
+        // the recipe.
+        if (const auto packs = catalog.packs_of(diff_id))
+            for (const auto& pack : *packs) {
+                const auto reader = PackReader::open(pack_path(root, pack.name));
+                const auto hash = reader ? reader->hash_file() : Result<Digest>(Digest());
+                if (hash && *hash == pack.name) continue;
+                (void)catalog.forget_pack(pack.name);
+                ::unlink(pack_path(root, pack.name).c_str());
+            }
+        (void)catalog.forget_layers({&diff_id, 1});
+    }
+};
+
+/// A layer on its way into the spool; where the cache folder fails, it goes on in the temporary folder.
+class LayerStore::SpoolSink {
+public:
+    SpoolSink(LayerStore::Impl& store, const Digest& diff_id) : store_(store), diff_id_(diff_id) {}
+    SpoolSink(const SpoolSink&) = delete;
+    SpoolSink& operator=(const SpoolSink&) = delete;
+    ~SpoolSink() {
+        if (layer_) layer_->abandon();
+    }
+
+    Status open() {
+        if (store_.catalog.is_private()) return move_over();
+        auto created = SpooledLayer::create(store_.root, diff_id_);
+        if (!created) return move_over(created.error().message);
+        layer_ = std::move(*created);
+        store_.packer.add(layer_);
+        return {};
+    }
+
+    /// Out: false — no second name could be made.
+    bool open_linked(const fs::path& whole) {
+        if (store_.catalog.is_private()) return false;
+        auto linked = SpooledLayer::link(store_.root, diff_id_, whole);
+        if (!linked) return false;
+        layer_ = std::move(*linked);
+        store_.packer.add(layer_);
+        return true;
+    }
+
+    Status write(std::string_view bytes) {
+        Status done = layer_->write(bytes);
+        if (done || is_moved_) return done;
+        DBUILD_TRY(move_over(done.error().message));
+        return layer_->write(bytes);
+    }
+
+    Status publish() {
+        Status done = layer_->publish();
+        if (done || is_moved_) return done;
+        DBUILD_TRY(move_over(done.error().message));
+        return layer_->publish();
+    }
+
+private:
+    Status move_over(const std::string& reason = {}) {
+        is_moved_ = true;
+        if (!reason.empty()) store_.warn(reason + ": this layer is kept in a temporary folder until dbuild ends");
+        DBUILD_TRY_ASSIGN(const auto folder, store_.overflow_folder());
+        DBUILD_TRY_ASSIGN(auto moved, SpooledLayer::create(folder, diff_id_));
+        const auto previous = std::exchange(layer_, std::move(moved));
+        if (!previous) return {};
+        previous->abandon();
+        return previous->copy_to(*layer_);
+    }
+
+    LayerStore::Impl& store_;
+    Digest diff_id_;
+    std::shared_ptr<SpooledLayer> layer_; // shared with the packer
+    bool is_moved_ = false;
+};
+
+LayerStore::LayerStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+LayerStore::LayerStore(LayerStore&&) noexcept = default;
+LayerStore& LayerStore::operator=(LayerStore&&) noexcept = default;
+LayerStore::~LayerStore() = default;
+
 Result<LayerStore> LayerStore::open(const fs::path& root) {
-    DBUILD_TRY(make_directories(root / "layers"));
-    return LayerStore(root / "layers");
-}
-
-fs::path LayerStore::packed_path(const Digest& diff_id) const {
-    const auto name = diff_id.hex();
-    return folder_ / name.substr(0, 2) / (name + ".tar.zst");
-}
-
-fs::path LayerStore::blob_path(const Digest& digest) const {
-    const auto name = digest.hex();
-    return folder_ / name.substr(0, 2) / (name + ".blob");
+    DBUILD_TRY_ASSIGN(auto catalog, Catalog::open(root));
+    auto impl = std::make_unique<Impl>(root, std::move(catalog));
+    impl->adopt_spool();
+    return LayerStore(std::move(impl));
 }
 
 bool LayerStore::has(const Digest& digest) const {
-    std::error_code ignored;
-    return fs::exists(packed_path(digest), ignored) || fs::exists(blob_path(digest), ignored);
+    impl_->lease.protect(digest);
+    if (impl_->find_file(digest)) return true;
+    if (!impl_->is_packed(digest)) return false;
+    (void)impl_->catalog.touch_layer(digest);
+    return true;
 }
 
 Result<oci::LayerScan> LayerStore::put(const oci::ByteSource& blob, const Digest& expected) const {
-    const auto path = packed_path(expected);
-    std::optional<AtomicFile> file;
-    if (!has(expected)) {
-        DBUILD_TRY(make_directories(path.parent_path()));
-        DBUILD_TRY_ASSIGN(auto created, AtomicFile::create(path));
-        file.emplace(std::move(created));
-    }
-    std::optional<ZstdWriter> writer;
-    if (file) writer.emplace([&](std::string_view bytes) { return file->write(bytes); });
-    const auto store_bytes = [&](std::string_view bytes) -> Status { return writer ? writer->write(bytes) : Status(); };
-    DBUILD_TRY_ASSIGN(auto scan, oci::scan_layer(blob, store_bytes));
-    if (scan.diff_id != expected)
-        return fail(ErrorKind::corrupt,
-                    "layer " + expected.to_string() + " was delivered with the bytes of " + scan.diff_id.to_string());
-    if (file) {
-        DBUILD_TRY(writer->finish());
-        DBUILD_TRY(file->commit());
-    }
+    if (has(expected)) return scan_checked(blob, expected, nullptr);
+    SpoolSink spool(*impl_, expected);
+    DBUILD_TRY(spool.open());
+    DBUILD_TRY_ASSIGN(auto scan,
+                      scan_checked(blob, expected, [&](std::string_view bytes) { return spool.write(bytes); }));
+    DBUILD_TRY(spool.publish());
+    return scan;
+}
+
+Result<oci::LayerScan> LayerStore::put_file(const fs::path& blob, const Digest& expected) const {
+    DBUILD_TRY_ASSIGN(const auto source, file_source(blob));
+    SpoolSink spool(*impl_, expected);
+    if (has(expected) || is_compressed(blob) || !spool.open_linked(blob)) return put(source, expected);
+    DBUILD_TRY_ASSIGN(auto scan, scan_checked(source, expected, nullptr));
+    DBUILD_TRY(spool.publish());
     return scan;
 }
 
 Status LayerStore::put_blob(const oci::ByteSource& blob, const Digest& digest) const {
     if (has(digest)) return {};
-    const auto path = blob_path(digest);
-    DBUILD_TRY(make_directories(path.parent_path()));
-    DBUILD_TRY_ASSIGN(auto file, AtomicFile::create(path));
-    DBUILD_TRY_ASSIGN(const auto found, pump(blob, [&](std::string_view bytes) { return file.write(bytes); }));
-    if (found != digest)
-        return fail(ErrorKind::corrupt, "blob " + digest.to_string() + " was delivered with the bytes of " + found.to_string());
-    return file.commit();
+    const auto store_below = [&](const fs::path& root) -> Status {
+        const auto path = blob_path(root, digest);
+        DBUILD_TRY(make_directories(path.parent_path()));
+        DBUILD_TRY(make_directories(root / "tmp"));
+        DBUILD_TRY_ASSIGN(auto file, TemporaryFile::create(root / "tmp"));
+        DBUILD_TRY_ASSIGN(const auto found, pump(blob, [&](std::string_view bytes) { return file.write(bytes); }));
+        if (found != digest)
+            return fail(ErrorKind::corrupt,
+                        "blob " + digest.to_string() + " was delivered with the bytes of " + found.to_string());
+        return file.commit(path);
+    };
+    if (!impl_->catalog.is_private()) return store_below(impl_->root);
+    DBUILD_TRY_ASSIGN(const auto folder, impl_->overflow_folder());
+    return store_below(folder);
 }
 
 Status LayerStore::read(const Digest& digest, const oci::ByteSink& sink) const {
-    std::error_code ignored;
-    const bool is_packed = fs::exists(packed_path(digest), ignored);
-    const auto path = is_packed ? packed_path(digest) : blob_path(digest);
-    DBUILD_TRY_ASSIGN(const auto source, file_source(path));
-    Result<Digest> found = is_packed ? unpack(source, sink) : pump(source, sink);
-    if (found && *found != digest)
-        found = fail(ErrorKind::corrupt, "stored layer " + digest.to_string() + " does not match its name");
-    if (!found && found.error().kind == ErrorKind::corrupt) fs::remove(path, ignored); // a miss from now on
-    if (!found) return fail(std::move(found).error());
-    return {};
+    impl_->lease.protect(digest);
+    if (const auto path = impl_->find_file(digest)) {
+        Status done = read_layer_file(*path, digest, sink);
+        if (!done && done.error().kind == ErrorKind::corrupt) ::unlink(path->c_str()); // a miss from now on
+        if (done || done.error().kind != ErrorKind::not_found) return done;            // else it was packed just now
+    }
+    ReadProblem problem;
+    Status done = read_packed_layer(impl_->root, impl_->catalog, digest, sink, problem);
+    if (!done && done.error().kind == ErrorKind::corrupt) impl_->clean_up_after(digest, problem);
+    return done;
 }
+
+Status LayerStore::repack(const Digest& diff_id) const {
+    DBUILD_TRY_ASSIGN(const auto spooled, SpooledLayer::create(impl_->root, diff_id));
+    impl_->packer.add(spooled);
+    ReadProblem problem;
+    Status done = read_packed_layer(
+        impl_->root, impl_->catalog, diff_id, [&](std::string_view bytes) { return spooled->write(bytes); }, problem);
+    if (done) done = spooled->publish();
+    if (!done) spooled->abandon();
+    return done;
+}
+
+Status LayerStore::flush() const { return impl_->packer.finish(); }
+
+std::vector<std::string> LayerStore::take_warnings() const {
+    auto warnings = impl_->catalog.take_warnings();
+    const std::lock_guard lock(impl_->mutex);
+    for (auto& text : std::exchange(impl_->warnings, {})) warnings.push_back(std::move(text));
+    return warnings;
+}
+
+Catalog& LayerStore::catalog() const { return impl_->catalog; }
+const fs::path& LayerStore::root() const { return impl_->root; }
 
 } // namespace dbuild::cache::store

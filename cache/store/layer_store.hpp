@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The layer store: layer blobs by digest. Layers that dbuild made are uncompressed tars, named by their diff_id and kept in one
-// zstd file each; layers of a base image that arrived compressed are kept as they came, because nobody could compress them
-// again to the same bytes. Written once (temporary file, fdatasync, rename), checked whenever read. What the layers mean is the
-// index's business.
+// The layer store: layer blobs by digest, shared by processes, checked whenever they are read. A layer that dbuild made
+// is first spooled, then packed while the build goes on; layers of a base image that arrived compressed are kept as
+// they came, because nobody could compress them again to the same bytes. What the layers mean is the index's business.
 #pragma once
 
 #include "cache/oci/layer_tar.hpp"
@@ -10,35 +9,71 @@
 #include "support/result.hpp"
 
 #include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
 
 namespace dbuild::cache::store {
 
+class Catalog;
+
+/// For all threads of a process. Copies of a digest's bytes are whoever's comes first; they are the same.
 class LayerStore {
 public:
-    /// In: root — the cache folder; `layers` is made below it.
+    /// In: root — the cache folder. Where it cannot be written, the store keeps what this process puts in for this
+    /// process only. Effects: takes over what dead processes left in the spool. Errors: as Database::open.
     static Result<LayerStore> open(const std::filesystem::path& root);
+    LayerStore(LayerStore&&) noexcept;
+    LayerStore& operator=(LayerStore&&) noexcept;
+    /// Waits for what is not packed yet.
+    ~LayerStore();
 
-    /// Stores one layer and returns what one pass over it found.
-    /// In: blob — a tar, plain or compressed; expected — its diff_id.
-    /// Errors: corrupt — the bytes do not hash to `expected` or are no tar; unavailable — disk.
-    /// Effects: nothing is visible on failure; a layer that is already there is left alone.
+    /// Stores one layer and returns what one pass over it found. It survives a kill of the process from then on;
+    /// packing goes on behind. Cost: two hashes and one write without a sync. In: blob — a tar, plain or compressed;
+    /// expected — its diff_id. Errors: corrupt — the bytes do not hash to `expected` or are no tar; unavailable — disk,
+    /// also the temporary folder's. Effects: nothing is visible on failure; a layer that is already there is left
+    /// alone.
     Result<oci::LayerScan> put(const oci::ByteSource& blob, const Digest& expected) const;
+
+    /// As put() of the file's bytes; where they are no compressed ones, the spool takes a second name of the file
+    /// instead of a copy. In: blob — a file that nobody changes any more; it may be removed.
+    Result<oci::LayerScan> put_file(const std::filesystem::path& blob, const Digest& expected) const;
 
     /// Stores a blob as it is. Errors: corrupt — the bytes do not hash to `digest`; unavailable — disk.
     Status put_blob(const oci::ByteSource& blob, const Digest& digest) const;
 
+    /// True also means: no other process evicts it while this one lives.
     bool has(const Digest& digest) const;
 
-    /// Hands the blob of that name to `sink` (for a diff_id: the uncompressed tar), and checks it against its name at the end.
-    /// Errors: not_found; corrupt — the file did not match and is now deleted; what `sink` fails with.
+    /// Hands the blob of that name to `sink` (for a diff_id: the uncompressed tar), and checks it against its name at
+    /// the end. Errors: not_found; corrupt — it did not match and is now gone; what `sink` fails with.
     Status read(const Digest& digest, const oci::ByteSink& sink) const;
 
+    /// Packs a stored layer anew, with such pieces as the index finds now. Errors: as read().
+    Status repack(const Digest& diff_id) const;
+
+    /// Waits until everything put so far is packed and durable. Errors: unavailable — it is still in the spool.
+    Status flush() const;
+
+    /// What went wrong without stopping anybody, since the last call.
+    std::vector<std::string> take_warnings() const;
+    /// For what looks after the store: prune, verify, rebuild.
+    Catalog& catalog() const;
+    const std::filesystem::path& root() const;
+
 private:
-    explicit LayerStore(std::filesystem::path folder) : folder_(std::move(folder)) {}
-    std::filesystem::path packed_path(const Digest& diff_id) const;
-    std::filesystem::path blob_path(const Digest& digest) const;
-    std::filesystem::path folder_;
+    struct Impl;
+    class SpoolSink;
+    explicit LayerStore(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
 };
+
+/// layers/ab/<64 hexadecimal digits>.blob
+std::filesystem::path blob_path(const std::filesystem::path& root, const Digest& digest);
+
+/// Reads a file that holds one blob (or a layer of format 1), and checks it. Errors: not_found, corrupt, unavailable;
+/// the sink's.
+Status read_layer_file(const std::filesystem::path& path, const Digest& digest, const oci::ByteSink& sink);
 
 /// Reads a file as a ByteSource; the file stays open as long as the source lives. Errors: not_found, unavailable.
 Result<oci::ByteSource> file_source(const std::filesystem::path& path);

@@ -1,5 +1,6 @@
--- The index of the layer store, format 1. Digests are 32-byte blobs, times are RFC 3339 texts or milliseconds as named.
-CREATE TABLE IF NOT EXISTS step (          -- one finished step: what it made under which key
+-- The index of the store, format 2. Digests are 32-byte blobs; times named `created` of steps are RFC 3339 texts, all others
+-- are seconds since 1970. A change here needs a migration (migrations/), and user_version goes up.
+CREATE TABLE step (                        -- one finished step: what it made under which key
     key         BLOB PRIMARY KEY,
     diff_id     BLOB NOT NULL,
     content_id  BLOB NOT NULL,
@@ -7,28 +8,60 @@ CREATE TABLE IF NOT EXISTS step (          -- one finished step: what it made un
     wall_ms     REAL NOT NULL,
     ingredients TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS layer (         -- sizes and tables of contents outlive the layer files
+CREATE INDEX step_by_layer ON step(diff_id);
+CREATE TABLE layer (                       -- sizes and tables of contents outlive the bytes of a layer
     diff_id     BLOB PRIMARY KEY,
     size        INTEGER NOT NULL,          -- bytes of the uncompressed tar
     contents    BLOB NOT NULL              -- zstd of cache/oci/layer_tar.hpp's encode()
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS selection (     -- memo: digest of a path selection in a chain
+CREATE TABLE selection (                   -- memo: digest of a path selection in a chain
     chain       BLOB NOT NULL,
     source      TEXT NOT NULL,
     digest      BLOB NOT NULL,
     PRIMARY KEY (chain, source)
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS base_image (    -- an image that builds started from, by the engine's ID
+CREATE TABLE base_image (                  -- an image that builds started from, by the engine's ID
     id          TEXT PRIMARY KEY,
     config      TEXT NOT NULL,
-    manifest    TEXT NOT NULL
+    manifest    TEXT NOT NULL,
+    used        INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS base_pin (      -- what a reference meant when it was last seen
+CREATE TABLE base_pin (                    -- what a reference meant when it was last seen
     reference   TEXT PRIMARY KEY,
     id          TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS scope_step (    -- the steps that a scope's builds used
+CREATE TABLE scope_step (                  -- the steps that a scope's builds used, and when last (to the hour)
     scope       TEXT NOT NULL,
     key         BLOB NOT NULL,
+    used        INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (scope, key)
 ) WITHOUT ROWID;
+CREATE INDEX scope_step_by_key ON scope_step(key);
+CREATE TABLE pack (                        -- a file below packs/
+    id          INTEGER PRIMARY KEY AUTOINCREMENT, -- never used twice: a stale number must not name another pack
+    name        BLOB NOT NULL UNIQUE,      -- SHA-256 of the file
+    bytes       INTEGER NOT NULL,          -- of the file
+    raw_bytes   INTEGER NOT NULL,          -- of its pieces, uncompressed
+    created     INTEGER NOT NULL
+);
+CREATE TABLE piece (                       -- where the bytes with this SHA-256 are
+    hash        BLOB PRIMARY KEY,
+    pack        INTEGER NOT NULL,
+    block       INTEGER NOT NULL,
+    start       INTEGER NOT NULL,          -- within the uncompressed block
+    length      INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE packed_layer (                -- a layer that can be restored; its recipe is in `pack`
+    diff_id     BLOB PRIMARY KEY,
+    pack        INTEGER NOT NULL,
+    created     INTEGER NOT NULL,
+    used        INTEGER NOT NULL,          -- to the hour
+    doomed      INTEGER NOT NULL DEFAULT 0 -- 1: prune is about to forget it
+) WITHOUT ROWID;
+CREATE TABLE packed_layer_needs (          -- the packs that a layer cannot be restored without
+    diff_id     BLOB NOT NULL,
+    pack        INTEGER NOT NULL,
+    raw_bytes   INTEGER NOT NULL,          -- of it in that pack
+    PRIMARY KEY (diff_id, pack)
+) WITHOUT ROWID;
+CREATE INDEX packed_layer_needs_by_pack ON packed_layer_needs(pack);

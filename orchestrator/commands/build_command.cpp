@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/commands/build_command.hpp"
 
+#include "cache/store/catalog.hpp"
+#include "cache/store/prune.hpp"
 #include "executors/buildx/buildx_executor.hpp"
 #include "orchestrator/build.hpp"
+#include "orchestrator/cache_folder.hpp"
 #include "orchestrator/command_line/build_flags.hpp"
 #include "orchestrator/exit_code.hpp"
 #include "orchestrator/hand_over.hpp"
@@ -15,19 +18,12 @@
 #include <chrono>
 #include <iostream>
 #include <iterator>
+#include <set>
 
 namespace dbuild::orchestrator::commands {
 namespace {
 
 enum class Purpose { build, plan };
-
-/// DBUILD_CACHE_DIR, else $XDG_CACHE_HOME/dbuild, else ~/.cache/dbuild.
-std::filesystem::path cache_folder() {
-    if (const auto folder = environment("DBUILD_CACHE_DIR"); !folder.empty()) return folder;
-    if (const auto folder = environment("XDG_CACHE_HOME"); !folder.empty())
-        return std::filesystem::path(folder) / "dbuild";
-    return std::filesystem::path(environment("HOME")) / ".cache" / "dbuild";
-}
 
 struct OwnedParts {
     cache::store::Index index;
@@ -39,7 +35,8 @@ struct OwnedParts {
     }
 };
 
-/// A cache that cannot be opened must not fail a build: docker buildx makes it without one.
+/// A cache that cannot be used at all must not fail a build: docker buildx makes it without one. (Where it only cannot be
+/// written it opens all the same: cache/store/database.hpp.)
 template <class T>
 Result<T> without_cache(Result<T> opened) {
     if (!opened) opened.error().kind = ErrorKind::unsupported;
@@ -56,12 +53,37 @@ executors::buildx::EngineImages images_of(EngineClient& engine) {
 
 Result<OwnedParts> make_parts(EngineAddress address) {
     const auto folder = cache_folder();
-    DBUILD_TRY(without_cache(make_directories(folder)));
     DBUILD_TRY_ASSIGN(auto index, without_cache(cache::store::Index::open(folder)));
     DBUILD_TRY_ASSIGN(auto layers, without_cache(cache::store::LayerStore::open(folder)));
     auto engine = std::make_unique<EngineClient>(std::move(address));
     auto executor = executors::buildx::make_buildx_executor(images_of(*engine));
     return OwnedParts{std::move(index), std::move(layers), std::move(engine), std::move(executor)};
+}
+
+/// Cache trouble costs a line, never a build. What two parts of the cache met with is said once.
+void report_cache_warnings(OwnedParts& owned, progress::Reporter& reporter) {
+    std::set<std::string> texts;
+    for (auto& text : owned.index.take_warnings()) texts.insert(std::move(text));
+    for (auto& text : owned.layers.take_warnings()) texts.insert(std::move(text));
+    for (const auto& text : texts) reporter.warning(text);
+}
+
+/// After a build that added to the cache: what is new becomes durable, and the cache keeps its size.
+void look_after_cache(OwnedParts& owned, progress::Reporter& reporter) {
+    constexpr auto k_time_budget = std::chrono::seconds(2); // the user waits
+    const auto tend = [&]() -> Status {
+        DBUILD_TRY(owned.layers.flush());
+        DBUILD_TRY_ASSIGN(const auto bytes, cache::store::stored_bytes(owned.layers.root()));
+        const auto limit = cache::store::default_max_bytes(owned.layers.root(), bytes);
+        if (bytes <= limit || owned.layers.catalog().is_private()) return {};
+        cache::store::PruneOptions options;
+        options.max_bytes = limit;
+        options.time_budget = k_time_budget;
+        DBUILD_TRY(cache::store::prune(owned.layers, options));
+        return {};
+    };
+    if (const auto done = tend(); !done) reporter.warning("cache: " + done.error().message);
+    report_cache_warnings(owned, reporter);
 }
 
 progress::BuildFinished summary_of(const Report& report) {
@@ -115,11 +137,13 @@ Status execute(BuildCommandLine& line, Purpose purpose, const std::atomic<bool>&
     if (purpose == Purpose::plan) options.pulls_bases = false; // a plan changes nothing in the engine
     if (options.dockerfile == "-") options.dockerfile_text = std::string(std::istreambuf_iterator<char>(std::cin), {});
     DBUILD_TRY_ASSIGN(auto owned, make_parts(std::move(*address)));
+    report_cache_warnings(owned, reporter);
     const auto parts = owned.borrow(reporter, cancelled);
     const auto print_line = [](const std::string& text) { fmt::print("{}\n", text); };
     Status done =
         purpose == Purpose::plan ? show_plan(parts, options, print_line, report) : build(parts, options, report);
     report.totals.engine_requests = owned.engine->requests();
+    if (report.totals.bytes_written > 0) look_after_cache(owned, reporter);
     DBUILD_TRY(std::move(done));
     if (!options.image_id_file.empty() && !report.images.empty())
         DBUILD_TRY(write_named("--iidfile", options.image_id_file, report.images.front().id));

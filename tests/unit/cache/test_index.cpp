@@ -18,8 +18,13 @@ using OnConflict = store::Index::OnConflict;
 namespace {
 
 StepRecord record(std::string_view key, std::string_view layer) {
-    return {StepKey{sha256(key)}, sha256(layer), sha256(std::string("content of ") + std::string(layer)), 0, "2026-11-21T05:43:13Z",
-            12.5, "kind=run\n"};
+    return {StepKey{sha256(key)},
+            sha256(layer),
+            sha256(std::string("content of ") + std::string(layer)),
+            0,
+            "2026-11-21T05:43:13Z",
+            12.5,
+            "kind=run\n"};
 }
 
 struct Fixture {
@@ -27,7 +32,9 @@ struct Fixture {
     Index index = Index::open(root.path()).value();
 
     void add_layer(std::string_view name, std::uint64_t size) { REQUIRE(index.record_layer(sha256(name), size, {})); }
-    void add_step(const StepRecord& step, OnConflict on_conflict) { REQUIRE(index.record_steps(std::array{step}, "scope", on_conflict)); }
+    void add_step(const StepRecord& step, OnConflict on_conflict) {
+        REQUIRE(index.record_steps(std::array{step}, "scope", on_conflict));
+    }
 };
 
 } // namespace
@@ -124,23 +131,35 @@ TEST_CASE_FIXTURE(Fixture, "base images and pins come back, a pin as it was last
     CHECK(index.find_pin("busybox").value() == "sha256:2");
 }
 
-TEST_CASE_FIXTURE(Fixture, "an index of another format is refused, and both formats are named") {
+TEST_CASE("an index of a newer format is refused as unsupported, both formats are named, and nothing is changed") {
+    const auto root = TempDir::create("dbuild-test-").value();
     sqlite3* database = nullptr;
     REQUIRE(sqlite3_open((root.path() / "index.sqlite").c_str(), &database) == SQLITE_OK);
-    CHECK(sqlite3_exec(database, "PRAGMA user_version=2", nullptr, nullptr, nullptr) == SQLITE_OK);
+    CHECK(sqlite3_exec(database, "PRAGMA user_version=3", nullptr, nullptr, nullptr) == SQLITE_OK);
     sqlite3_close(database);
+    const auto before = read_file(root.path() / "index.sqlite").value();
     const auto opened = Index::open(root.path());
     REQUIRE_FALSE(opened);
-    CHECK(opened.error().kind == ErrorKind::unavailable);
-    CHECK(opened.error().message.find("has format 2, this dbuild knows format 1") != std::string::npos);
+    CHECK(opened.error().kind == ErrorKind::unsupported);
+    CHECK(opened.error().message.find("has format 3, this dbuild knows format 2") != std::string::npos);
+    CHECK(read_file(root.path() / "index.sqlite").value() == before);
 }
 
-TEST_CASE("a file that is no database is unavailable") {
+TEST_CASE("a file that is no database is set aside with one warning, and a new one is started") {
     const auto root = TempDir::create("dbuild-test-").value();
     REQUIRE(write_file(root.path() / "index.sqlite", std::string(4096, 'x')));
-    const auto opened = Index::open(root.path());
-    REQUIRE_FALSE(opened);
-    CHECK(opened.error().kind == ErrorKind::unavailable);
+    auto opened = Index::open(root.path());
+    REQUIRE(opened);
+    const auto warnings = opened->take_warnings();
+    REQUIRE(warnings.size() == 1);
+    CHECK(warnings[0].find("index.sqlite.corrupt-") != std::string::npos);
+    REQUIRE(opened->record_pin("busybox", "sha256:1"));
+    CHECK(opened->find_pin("busybox").value() == "sha256:1");
+    bool is_kept = false;
+    for (const auto& item : std::filesystem::directory_iterator(root.path()))
+        if (item.path().filename().string().starts_with("index.sqlite.corrupt-"))
+            is_kept = read_file(item.path()).value() == std::string(4096, 'x');
+    CHECK(is_kept);
 }
 
 TEST_SUITE_END();

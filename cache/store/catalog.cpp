@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache/store/catalog.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+namespace dbuild::cache::store {
+namespace {
+
+constexpr std::string_view k_select_packs =
+    "SELECT pack.id, name, pack.bytes, pack.raw_bytes, pack.created, COALESCE(SUM(need.raw_bytes), 0), "
+    "COUNT(need.diff_id) "
+    "FROM pack LEFT JOIN packed_layer_needs need ON need.pack = pack.id GROUP BY pack.id ORDER BY pack.id";
+constexpr std::string_view k_select_packs_of_layer =
+    "SELECT pack.id, name, pack.bytes, pack.raw_bytes, pack.created, need.raw_bytes, 1 "
+    "FROM packed_layer_needs need JOIN pack ON pack.id = need.pack JOIN packed_layer packed ON packed.diff_id = "
+    "need.diff_id "
+    "WHERE need.diff_id = ? AND packed.doomed = 0";
+
+Result<std::vector<CatalogPack>> read_packs(Query& query) {
+    std::vector<CatalogPack> packs;
+    for (;;) {
+        DBUILD_TRY_ASSIGN(const bool found, query.step());
+        if (!found) return packs;
+        packs.push_back({query.integer(0), query.digest(1), query.integer(2), query.integer(3), query.integer(5),
+                         query.integer(6), static_cast<std::int64_t>(query.integer(4))});
+    }
+}
+
+std::uint64_t as_stored(std::int64_t seconds) { return static_cast<std::uint64_t>(seconds); }
+
+/// The pack's number in the index; nothing if it is not there.
+Result<std::optional<std::uint64_t>> pack_id(Database& database, const Digest& name) {
+    DBUILD_TRY_ASSIGN(auto query, database.query("SELECT id FROM pack WHERE name = ?"));
+    DBUILD_TRY_ASSIGN(const bool found, query.bind(name).step());
+    return found ? std::optional(query.integer(0)) : std::nullopt;
+}
+
+Status insert_pieces(Database& database, std::uint64_t pack, std::vector<PackedPiece> pieces) {
+    // In the order of the table: twice as fast. The newest copy of a piece counts, or old packs would never run empty.
+    std::sort(pieces.begin(), pieces.end(), [](const auto& a, const auto& b) { return a.hash < b.hash; });
+    DBUILD_TRY_ASSIGN(
+        auto insert,
+        database.query("INSERT OR REPLACE INTO piece(hash, pack, block, start, length) VALUES(?,?,?,?,?)"));
+    for (const auto& piece : pieces) {
+        DBUILD_TRY(insert.bind(piece.hash)
+                       .bind(pack)
+                       .bind(std::uint64_t{piece.block})
+                       .bind(std::uint64_t{piece.start})
+                       .bind(std::uint64_t{piece.length})
+                       .run());
+        insert.reset();
+    }
+    return {};
+}
+
+/// Out: false — a pack that the layer needs is not there.
+Result<bool> insert_layer(Database& database, std::uint64_t own_pack, const PackedLayer& layer) {
+    std::vector<std::uint64_t> needed;
+    for (const auto& need : layer.packs) {
+        auto id = std::optional(own_pack);
+        if (!need.pack.is_zero()) {
+            DBUILD_TRY_ASSIGN(id, pack_id(database, need.pack));
+        }
+        if (!id) return false;
+        needed.push_back(*id);
+    }
+    DBUILD_TRY_ASSIGN(auto forget, database.query("DELETE FROM packed_layer_needs WHERE diff_id = ?"));
+    DBUILD_TRY(forget.bind(layer.diff_id).run());
+    DBUILD_TRY_ASSIGN(
+        auto insert,
+        database.query("INSERT OR REPLACE INTO packed_layer(diff_id, pack, created, used) VALUES(?,?,?,?)"));
+    const auto now = as_stored(unix_seconds());
+    DBUILD_TRY(insert.bind(layer.diff_id).bind(own_pack).bind(now).bind(now).run());
+    DBUILD_TRY_ASSIGN(auto need,
+                      database.query("INSERT INTO packed_layer_needs(diff_id, pack, raw_bytes) VALUES(?,?,?)"));
+    for (std::size_t i = 0; i < needed.size(); ++i) {
+        DBUILD_TRY(need.bind(layer.diff_id).bind(needed[i]).bind(layer.packs[i].raw_bytes).run());
+        need.reset();
+    }
+    return true;
+}
+
+Status delete_layer(Database& database, const Digest& diff_id) {
+    DBUILD_TRY_ASSIGN(auto needs, database.query("DELETE FROM packed_layer_needs WHERE diff_id = ?"));
+    DBUILD_TRY(needs.bind(diff_id).run());
+    DBUILD_TRY_ASSIGN(auto layer, database.query("DELETE FROM packed_layer WHERE diff_id = ?"));
+    return layer.bind(diff_id).run();
+}
+
+Status delete_pack(Database& database, std::uint64_t id) {
+    DBUILD_TRY_ASSIGN(auto pieces, database.query("DELETE FROM piece WHERE pack = ?"));
+    DBUILD_TRY(pieces.bind(id).run());
+    DBUILD_TRY_ASSIGN(auto pack, database.query("DELETE FROM pack WHERE id = ?"));
+    return pack.bind(id).run();
+}
+
+} // namespace
+
+std::int64_t unix_seconds() {
+    return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+        .count();
+}
+
+Result<Catalog> Catalog::open(const std::filesystem::path& root) {
+    DBUILD_TRY_ASSIGN(auto database, Database::open(root));
+    return Catalog(std::move(database));
+}
+
+Result<std::optional<CatalogPiece>> Catalog::find_piece(const Digest& hash) {
+    const std::lock_guard lock(state_->mutex);
+    DBUILD_TRY_ASSIGN(
+        auto query,
+        state_->database.query("SELECT name, block, start, length FROM piece JOIN pack ON id = pack WHERE hash = ?"));
+    DBUILD_TRY_ASSIGN(const bool found, query.bind(hash).step());
+    if (!found) return std::nullopt;
+    return CatalogPiece{query.digest(0), static_cast<std::uint32_t>(query.integer(1)),
+                        static_cast<std::uint32_t>(query.integer(2)), static_cast<std::uint32_t>(query.integer(3))};
+}
+
+Result<std::optional<Digest>> Catalog::find_layer(const Digest& diff_id) {
+    const std::lock_guard lock(state_->mutex);
+    DBUILD_TRY_ASSIGN(auto query,
+                      state_->database.query("SELECT name FROM packed_layer JOIN pack ON id = pack WHERE diff_id = ?"));
+    DBUILD_TRY_ASSIGN(const bool found, query.bind(diff_id).step());
+    return found ? std::optional(query.digest(0)) : std::nullopt;
+}
+
+Result<std::vector<CatalogPack>> Catalog::packs_of(const Digest& diff_id) {
+    const std::lock_guard lock(state_->mutex);
+    DBUILD_TRY_ASSIGN(auto query, state_->database.query(k_select_packs_of_layer));
+    query.bind(diff_id);
+    return read_packs(query);
+}
+
+Result<std::vector<CatalogPack>> Catalog::packs() {
+    const std::lock_guard lock(state_->mutex);
+    DBUILD_TRY_ASSIGN(auto query, state_->database.query(k_select_packs));
+    return read_packs(query);
+}
+
+Result<std::vector<CatalogLayer>> Catalog::layers() {
+    const std::lock_guard lock(state_->mutex);
+    // The last use by a step counts as well: a build that only hits reads no layer.
+    DBUILD_TRY_ASSIGN(
+        auto query,
+        state_->database.query("SELECT packed.diff_id, name, COALESCE(layer.size, 0), packed.created, "
+                               "MAX(packed.used, COALESCE((SELECT MAX(scope_step.used) FROM step JOIN scope_step "
+                               "ON scope_step.key = step.key WHERE step.diff_id = packed.diff_id), 0)) "
+                               "FROM packed_layer packed JOIN pack ON pack.id = packed.pack "
+                               "LEFT JOIN layer ON layer.diff_id = packed.diff_id ORDER BY packed.created"));
+    std::vector<CatalogLayer> layers;
+    for (;;) {
+        DBUILD_TRY_ASSIGN(const bool found, query.step());
+        if (!found) break;
+        layers.push_back({query.digest(0),
+                          query.digest(1),
+                          query.integer(2),
+                          static_cast<std::int64_t>(query.integer(3)),
+                          static_cast<std::int64_t>(query.integer(4)),
+                          {}});
+    }
+    for (auto& layer : layers) {
+        DBUILD_TRY_ASSIGN(auto needs,
+                          state_->database.query("SELECT pack.name, need.raw_bytes FROM packed_layer_needs need "
+                                                 "JOIN pack ON pack.id = need.pack WHERE diff_id = ?"));
+        needs.bind(layer.diff_id);
+        for (;;) {
+            DBUILD_TRY_ASSIGN(const bool found, needs.step());
+            if (!found) break;
+            layer.needs.push_back({needs.digest(0), needs.integer(1)});
+        }
+    }
+    return layers;
+}
+
+Result<std::vector<PackedStep>> Catalog::steps_of(std::span<const PackedLayer> layers) {
+    const std::lock_guard lock(state_->mutex);
+    DBUILD_TRY_ASSIGN(
+        auto query, state_->database.query(
+                        "SELECT key, diff_id, content_id, created, ingredients, wall_ms FROM step WHERE diff_id = ?"));
+    std::vector<PackedStep> steps;
+    for (const auto& layer : layers) {
+        query.bind(layer.diff_id);
+        for (;;) {
+            DBUILD_TRY_ASSIGN(const bool found, query.step());
+            if (!found) break;
+            steps.push_back({query.digest(0), query.digest(1), query.digest(2), std::string(query.bytes(3)),
+                             std::string(query.bytes(4)),
+                             static_cast<std::uint64_t>(std::max(query.real(5), 0.0) * 1000)});
+        }
+        query.reset();
+    }
+    return steps;
+}
+
+Result<std::vector<Digest>> Catalog::record_pack(const PackWriter::Finished& pack) {
+    const std::lock_guard lock(state_->mutex);
+    auto& database = state_->database;
+    std::vector<Digest> left_out;
+    Status done = database.write([&]() -> Status {
+        left_out.clear();
+        std::uint64_t raw_bytes = 0;
+        for (const auto& piece : pack.tables.pieces) raw_bytes += piece.length;
+        DBUILD_TRY_ASSIGN(
+            auto insert, database.query("INSERT OR IGNORE INTO pack(name, bytes, raw_bytes, created) VALUES(?,?,?,?)"));
+        DBUILD_TRY(insert.bind(pack.name).bind(pack.bytes).bind(raw_bytes).bind(as_stored(unix_seconds())).run());
+        DBUILD_TRY_ASSIGN(const auto id, pack_id(database, pack.name));
+        DBUILD_TRY(insert_pieces(database, *id, pack.tables.pieces));
+        for (const auto& layer : pack.tables.layers) {
+            DBUILD_TRY_ASSIGN(const bool is_inserted, insert_layer(database, *id, layer));
+            if (!is_inserted) left_out.push_back(layer.diff_id);
+        }
+        return {};
+    });
+    DBUILD_TRY(std::move(done));
+    return left_out;
+}
+
+Status Catalog::record_steps(std::span<const PackedStep> steps) {
+    const std::lock_guard lock(state_->mutex);
+    return state_->database.write([&]() -> Status {
+        DBUILD_TRY_ASSIGN(auto insert, state_->database.query(
+                                           "INSERT INTO step(key, diff_id, content_id, created, wall_ms, ingredients) "
+                                           "VALUES(?,?,?,?,?,?) ON CONFLICT(key) DO NOTHING"));
+        for (const auto& step : steps) {
+            DBUILD_TRY(insert.bind(step.key)
+                           .bind(step.diff_id)
+                           .bind(step.content_id)
+                           .bind(step.created)
+                           .bind(static_cast<double>(step.wall_us) / 1000)
+                           .bind(step.ingredients)
+                           .run());
+            insert.reset();
+        }
+        return {};
+    });
+}
+
+Status Catalog::touch_layer(const Digest& diff_id) {
+    const std::lock_guard lock(state_->mutex);
+    auto& database = state_->database;
+    const auto now = unix_seconds();
+    {
+        DBUILD_TRY_ASSIGN(auto query, database.query("SELECT used FROM packed_layer WHERE diff_id = ?"));
+        DBUILD_TRY_ASSIGN(const bool found, query.bind(diff_id).step());
+        if (!found || static_cast<std::int64_t>(query.integer(0)) + k_use_resolution_seconds > now) return {};
+    }
+    return database.write([&]() -> Status {
+        DBUILD_TRY_ASSIGN(auto update, database.query("UPDATE packed_layer SET used = ? WHERE diff_id = ?"));
+        return update.bind(as_stored(now)).bind(diff_id).run();
+    });
+}
+
+Status Catalog::forget_layers(std::span<const Digest> diff_ids) {
+    const std::lock_guard lock(state_->mutex);
+    return state_->database.write([&]() -> Status {
+        for (const auto& diff_id : diff_ids) DBUILD_TRY(delete_layer(state_->database, diff_id));
+        return {};
+    });
+}
+
+Status Catalog::forget_pack(const Digest& name) {
+    const std::lock_guard lock(state_->mutex);
+    auto& database = state_->database;
+    return database.write([&]() -> Status {
+        DBUILD_TRY_ASSIGN(const auto id, pack_id(database, name));
+        if (!id) return {};
+        std::vector<Digest> layers;
+        {
+            DBUILD_TRY_ASSIGN(auto query, database.query("SELECT diff_id FROM packed_layer_needs WHERE pack = ?"));
+            query.bind(*id);
+            for (;;) {
+                DBUILD_TRY_ASSIGN(const bool found, query.step());
+                if (!found) break;
+                layers.push_back(query.digest(0));
+            }
+        }
+        for (const auto& diff_id : layers) DBUILD_TRY(delete_layer(database, diff_id));
+        return delete_pack(database, *id);
+    });
+}
+
+Status Catalog::doom_layers(std::span<const Digest> diff_ids) {
+    const std::lock_guard lock(state_->mutex);
+    return state_->database.write([&]() -> Status {
+        DBUILD_TRY_ASSIGN(auto update, state_->database.query("UPDATE packed_layer SET doomed = 1 WHERE diff_id = ?"));
+        for (const auto& diff_id : diff_ids) {
+            DBUILD_TRY(update.bind(diff_id).run());
+            update.reset();
+        }
+        return {};
+    });
+}
+
+Status Catalog::forget_doomed(const std::set<Digest>& spared) {
+    const std::lock_guard lock(state_->mutex);
+    auto& database = state_->database;
+    return database.write([&]() -> Status {
+        std::vector<Digest> doomed;
+        {
+            DBUILD_TRY_ASSIGN(auto query, database.query("SELECT diff_id FROM packed_layer WHERE doomed = 1"));
+            for (;;) {
+                DBUILD_TRY_ASSIGN(const bool found, query.step());
+                if (!found) break;
+                doomed.push_back(query.digest(0));
+            }
+        }
+        for (const auto& diff_id : doomed) {
+            if (!spared.contains(diff_id)) {
+                DBUILD_TRY(delete_layer(database, diff_id));
+                continue;
+            }
+            DBUILD_TRY_ASSIGN(auto update, database.query("UPDATE packed_layer SET doomed = 0 WHERE diff_id = ?"));
+            DBUILD_TRY(update.bind(diff_id).run());
+        }
+        return {};
+    });
+}
+
+Result<std::vector<Digest>> Catalog::forget_unneeded_packs(const std::set<Digest>& spared) {
+    const std::lock_guard lock(state_->mutex);
+    auto& database = state_->database;
+    std::vector<Digest> names;
+    Status done = database.write([&]() -> Status {
+        names.clear();
+        std::vector<std::pair<std::uint64_t, Digest>> unneeded;
+        {
+            DBUILD_TRY_ASSIGN(
+                auto query,
+                database.query("SELECT id, name FROM pack WHERE id NOT IN (SELECT pack FROM packed_layer_needs)"));
+            for (;;) {
+                DBUILD_TRY_ASSIGN(const bool found, query.step());
+                if (!found) break;
+                if (!spared.contains(query.digest(1))) unneeded.emplace_back(query.integer(0), query.digest(1));
+            }
+        }
+        for (const auto& [id, name] : unneeded) {
+            DBUILD_TRY(delete_pack(database, id));
+            names.push_back(name);
+        }
+        return {};
+    });
+    DBUILD_TRY(std::move(done));
+    return names;
+}
+
+Status Catalog::retire_pieces(const Digest& pack) {
+    const std::lock_guard lock(state_->mutex);
+    auto& database = state_->database;
+    return database.write([&]() -> Status {
+        DBUILD_TRY_ASSIGN(const auto id, pack_id(database, pack));
+        if (!id) return {};
+        DBUILD_TRY_ASSIGN(auto pieces, database.query("DELETE FROM piece WHERE pack = ?"));
+        return pieces.bind(*id).run();
+    });
+}
+
+bool Catalog::is_private() {
+    const std::lock_guard lock(state_->mutex);
+    return state_->database.is_private();
+}
+std::uint64_t Catalog::index_bytes() {
+    const std::lock_guard lock(state_->mutex);
+    return state_->database.bytes();
+}
+std::vector<std::string> Catalog::take_warnings() {
+    const std::lock_guard lock(state_->mutex);
+    return state_->database.take_warnings();
+}
+
+} // namespace dbuild::cache::store

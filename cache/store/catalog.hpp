@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the index says of packs: which there are, which layers they hold, where each piece is. For all threads of a
+// process; the files themselves are pack_file.hpp's business.
+#pragma once
+
+#include "cache/store/database.hpp"
+#include "cache/store/pack_file.hpp"
+
+#include <mutex>
+#include <optional>
+#include <set>
+#include <span>
+
+namespace dbuild::cache::store {
+
+struct CatalogPack {
+    std::uint64_t id = 0;
+    Digest name;
+    std::uint64_t bytes = 0, raw_bytes = 0;
+    std::uint64_t needed_bytes = 0; // uncompressed bytes that layers have in it; a piece that two use counts twice
+    std::uint64_t layer_count = 0;
+    std::int64_t created = 0; // seconds since 1970
+};
+
+struct CatalogLayer {
+    Digest diff_id;
+    Digest pack; // which holds the recipe
+    std::uint64_t tar_bytes = 0;
+    std::int64_t created = 0, used = 0;
+    struct Need {
+        Digest pack;
+        std::uint64_t raw_bytes = 0;
+    };
+    std::vector<Need> needs;
+};
+
+struct CatalogPiece {
+    Digest pack;
+    std::uint32_t block = 0, start = 0, length = 0;
+};
+
+/// Seconds since 1970, now.
+std::int64_t unix_seconds();
+/// Times of last use are kept no finer than this, so that reading does not become writing.
+inline constexpr std::int64_t k_use_resolution_seconds = 3600;
+
+/// Errors of all members: unavailable; corrupt — the index is damaged.
+class Catalog {
+public:
+    /// Errors: as Database::open.
+    static Result<Catalog> open(const std::filesystem::path& root);
+
+    Result<std::optional<CatalogPiece>> find_piece(const Digest& hash);
+    /// The pack with the layer's recipe. Holds nothing if the layer cannot be restored.
+    Result<std::optional<Digest>> find_layer(const Digest& diff_id);
+    Result<std::vector<CatalogPack>> packs_of(const Digest& diff_id);
+    Result<std::vector<CatalogPack>> packs();
+    Result<std::vector<CatalogLayer>> layers();
+    /// The steps that made any of these layers, as far as they are recorded.
+    Result<std::vector<PackedStep>> steps_of(std::span<const PackedLayer> layers);
+
+    /// Makes a durable pack, its pieces and its layers visible in one transaction.
+    /// Out: the layers that were left out, because a pack that they need is gone.
+    Result<std::vector<Digest>> record_pack(const PackWriter::Finished& pack);
+    /// Adds what a pack says about steps; records that are there stay.
+    Status record_steps(std::span<const PackedStep> steps);
+    /// Notes that the layer is in use, at most once in k_use_resolution_seconds.
+    Status touch_layer(const Digest& diff_id);
+    Status forget_layers(std::span<const Digest> diff_ids);
+    /// Together with all layers that need it. The file may go afterwards.
+    Status forget_pack(const Digest& name);
+
+    /// Evicting takes three steps, between which other processes may say that they need something (lease.hpp): what is
+    /// doomed is not found any more; what nobody protects is forgotten; then packs that nothing needs. Out: their
+    /// names; the files may go.
+    Status doom_layers(std::span<const Digest> diff_ids);
+    Status forget_doomed(const std::set<Digest>& spared);
+    Result<std::vector<Digest>> forget_unneeded_packs(const std::set<Digest>& spared);
+    /// No further layer will refer to this pack.
+    Status retire_pieces(const Digest& pack);
+
+    bool is_private();
+    std::uint64_t index_bytes();
+    std::vector<std::string> take_warnings();
+
+private:
+    explicit Catalog(Database database) : state_(std::make_unique<State>(std::move(database))) {}
+    struct State {
+        explicit State(Database opened) : database(std::move(opened)) {}
+        std::mutex mutex;
+        Database database;
+    };
+    std::unique_ptr<State> state_;
+};
+
+} // namespace dbuild::cache::store

@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache/store/database.hpp"
+
+#include "cache/store/schema.hpp" // generated from schema.sql and migrations/
+#include "support/files.hpp"
+
+#include <sqlite3.h>
+
+#include <array>
+#include <chrono>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+namespace fs = std::filesystem;
+
+namespace dbuild::cache::store {
+
+struct Query::Owner {
+    sqlite3* handle = nullptr;
+    bool is_damaged = false; // seen by a statement; the file is set aside before the next one
+
+    tl::unexpected<Error> failure(int code, std::string_view what) {
+        const bool is_damage = (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
+        if (is_damage) is_damaged = true;
+        return fail(is_damage ? ErrorKind::corrupt : ErrorKind::unavailable,
+                    "cache index: cannot " + std::string(what) + ": " +
+                        (handle ? sqlite3_errmsg(handle) : sqlite3_errstr(code)));
+    }
+};
+
+Query::Query(Query&& other) noexcept
+    : owner_(other.owner_), statement_(std::exchange(other.statement_, nullptr)), bound_(other.bound_) {}
+
+Query::~Query() { reset(); }
+
+void Query::reset() {
+    if (!statement_) return;
+    sqlite3_reset(statement_);
+    sqlite3_clear_bindings(statement_);
+    bound_ = 0;
+}
+
+Query& Query::bind(const Digest& digest) {
+    sqlite3_bind_blob(statement_, ++bound_, digest.bytes().data(), Digest::k_size, SQLITE_TRANSIENT);
+    return *this;
+}
+Query& Query::bind(std::string_view text) {
+    sqlite3_bind_text64(statement_, ++bound_, text.data() ? text.data() : "", // null would bind NULL
+                        text.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+    return *this;
+}
+Query& Query::bind_blob(std::string_view bytes) {
+    sqlite3_bind_blob64(statement_, ++bound_, bytes.data() ? bytes.data() : "", bytes.size(), SQLITE_TRANSIENT);
+    return *this;
+}
+Query& Query::bind(std::uint64_t value) {
+    sqlite3_bind_int64(statement_, ++bound_, static_cast<sqlite3_int64>(value));
+    return *this;
+}
+Query& Query::bind(double value) {
+    sqlite3_bind_double(statement_, ++bound_, value);
+    return *this;
+}
+
+Result<bool> Query::step() {
+    const int code = sqlite3_step(statement_);
+    if (code == SQLITE_ROW) return true;
+    if (code == SQLITE_DONE) return false;
+    return owner_->failure(code, "run a statement");
+}
+Status Query::run() {
+    DBUILD_TRY(step());
+    return {};
+}
+
+std::string_view Query::bytes(int column) const {
+    const auto* data = static_cast<const char*>(sqlite3_column_blob(statement_, column));
+    return {data ? data : "", static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
+}
+Digest Query::digest(int column) const {
+    std::array<std::uint8_t, Digest::k_size> raw{};
+    const auto blob = bytes(column);
+    if (blob.size() == raw.size()) std::memcpy(raw.data(), blob.data(), raw.size());
+    return Digest(raw);
+}
+std::uint64_t Query::integer(int column) const {
+    return static_cast<std::uint64_t>(sqlite3_column_int64(statement_, column));
+}
+double Query::real(int column) const { return sqlite3_column_double(statement_, column); }
+
+std::string_view unsafe_file_system(std::uint64_t magic) {
+    // Magic numbers of linux/magic.h and of the file systems' own sources.
+    struct Known {
+        std::uint64_t magic;
+        std::string_view name;
+    };
+    static constexpr std::array<Known, 11> k_known{{{0x6969, "NFS"},
+                                                    {0x517b, "SMB"},
+                                                    {0xff534d42, "CIFS"},
+                                                    {0xfe534d42, "SMB2"},
+                                                    {0x65735546, "FUSE"},
+                                                    {0x01021997, "9p"},
+                                                    {0x6a656a63, "virtiofs"},
+                                                    {0x00c36400, "Ceph"},
+                                                    {0x0bd00bd0, "Lustre"},
+                                                    {0x47504653, "GPFS"},
+                                                    {0x5346414f, "AFS"}}};
+    for (const auto& known : k_known)
+        if (known.magic == (magic & 0xffffffff)) return known.name;
+    return {};
+}
+
+struct Database::Impl {
+    fs::path root;
+    Query::Owner owner;
+    std::map<std::string_view, sqlite3_stmt*> statements; // by their (literal) text
+    std::vector<std::string> warnings;
+    bool is_private = false;
+    ino_t opened_file = 0;
+
+    ~Impl() { close(); }
+
+    fs::path file() const { return root / "index.sqlite"; }
+
+    void close() {
+        for (auto& [text, statement] : statements) sqlite3_finalize(statement);
+        statements.clear();
+        sqlite3_close(std::exchange(owner.handle, nullptr));
+    }
+
+    Status execute(const std::string& sql) {
+        const int code = sqlite3_exec(owner.handle, sql.c_str(), nullptr, nullptr, nullptr);
+        if (code != SQLITE_OK) return owner.failure(code, "execute");
+        return {};
+    }
+
+    Result<std::uint64_t> pragma(const char* sql) {
+        sqlite3_stmt* statement = nullptr;
+        int code = sqlite3_prepare_v2(owner.handle, sql, -1, &statement, nullptr);
+        if (code == SQLITE_OK) code = sqlite3_step(statement);
+        const auto value = code == SQLITE_ROW ? static_cast<std::uint64_t>(sqlite3_column_int64(statement, 0)) : 0;
+        sqlite3_finalize(statement);
+        if (code != SQLITE_ROW && code != SQLITE_DONE) return owner.failure(code, "read its format");
+        return value;
+    }
+
+    Status open_file() {
+        const int code = sqlite3_open_v2(file().c_str(), &owner.handle,
+                                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+        if (code != SQLITE_OK) return owner.failure(code, "open " + file().string());
+        opened_file = file_number();
+        sqlite3_busy_timeout(owner.handle, 5000);
+        sqlite3_db_config(owner.handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+        DBUILD_TRY_ASSIGN(const auto version, pragma("PRAGMA user_version"));
+        if (version > static_cast<std::uint64_t>(k_schema_version)) return newer_format(version);
+        if (version < static_cast<std::uint64_t>(k_schema_version)) DBUILD_TRY(bring_up_to_date());
+        return execute("PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0");
+    }
+
+    /// Makes the schema, or changes an older one step by step, in one transaction.
+    Status bring_up_to_date() {
+        DBUILD_TRY_ASSIGN(auto lock, FileLock::acquire(root / "write.lock"));
+        DBUILD_TRY(execute("PRAGMA journal_mode=WAL"));
+        DBUILD_TRY(execute("BEGIN IMMEDIATE"));
+        DBUILD_TRY_ASSIGN(const auto version, pragma("PRAGMA user_version")); // another process may have been faster
+        Status done;
+        if (version == 0) done = execute(k_schema);
+        if (version == 1) done = execute(k_migration_1_to_2);
+        if (done && version < static_cast<std::uint64_t>(k_schema_version))
+            done = execute("PRAGMA user_version=" + std::to_string(k_schema_version));
+        if (done) done = execute("COMMIT");
+        if (!done) sqlite3_exec(owner.handle, "ROLLBACK", nullptr, nullptr, nullptr);
+        return done;
+    }
+
+    /// Which file that name stands for now; 0 if none.
+    ino_t file_number() const {
+        struct stat status {};
+        return ::stat(file().c_str(), &status) == 0 ? status.st_ino : 0;
+    }
+
+    /// The damaged file stays for whoever wants to look at it; its log goes with it, or the next file would take it for
+    /// its own.
+    Status set_aside() {
+        close();
+        owner.is_damaged = false;
+        DBUILD_TRY_ASSIGN(auto lock, FileLock::acquire(root / "write.lock"));
+        if (file_number() != opened_file) return {}; // somebody else did it, and has started a new one
+        const auto seconds =
+            std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
+        const auto name = file().string() + ".corrupt-" + std::to_string(seconds.count());
+        std::error_code error, ignored;
+        fs::rename(file(), name, error);
+        if (error) return fail(ErrorKind::unavailable, "cannot rename " + file().string() + ": " + error.message());
+        fs::rename(file().string() + "-wal", name + "-wal", ignored);
+        fs::remove(file().string() + "-shm", ignored);
+        warnings.push_back("the cache index was damaged and is kept as " + name +
+                           "; a new one was started (\"dbuild cache rebuild-index\" finds the stored layers again)");
+        return {};
+    }
+
+    /// Goes on with a copy in memory: all that is known serves, nothing is kept.
+    Status go_private(const std::string& reason) {
+        for (auto& [text, statement] : statements) sqlite3_finalize(statement);
+        statements.clear();
+        if (owner.handle && sqlite3_get_autocommit(owner.handle) == 0)
+            sqlite3_exec(owner.handle, "ROLLBACK", nullptr, nullptr, nullptr);
+        auto* const disk = std::exchange(owner.handle, nullptr);
+        DBUILD_TRY_ASSIGN(bool is_copied, copy_into_memory(disk));
+        sqlite3_close(disk);
+        if (!is_copied) { // without a writable folder SQLite cannot use the log: what was not folded back yet is not
+                          // seen
+            sqlite3* source = nullptr;
+            const auto uri = "file:" + file().string() + "?mode=ro&immutable=1";
+            sqlite3_open_v2(uri.c_str(), &source, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX,
+                            nullptr);
+            DBUILD_TRY_ASSIGN(is_copied, copy_into_memory(source));
+            sqlite3_close(source);
+        }
+        owner.is_damaged = false;
+        is_private = true;
+        warnings.push_back("the cache folder " + root.string() + " cannot be written (" + reason +
+                           "): this run keeps nothing");
+        return is_copied ? Status() : execute(k_schema);
+    }
+
+    /// Out: false — the source is nothing that could be copied; the database in memory is empty.
+    /// Errors: unsupported — of a newer format.
+    Result<bool> copy_into_memory(sqlite3* source) {
+        sqlite3_close(std::exchange(owner.handle, nullptr));
+        const int code =
+            sqlite3_open_v2(":memory:", &owner.handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
+        if (code != SQLITE_OK) return owner.failure(code, "open a database in memory");
+        auto* backup = source ? sqlite3_backup_init(owner.handle, "main", source, "main") : nullptr;
+        if (!backup) return false;
+        const bool is_done = sqlite3_backup_step(backup, -1) == SQLITE_DONE;
+        sqlite3_backup_finish(backup);
+        if (!is_done) return false;
+        DBUILD_TRY_ASSIGN(const auto version, pragma("PRAGMA user_version"));
+        if (version > static_cast<std::uint64_t>(k_schema_version)) return newer_format(version);
+        if (version == 1) DBUILD_TRY(execute(k_migration_1_to_2));
+        return version != 0;
+    }
+
+    tl::unexpected<Error> newer_format(std::uint64_t version) const {
+        return fail(ErrorKind::unsupported, "cache index " + file().string() + " has format " +
+                                                std::to_string(version) + ", this dbuild knows format " +
+                                                std::to_string(k_schema_version));
+    }
+
+    Status transact(const std::function<Status()>& body) {
+        std::optional<FileLock> lock;
+        if (!is_private) {
+            DBUILD_TRY_ASSIGN(lock, FileLock::acquire(root / "write.lock"));
+        }
+        DBUILD_TRY(execute("BEGIN IMMEDIATE"));
+        Status done = body();
+        if (done) done = execute("COMMIT");
+        if (!done) {
+            sqlite3_exec(owner.handle, "ROLLBACK", nullptr, nullptr, nullptr);
+            return done;
+        }
+        // The log is folded back by the lock holder alone.
+        std::error_code error;
+        if (!is_private && fs::file_size(file().string() + "-wal", error) > (4u << 20) && !error)
+            sqlite3_wal_checkpoint_v2(owner.handle, nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+        return done;
+    }
+
+    Status mend() {
+        if (!owner.is_damaged) return {};
+        DBUILD_TRY(set_aside());
+        return open_file();
+    }
+};
+
+Database::Database(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Database::Database(Database&&) noexcept = default;
+Database::~Database() = default;
+
+Result<Database> Database::open(const fs::path& root) {
+    auto impl = std::make_unique<Impl>();
+    impl->root = root;
+    Status done = make_directories(root);
+    struct statfs status {};
+    if (done && ::statfs(root.c_str(), &status) == 0)
+        if (const auto name = unsafe_file_system(static_cast<std::uint64_t>(status.f_type)); !name.empty())
+            return fail(ErrorKind::unsupported,
+                        "the cache folder " + root.string() + " is on " + std::string(name) +
+                            ", where the index would be damaged; choose a local one by DBUILD_CACHE_DIR");
+    if (done && ::access(root.c_str(), W_OK) != 0)
+        done = fail(ErrorKind::unavailable, std::string(std::strerror(errno)));
+    if (done) done = impl->open_file();
+    if (!done && impl->owner.is_damaged) done = impl->mend();
+    if (!done && done.error().kind == ErrorKind::unsupported) return fail(std::move(done).error());
+    if (!done) DBUILD_TRY(impl->go_private(done.error().message));
+    return Database(std::move(impl));
+}
+
+Result<Query> Database::query(std::string_view sql) {
+    DBUILD_TRY(impl_->mend());
+    const auto found = impl_->statements.find(sql);
+    if (found != impl_->statements.end()) return Query(&impl_->owner, found->second);
+    sqlite3_stmt* statement = nullptr;
+    const int code = sqlite3_prepare_v3(impl_->owner.handle, sql.data(), static_cast<int>(sql.size()),
+                                        SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+    if (code != SQLITE_OK) return impl_->owner.failure(code, "prepare a statement");
+    impl_->statements.emplace(sql, statement);
+    return Query(&impl_->owner, statement);
+}
+
+Status Database::write(const std::function<Status()>& body) {
+    DBUILD_TRY(impl_->mend());
+    Status done = impl_->transact(body);
+    if (done || impl_->is_private || impl_->owner.is_damaged || done.error().kind != ErrorKind::unavailable)
+        return done;
+    DBUILD_TRY(impl_->go_private(done.error().message));
+    return impl_->transact(body);
+}
+
+Status Database::execute(const std::string& sql) { return impl_->execute(sql); }
+
+std::uint64_t Database::bytes() const {
+    std::uint64_t total = 0;
+    if (impl_->is_private) return total;
+    for (const auto* suffix : {"", "-wal"}) {
+        std::error_code error;
+        const auto size = fs::file_size(impl_->file().string() + suffix, error);
+        if (!error) total += size;
+    }
+    return total;
+}
+
+bool Database::is_private() const { return impl_->is_private; }
+std::vector<std::string> Database::take_warnings() { return std::exchange(impl_->warnings, {}); }
+
+} // namespace dbuild::cache::store

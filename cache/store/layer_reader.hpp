@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// Puts a layer together again from packs, by its recipe. Decompresses in a thread of its own while the bytes before are
+// hashed and used.
+#pragma once
+
+#include "cache/oci/layer_tar.hpp"
+#include "cache/store/catalog.hpp"
+
+namespace dbuild::cache::store {
+
+/// Why a layer could not be read.
+struct ReadProblem {
+    std::optional<Digest> bad_pack; // this one is damaged or gone
+};
+
+/// Hands the tar to `sink` and checks it against its name at the end.
+/// Errors: not_found — not packed; corrupt — see `problem`; unavailable; what `sink` fails with.
+Status read_packed_layer(const std::filesystem::path& root, Catalog& catalog, const Digest& diff_id,
+                         const oci::ByteSink& sink, ReadProblem& problem);
+
+} // namespace dbuild::cache::store

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// Finds what the packs say about themselves, for an index that was lost: pieces, layers, and the steps that made them.
+#pragma once
+
+#include "cache/store/layer_store.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+namespace dbuild::cache::store {
+
+/// The pack files that the index does not list.
+Result<std::vector<std::filesystem::path>> unlisted_packs(const LayerStore& layers);
+
+/// Lists one pack again, if it is sound; removes it if it is damaged. Packs that it needs must be listed before.
+/// Out: the layers in it that can be restored; the others need a pack that is not there.
+Result<std::vector<Digest>> adopt_pack(const LayerStore& layers, const std::filesystem::path& path);
+
+struct RebuildResult {
+    std::uint64_t packs = 0, layers = 0, damaged_packs = 0;
+};
+
+/// Lists all packs, and reads every layer that has no table of contents. In: progress — told (done, of all), may be
+/// null.
+Result<RebuildResult> rebuild_index(const LayerStore& layers,
+                                    const std::function<void(std::size_t, std::size_t)>& progress);
+
+} // namespace dbuild::cache::store

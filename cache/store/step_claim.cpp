@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache/store/step_claim.hpp"
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <thread>
+#include <unistd.h>
+
+namespace fs = std::filesystem;
+
+namespace dbuild::cache::store {
+namespace {
+
+constexpr auto k_poll_interval = std::chrono::milliseconds(20); // a blocked flock could not be cancelled
+
+/// Whoever gave the claim up has removed the file: then the lock is on a file without a name.
+bool is_still_named(int fd, const fs::path& path) {
+    struct stat mine {
+    }, named{};
+    return ::fstat(fd, &mine) == 0 && ::stat(path.c_str(), &named) == 0 && mine.st_ino == named.st_ino;
+}
+
+} // namespace
+
+Result<StepClaim> StepClaim::acquire(const fs::path& root, const StepKey& key, const std::function<void()>& on_wait,
+                                     const std::atomic<bool>* cancelled) {
+    DBUILD_TRY(make_directories(root / "claims"));
+    const auto path = root / "claims" / key.digest.hex();
+    bool has_waited = false;
+    for (;;) {
+        Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+        if (!fd.is_open())
+            return fail(ErrorKind::unavailable, "cannot open " + path.string() + ": " + std::strerror(errno));
+        while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+            if (errno != EWOULDBLOCK && errno != EINTR)
+                return fail(ErrorKind::unavailable, "cannot lock " + path.string() + ": " + std::strerror(errno));
+            if (cancelled && *cancelled)
+                return fail(ErrorKind::interrupted, "interrupted while another dbuild runs the same step");
+            if (!std::exchange(has_waited, true) && on_wait) on_wait();
+            std::this_thread::sleep_for(k_poll_interval);
+        }
+        if (is_still_named(fd.get(), path)) return StepClaim(path, std::move(fd), has_waited);
+        has_waited = true; // it was held a moment ago
+    }
+}
+
+StepClaim::~StepClaim() {
+    if (fd_.is_open()) ::unlink(path_.c_str()); // while it is locked: nobody else holds it
+}
+
+} // namespace dbuild::cache::store

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache/store/transfer.hpp"
+
+#include "cache/oci/archive.hpp"
+#include "cache/store/catalog.hpp"
+#include "cache/store/rebuild.hpp"
+#include "cache/store/wire.hpp"
+#include "support/compression.hpp"
+
+#include <array>
+#include <bit>
+#include <sys/stat.h>
+
+namespace fs = std::filesystem;
+
+namespace dbuild::cache::store {
+namespace {
+
+constexpr std::string_view k_first_line = "dbuild store export 1\n";
+constexpr std::size_t k_max_records_bytes = std::size_t{1} << 31;
+
+/// The tables that an export holds. Columns: b — bytes, t — text, i — integer, r — real.
+struct Table {
+    std::string_view columns, select, insert;
+};
+constexpr std::array<Table, 6> k_tables{{
+    {"bbbtrt", "SELECT key, diff_id, content_id, created, wall_ms, ingredients FROM step",
+     "INSERT OR IGNORE INTO step(key, diff_id, content_id, created, wall_ms, ingredients) VALUES(?,?,?,?,?,?)"},
+    {"bib", "SELECT diff_id, size, contents FROM layer",
+     "INSERT OR IGNORE INTO layer(diff_id, size, contents) VALUES(?,?,?)"},
+    {"btb", "SELECT chain, source, digest FROM selection",
+     "INSERT OR IGNORE INTO selection(chain, source, digest) VALUES(?,?,?)"},
+    {"ttti", "SELECT id, config, manifest, used FROM base_image",
+     "INSERT OR IGNORE INTO base_image(id, config, manifest, used) VALUES(?,?,?,?)"},
+    {"tt", "SELECT reference, id FROM base_pin", "INSERT OR IGNORE INTO base_pin(reference, id) VALUES(?,?)"},
+    {"tbi", "SELECT scope, key, used FROM scope_step",
+     "INSERT OR IGNORE INTO scope_step(scope, key, used) VALUES(?,?,?)"},
+}};
+
+Result<std::string> encode_records(Database& database, std::uint64_t& count) {
+    WireWriter out;
+    for (const auto& table : k_tables) {
+        DBUILD_TRY_ASSIGN(auto rows, database.query(table.select));
+        for (;;) {
+            DBUILD_TRY_ASSIGN(const bool found, rows.step());
+            out.number(found ? 1 : 0);
+            if (!found) break;
+            ++count;
+            for (std::size_t i = 0; i < table.columns.size(); ++i) {
+                const int column = static_cast<int>(i);
+                if (table.columns[i] == 'i')
+                    out.number(rows.integer(column));
+                else if (table.columns[i] == 'r')
+                    out.number(std::bit_cast<std::uint64_t>(rows.real(column)));
+                else
+                    out.text(rows.bytes(column));
+            }
+        }
+    }
+    return out.take();
+}
+
+Status decode_records(std::string_view bytes, Database& database, std::uint64_t& count) {
+    return database.write([&]() -> Status {
+        WireReader in(bytes);
+        count = 0;
+        for (const auto& table : k_tables) {
+            while (in.number() == 1) {
+                DBUILD_TRY_ASSIGN(auto insert, database.query(table.insert));
+                for (const char kind : table.columns) {
+                    if (kind == 'i')
+                        insert.bind(in.number());
+                    else if (kind == 'r')
+                        insert.bind(std::bit_cast<double>(in.number()));
+                    else if (kind == 't')
+                        insert.bind(in.text());
+                    else
+                        insert.bind_blob(in.text());
+                }
+                if (in.failed()) return fail(ErrorKind::corrupt, "export: damaged records");
+                DBUILD_TRY(insert.run());
+                ++count;
+            }
+        }
+        if (in.failed() || !in.at_end()) return fail(ErrorKind::corrupt, "export: damaged records");
+        return {};
+    });
+}
+
+/// Files whose names are digests: packs by their own, blobs by theirs.
+struct NamedFile {
+    Digest name;
+    fs::path path;
+};
+
+Result<std::vector<NamedFile>> blobs_of(const fs::path& root) {
+    std::vector<NamedFile> blobs;
+    DBUILD_TRY_ASSIGN(const auto folders, list_folder(root / "layers"));
+    for (const auto& folder : folders) {
+        DBUILD_TRY_ASSIGN(const auto paths, list_folder(folder));
+        for (const auto& path : paths)
+            if (const auto name = Digest::parse("sha256:" + path.stem().string()); name && path.extension() == ".blob")
+                blobs.push_back({*name, path});
+    }
+    return blobs;
+}
+
+Status add_member(TemporaryFile& out, std::string_view name, std::string_view bytes) {
+    DBUILD_TRY(out.write(oci::tar_header(name, bytes.size())));
+    DBUILD_TRY(out.write(bytes));
+    return out.write(oci::tar_padding(bytes.size()));
+}
+
+Status add_file(TemporaryFile& out, const NamedFile& file) {
+    struct stat status {};
+    if (::stat(file.path.c_str(), &status) != 0)
+        return fail(ErrorKind::unavailable, "cannot read " + file.path.string());
+    auto left = static_cast<std::uint64_t>(status.st_size);
+    DBUILD_TRY_ASSIGN(const auto source, file_source(file.path));
+    DBUILD_TRY(out.write(oci::tar_header("blobs/sha256/" + file.name.hex(), left)));
+    std::string buffer(std::size_t{1} << 18, '\0');
+    while (left > 0) {
+        DBUILD_TRY_ASSIGN(const auto count, source(buffer.data(), static_cast<std::size_t>(
+                                                                      std::min<std::uint64_t>(left, buffer.size()))));
+        if (count == 0) return fail(ErrorKind::unavailable, "cut off while it was read: " + file.path.string());
+        DBUILD_TRY(out.write({buffer.data(), count}));
+        left -= count;
+    }
+    return out.write(oci::tar_padding(static_cast<std::uint64_t>(status.st_size)));
+}
+
+/// Out: false — it is there already.
+Result<bool> import_pack(const LayerStore& layers, const oci::Archive& archive, const Digest& name) {
+    const auto path = pack_path(layers.root(), name);
+    if (std::error_code ignored; fs::exists(path, ignored)) return false;
+    DBUILD_TRY_ASSIGN(const auto source, archive.blob_source(name));
+    DBUILD_TRY(make_directories(path.parent_path()));
+    DBUILD_TRY(make_directories(layers.root() / "tmp"));
+    DBUILD_TRY_ASSIGN(auto file, TemporaryFile::create(layers.root() / "tmp"));
+    std::string buffer(std::size_t{1} << 18, '\0');
+    for (;;) {
+        DBUILD_TRY_ASSIGN(const auto count, source(buffer.data(), buffer.size()));
+        if (count == 0) break;
+        DBUILD_TRY(file.write({buffer.data(), count}));
+    }
+    DBUILD_TRY(file.commit(path));
+    DBUILD_TRY(adopt_pack(layers, path)); // checks it
+    return true;
+}
+
+} // namespace
+
+Result<TransferResult> export_store(const LayerStore& layers, const fs::path& file) {
+    DBUILD_TRY(layers.flush());
+    TransferResult result;
+    DBUILD_TRY_ASSIGN(auto database, Database::open(layers.root()));
+    DBUILD_TRY_ASSIGN(const auto records, encode_records(database, result.records));
+    DBUILD_TRY_ASSIGN(const auto packed_records, zstd_compress(records));
+    DBUILD_TRY_ASSIGN(const auto packs, layers.catalog().packs()); // in the order in which they were made
+    DBUILD_TRY_ASSIGN(const auto blobs, blobs_of(layers.root()));
+    std::string list(k_first_line);
+    for (const auto& pack : packs) list += "pack " + pack.name.to_string() + "\n";
+    for (const auto& blob : blobs) list += "blob " + blob.name.to_string() + "\n";
+    const auto folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
+    DBUILD_TRY_ASSIGN(auto out, TemporaryFile::create(folder));
+    DBUILD_TRY(add_member(out, "dbuild-store", list));
+    DBUILD_TRY(add_member(out, "records", packed_records));
+    for (const auto& pack : packs) DBUILD_TRY(add_file(out, {pack.name, pack_path(layers.root(), pack.name)}));
+    for (const auto& blob : blobs) DBUILD_TRY(add_file(out, blob));
+    DBUILD_TRY(out.write(std::string(oci::k_tar_end_bytes, '\0')));
+    result.packs = packs.size();
+    result.blobs = blobs.size();
+    DBUILD_TRY(out.commit(folder / file.filename()));
+    std::error_code ignored;
+    result.bytes = fs::file_size(file, ignored);
+    return result;
+}
+
+Result<TransferResult> import_store(const LayerStore& layers, const fs::path& file) {
+    TransferResult result;
+    DBUILD_TRY_ASSIGN(const auto archive, oci::Archive::open(file));
+    const auto list = archive.read_file("dbuild-store");
+    if (!list || !list->starts_with(k_first_line))
+        return fail(ErrorKind::corrupt, file.string() + " is no export of this format");
+    for (std::string_view rest = std::string_view(*list).substr(k_first_line.size()); !rest.empty();) {
+        const auto line = rest.substr(0, rest.find('\n'));
+        rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+        DBUILD_TRY_ASSIGN(const auto name, Digest::parse(line.size() > 5 ? line.substr(5) : line));
+        if (line.starts_with("pack ")) {
+            DBUILD_TRY_ASSIGN(const bool is_new, import_pack(layers, archive, name));
+            result.packs += is_new;
+        } else if (!layers.has(name)) {
+            DBUILD_TRY_ASSIGN(const auto source, archive.blob_source(name));
+            DBUILD_TRY(layers.put_blob(source, name));
+            ++result.blobs;
+        }
+    }
+    DBUILD_TRY_ASSIGN(const auto packed_records, archive.read_file("records"));
+    DBUILD_TRY_ASSIGN(const auto records, zstd_decompress(packed_records, k_max_records_bytes));
+    DBUILD_TRY_ASSIGN(auto database, Database::open(layers.root()));
+    DBUILD_TRY(decode_records(records, database, result.records));
+    std::error_code ignored;
+    result.bytes = fs::file_size(file, ignored);
+    return result;
+}
+
+} // namespace dbuild::cache::store

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checks everything that is stored against its name.
+#pragma once
+
+#include "cache/store/layer_store.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace dbuild::cache::store {
+
+struct VerifyResult {
+    std::uint64_t packs = 0, layers = 0, blobs = 0, unlisted_packs = 0; // that were looked at
+    std::vector<std::string> problems;                                  // one sentence each
+};
+
+enum class Repair { no, yes };
+
+/// Hashes each pack and each blob, restores each layer. With Repair::yes what is damaged is removed: the steps run
+/// again when they are needed. In: progress — told (done, of all), may be null. Errors: unavailable.
+Result<VerifyResult> verify(const LayerStore& layers, Repair repair,
+                            const std::function<void(std::size_t, std::size_t)>& progress);
+
+} // namespace dbuild::cache::store

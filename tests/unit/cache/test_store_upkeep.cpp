@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+// Looking after the store: prune, verify, rebuild, export and import.
+#include "cache/store/catalog.hpp"
+#include "cache/store/index.hpp"
+#include "cache/store/prune.hpp"
+#include "cache/store/rebuild.hpp"
+#include "cache/store/records.hpp"
+#include "cache/store/transfer.hpp"
+#include "cache/store/verify.hpp"
+#include "tests/unit/cache/store_fixture.hpp"
+
+#include <sqlite3.h>
+
+namespace fs = std::filesystem;
+using namespace dbuild;
+using namespace dbuild::cache;
+using namespace dbuild::cache::test;
+using store::Index;
+using store::LayerStore;
+using store::PruneOptions;
+
+namespace {
+
+struct Fixture : StoreFixture {
+    /// Layers of about 1 MB each, recorded as the steps of one scope each; the lease ends with the store, so it is
+    /// opened anew.
+    std::vector<Digest> add_steps(int count) {
+        auto index = Index::open(root.path()).value();
+        std::vector<Digest> diff_ids;
+        for (int i = 0; i < count; ++i) {
+            const auto tar = tar_of("file", made_up_bytes(static_cast<std::uint64_t>(i), 2'000'000));
+            diff_ids.push_back(add_layer(tar));
+            const auto scan = oci::scan_layer(source_of(tar)).value();
+            REQUIRE(index.record_layer(diff_ids.back(), scan.size, scan.contents));
+            const auto number = std::to_string(i);
+            const store::StepRecord step{StepKey{sha256("key" + number)},
+                                         diff_ids.back(),
+                                         sha256("content" + number),
+                                         scan.size,
+                                         "2026-11-21T05:43:13Z",
+                                         100,
+                                         "kind=run\n"};
+            REQUIRE(index.record_steps({&step, 1}, "scope" + number, Index::OnConflict::replace));
+        }
+        layers = LayerStore::open(root.path()).value();
+        return diff_ids;
+    }
+
+    void execute(const std::string& sql) {
+        sqlite3* database = nullptr;
+        REQUIRE(sqlite3_open((root.path() / "index.sqlite").c_str(), &database) == SQLITE_OK);
+        CHECK(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK);
+        sqlite3_close(database);
+    }
+
+    /// As if it had been used so long ago.
+    void age(const Digest& diff_id, int seconds) {
+        const auto blob = "x'" + diff_id.hex() + "'";
+        execute("UPDATE packed_layer SET used = used - " + std::to_string(seconds) + " WHERE diff_id = " + blob);
+        execute("UPDATE scope_step SET used = used - " + std::to_string(seconds) +
+                " WHERE key IN (SELECT key FROM step WHERE diff_id = " + blob + ")");
+    }
+
+    bool is_stored(const Digest& diff_id) { return layers.catalog().find_layer(diff_id).value().has_value(); }
+};
+
+} // namespace
+
+TEST_SUITE_BEGIN("cache/store_upkeep");
+
+TEST_CASE_FIXTURE(Fixture, "prune evicts the least recently used layers until the rest fits") {
+    const auto diff_ids = add_steps(4);
+    age(diff_ids[2], 50'000);
+    age(diff_ids[0], 20'000);
+    PruneOptions options;
+    options.max_bytes = 2'500'000; // each takes about 1 MB
+    const auto result = store::prune(layers, options).value();
+    CHECK(result.evicted_layers == 2);
+    CHECK(result.removed_packs == 2);
+    CHECK(result.bytes_after <= 2'500'000);
+    CHECK(result.bytes_after < result.bytes_before);
+    CHECK_FALSE(is_stored(diff_ids[2]));
+    CHECK_FALSE(is_stored(diff_ids[0]));
+    CHECK(read_all(layers, diff_ids[1]));
+    CHECK(read_all(layers, diff_ids[3]));
+    CHECK(layer_files_below(root.path()).size() == 2);
+    CHECK(Index::open(root.path()).value().find_step({sha256("key2")}).value()); // records outlive layers
+}
+
+TEST_CASE_FIXTURE(Fixture, "of layers used at the same time the newest goes first: what it stands on stays") {
+    const auto diff_ids = add_steps(3);
+    execute("UPDATE packed_layer SET used = 1000000; UPDATE scope_step SET used = 1000000");
+    for (std::size_t i = 0; i < 3; ++i)
+        execute("UPDATE packed_layer SET created = " + std::to_string(100 + i) + " WHERE diff_id = x'" +
+                diff_ids[i].hex() + "'");
+    PruneOptions options;
+    options.max_bytes = 2'500'000;
+    REQUIRE(store::prune(layers, options));
+    CHECK(is_stored(diff_ids[0]));
+    CHECK(is_stored(diff_ids[1]));
+    CHECK_FALSE(is_stored(diff_ids[2]));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a dry run changes nothing and says what would go") {
+    add_steps(3);
+    PruneOptions options;
+    options.max_bytes = 0;
+    options.is_dry_run = true;
+    const auto result = store::prune(layers, options).value();
+    CHECK(result.evicted_layers == 3);
+    CHECK(result.bytes_after == 0);
+    CHECK(layer_files_below(root.path()).size() == 3);
+}
+
+TEST_CASE_FIXTURE(Fixture, "what a scope uses stays if it is to be kept") {
+    const auto diff_ids = add_steps(3);
+    PruneOptions options;
+    options.max_bytes = 0;
+    options.keep_scopes = {"scope1"};
+    REQUIRE(store::prune(layers, options));
+    CHECK_FALSE(is_stored(diff_ids[0]));
+    CHECK(is_stored(diff_ids[1]));
+    CHECK_FALSE(is_stored(diff_ids[2]));
+}
+
+TEST_CASE_FIXTURE(Fixture, "old layers go with their records, whatever the size") {
+    const auto diff_ids = add_steps(2);
+    age(diff_ids[0], 100 * 86400);
+    PruneOptions options;
+    options.max_age = std::chrono::hours(24 * 30);
+    const auto result = store::prune(layers, options).value();
+    CHECK(result.evicted_layers == 1);
+    CHECK(result.removed_records == 1);
+    auto index = Index::open(root.path()).value();
+    CHECK_FALSE(index.find_step({sha256("key0")}).value());
+    CHECK_FALSE(index.find_layer_size(diff_ids[0]).value());
+    CHECK(index.find_step({sha256("key1")}).value());
+}
+
+TEST_CASE_FIXTURE(Fixture, "what another living process was told to be there is not evicted, until it ends") {
+    const auto diff_ids = add_steps(2);
+    std::optional other(LayerStore::open(root.path()).value());
+    REQUIRE(other->has(diff_ids[0]));
+    PruneOptions options;
+    options.max_bytes = 0;
+    REQUIRE(store::prune(layers, options));
+    CHECK(read_all(*other, diff_ids[0]));
+    CHECK_FALSE(other->has(diff_ids[1]));
+    other.reset();
+    REQUIRE(store::prune(layers, options));
+    CHECK_FALSE(is_stored(diff_ids[0]));
+    CHECK(layer_files_below(root.path()).empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "a pack that is mostly dead is packed again, and what lives on in it is the same") {
+    std::vector<std::string> tars;
+    for (std::uint64_t i = 0; i < 4; ++i) tars.push_back(tar_of("file", made_up_bytes(i, 2'000'000)));
+    for (const auto& tar : tars) REQUIRE(layers.put(source_of(tar), sha256(tar)));
+    REQUIRE(layers.flush());
+    layers = LayerStore::open(root.path()).value();
+    REQUIRE(layer_files_below(root.path()).size() == 1);
+    for (std::size_t i = 0; i < 3; ++i) age(sha256(tars[i]), 10'000);
+    PruneOptions options;
+    options.max_bytes = 1'500'000;
+    const auto result = store::prune(layers, options).value();
+    CHECK(result.evicted_layers == 3);
+    CHECK(result.repacked_layers == 1);
+    CHECK(result.bytes_after <= 1'500'000);
+    CHECK(read_all(layers, sha256(tars[3])).value() == tars[3]);
+    CHECK(layer_files_below(root.path()).size() == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "verify finds nothing in a sound store, and each damage in another; repair makes it sound") {
+    const auto diff_ids = add_steps(2);
+    const auto blob = made_up_bytes(9, 5000);
+    REQUIRE(layers.put_blob(source_of(blob), sha256(blob)));
+    const auto sound = store::verify(layers, store::Repair::no, nullptr).value();
+    CHECK(sound.problems.empty());
+    CHECK(sound.packs == 2);
+    CHECK(sound.layers == 2);
+    CHECK(sound.blobs == 1);
+    for (const auto& file : layer_files_below(root.path()))
+        if (file.extension() == ".blob" || file == layer_files_below(root.path()).front()) flip_byte(file, 2000);
+    const auto damaged = store::verify(layers, store::Repair::no, nullptr).value();
+    CHECK(damaged.problems.size() == 3); // a pack, the layer in it, a blob
+    const auto repaired = store::verify(layers, store::Repair::yes, nullptr).value();
+    CHECK(repaired.problems.size() == 2); // the layer went with its pack
+    CHECK(store::verify(layers, store::Repair::no, nullptr).value().problems.empty());
+    CHECK(is_stored(diff_ids[0]) != is_stored(diff_ids[1]));
+    CHECK_FALSE(layers.has(sha256(blob)));
+}
+
+TEST_CASE_FIXTURE(Fixture, "an index that was lost is made again from the packs, with steps and tables of contents") {
+    const auto diff_ids = add_steps(2);
+    // Steps are listed in the pack that is closed after they were recorded: a second layer on the first one's heels.
+    {
+        auto index = Index::open(root.path()).value();
+        const auto tar = tar_of("late", "late");
+        const auto scan = layers.put(source_of(tar), sha256(tar)).value();
+        REQUIRE(index.record_layer(scan.diff_id, scan.size, scan.contents));
+        const store::StepRecord step{StepKey{sha256("late key")}, scan.diff_id, sha256("content"), scan.size,
+                                     "2026-11-21T05:43:13Z",      2500.5,       "kind=run\n"};
+        REQUIRE(index.record_steps({&step, 1}, "scope", Index::OnConflict::replace));
+        REQUIRE(layers.flush());
+    }
+    for (const auto* suffix : {"", "-wal", "-shm"}) fs::remove(root.path() / ("index.sqlite" + std::string(suffix)));
+    layers = LayerStore::open(root.path()).value();
+    CHECK_FALSE(is_stored(diff_ids[0]));
+    const auto result = store::rebuild_index(layers, nullptr).value();
+    CHECK(result.packs == 3);
+    CHECK(result.layers == 3);
+    CHECK(read_all(layers, diff_ids[0]));
+    CHECK(read_all(layers, diff_ids[1]));
+    const auto found = Index::open(root.path()).value().find_step({sha256("late key")}).value();
+    REQUIRE(found);
+    CHECK(found->wall_ms == doctest::Approx(2500.5));
+    CHECK(found->layer_bytes == tar_of("late", "late").size());
+    CHECK(store::verify(layers, store::Repair::no, nullptr).value().problems.empty());
+    CHECK(store::rebuild_index(layers, nullptr).value().packs == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "rebuilding removes a pack that is damaged and lists the others") {
+    add_steps(2);
+    const auto files = layer_files_below(root.path());
+    flip_byte(files.front(), fs::file_size(files.front()) / 2);
+    for (const auto* suffix : {"", "-wal", "-shm"}) fs::remove(root.path() / ("index.sqlite" + std::string(suffix)));
+    layers = LayerStore::open(root.path()).value();
+    const auto result = store::rebuild_index(layers, nullptr).value();
+    CHECK(result.packs == 1);
+    CHECK(result.damaged_packs == 1);
+    CHECK_FALSE(fs::exists(files.front()));
+}
+
+TEST_CASE_FIXTURE(Fixture, "another store has everything after an import, and a second import adds nothing") {
+    const auto diff_ids = add_steps(2);
+    const auto blob = made_up_bytes(9, 5000);
+    REQUIRE(layers.put_blob(source_of(blob), sha256(blob)));
+    const auto file = root.path() / "export";
+    const auto exported = store::export_store(layers, file).value();
+    CHECK(exported.packs == 2);
+    CHECK(exported.blobs == 1);
+    StoreFixture other;
+    const auto imported = store::import_store(other.layers, file).value();
+    CHECK(imported.packs == 2);
+    CHECK(imported.blobs == 1);
+    CHECK(imported.records == exported.records);
+    CHECK(read_all(other.layers, diff_ids[1]).value() == read_all(layers, diff_ids[1]).value());
+    CHECK(read_all(other.layers, sha256(blob)).value() == blob);
+    CHECK(Index::open(other.root.path()).value().find_step({sha256("key1")}).value()->diff_id == diff_ids[1]);
+    const auto again = store::import_store(other.layers, file).value();
+    CHECK(again.packs == 0);
+    CHECK(again.blobs == 0);
+    CHECK(store::verify(other.layers, store::Repair::no, nullptr).value().problems.empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "a damaged export is corrupt, and nothing damaged is taken from it") {
+    add_steps(1);
+    const auto file = root.path() / "export";
+    REQUIRE(store::export_store(layers, file));
+    SUBCASE("a flipped byte") { flip_byte(file, fs::file_size(file) / 2); }
+    SUBCASE("cut off") { fs::resize_file(file, fs::file_size(file) / 2); }
+    SUBCASE("something else") { REQUIRE(write_file(file, std::string(5000, 'x'))); }
+    StoreFixture other;
+    const auto imported = store::import_store(other.layers, file);
+    REQUIRE_FALSE(imported);
+    CHECK(imported.error().kind == ErrorKind::corrupt);
+    CHECK(store::verify(other.layers, store::Repair::no, nullptr).value().problems.empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "a step is found by the first digits of its key") {
+    add_steps(3);
+    auto records = store::Records::open(root.path()).value();
+    const auto hex = sha256("key1").hex();
+    CHECK(records.find_step(hex).value()->key == sha256("key1"));
+    CHECK(records.find_step("sha256:" + hex).value()->ingredients == "kind=run\n");
+    CHECK(records.find_step(hex.substr(0, 12)).value()->key == sha256("key1"));
+    CHECK_FALSE(records.find_step("").value());
+    CHECK_FALSE(records.find_step("xyz").value());
+    CHECK_FALSE(records.find_step(hex + "0").value());
+    CHECK(records.steps().value().size() == 3);
+    CHECK(records.steps().value()[0].scopes.size() == 1);
+}
+
+TEST_SUITE_END();
