@@ -96,6 +96,7 @@ Result<Body> parse_run(const SyntaxNode& node) {
     // BuildKit fails only when the step is reached; its answer is then the right one in every case.
     if (node.is_json && node.words.empty()) return fail(ErrorKind::unsupported, "RUN with an empty JSON array");
     result.heredocs = node.heredocs;
+    result.is_heredoc_alone = !node.heredocs.empty() && heredoc_of_word(result.command.words.front()).has_value();
     return result;
 }
 
@@ -126,7 +127,9 @@ Result<Body> parse_copy(const SyntaxNode& node, bool is_add) {
         }
         // Looked up by name, and the last one wins: two heredocs of one name share a body, as in BuildKit.
         for (const Heredoc& read : node.heredocs) {
-            if (read.name == announced->name) announced->body = read.body;
+            if (read.name != announced->name) continue;
+            announced->body = read.body;
+            announced->raw_body = read.raw_body;
         }
         result.heredocs.push_back(std::move(*announced));
     }
@@ -229,7 +232,7 @@ Result<Body> parse_onbuild(const SyntaxNode& node) {
         return invalid(fmt::format("{} isn't allowed as an ONBUILD trigger", trigger));
     OnbuildInstruction result;
     result.text = trim_left(trim_left(node.line).substr(node.keyword.size()));
-    for (const Heredoc& heredoc : node.heredocs) result.text += "\n" + heredoc.body + heredoc.name;
+    for (const Heredoc& heredoc : node.heredocs) result.text += "\n" + heredoc.raw_body + heredoc.name;
     return result;
 }
 

@@ -156,7 +156,8 @@ Status read_heredocs(SourceReader& reader, SyntaxNode& node, int first_line) {
         if (!body)
             return fail(locate({ErrorKind::invalid_dockerfile, "unterminated heredoc", {}, {}},
                                reader.span(first_line, reader.current_line())));
-        heredoc.body = heredoc.strips_tabs ? strip_leading_tabs(*body) : std::move(*body);
+        heredoc.body = heredoc.strips_tabs ? strip_leading_tabs(*body) : *body;
+        heredoc.raw_body = std::move(*body);
         node.heredocs.push_back(std::move(heredoc));
     }
     return {};
