@@ -177,7 +177,7 @@ std::string dump_node(const SyntaxNode& node) {
 
 } // namespace
 
-Result<SyntaxTree> parse_syntax_tree(std::string_view text, const std::string& file_name) {
+Result<SyntaxTree> parse_syntax_tree(std::string_view text, const std::string& file_name, std::vector<Error>* recovered) {
     if (text.empty())
         return fail(ErrorKind::invalid_dockerfile, "the Dockerfile cannot be empty", SourceSpan{file_name, 1, 1, 0});
     SyntaxTree tree;
@@ -186,17 +186,24 @@ Result<SyntaxTree> parse_syntax_tree(std::string_view text, const std::string& f
         DBUILD_TRY_ASSIGN(std::optional<LogicalLine> line, reader.next_line());
         if (!line) break;
         auto node = parse_node(line->text, reader.escape());
-        if (!node)
-            return fail(locate(std::move(node).error(), reader.span(line->first_line, reader.current_line())));
+        if (!node) {
+            Error error = locate(std::move(node).error(), reader.span(line->first_line, reader.current_line()));
+            if (recovered == nullptr) return fail(std::move(error));
+            recovered->push_back(std::move(error));
+            continue;
+        }
         DBUILD_TRY(read_heredocs(reader, *node, line->first_line));
         node->where = reader.span(line->first_line, reader.current_line());
+        node->check = std::move(line->check);
+        node->has_empty_continuation = line->has_empty_continuation;
         node->source = reader.source(line->first_line, reader.current_line());
         tree.nodes.push_back(std::move(*node));
     }
     const int last = std::max(reader.current_line(), 1);
-    if (tree.nodes.empty())
+    if (tree.nodes.empty() && (recovered == nullptr || recovered->empty()))
         return fail(ErrorKind::invalid_dockerfile, "file with no instructions", reader.span(last, last));
     tree.syntax = reader.syntax();
+    tree.check = reader.check();
     tree.escape = reader.escape();
     return tree;
 }
