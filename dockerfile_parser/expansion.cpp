@@ -74,6 +74,34 @@ std::string strip_suffix(const std::vector<GlobToken>& tokens, const std::string
     return value;
 }
 
+/// A replacement of `//` as Go's regexp reads it: `$$` is a dollar, `$0` and `${0}` the match, every other name an empty group.
+std::string expand_template(std::string_view replacement, std::string_view match) {
+    const auto is_name = [](char c) {
+        return is_ascii_letter(static_cast<unsigned char>(c)) || is_ascii_digit(static_cast<unsigned char>(c)) || c == '_';
+    };
+    std::string result;
+    for (std::size_t at = 0; at < replacement.size();) {
+        const auto rest = replacement.substr(at);
+        const bool has_brace = rest.starts_with("${");
+        const std::size_t begin = has_brace ? 2 : 1;
+        std::size_t end = begin;
+        while (end < rest.size() && is_name(rest[end])) ++end;
+        const bool is_closed = !has_brace || (end < rest.size() && rest[end] == '}');
+        if (rest.starts_with("$$")) {
+            result += '$';
+            at += 2;
+        } else if (rest.front() == '$' && end > begin && is_closed) {
+            const auto name = rest.substr(begin, end - begin);
+            if (name.find_first_not_of('0') == name.npos) result += match;
+            at += end + (has_brace ? 1 : 0);
+        } else {
+            result += rest.front();
+            ++at;
+        }
+    }
+    return result;
+}
+
 /// Greedy, leftmost, as Go's regexp replaces.
 std::string replace_matches(const std::vector<GlobToken>& tokens, const std::string& value, const std::string& replacement,
                             bool replaces_all) {
@@ -86,8 +114,8 @@ std::string replace_matches(const std::vector<GlobToken>& tokens, const std::str
             ++at;
             continue;
         }
-        result += replacement;
         const auto length = lengths.back();
+        result += replaces_all ? expand_template(replacement, std::string_view(value).substr(at, length)) : replacement;
         if (!replaces_all) return result + value.substr(at + length);
         if (length == 0) {
             if (at < value.size()) result += value[at];
@@ -274,16 +302,12 @@ private:
     }
 
     /// A pattern or its replacement: variables are expanded, quotes removed (they do not protect wildcards), and escapes
-    /// stay, for the matcher. Ends at an unescaped `stop`, or before `}`.
+    /// stay, for the matcher. Ends at an unescaped `stop`.
     Result<std::string> take_pattern(char stop) {
         std::string pattern;
         while (!at_end()) {
             const char c = next();
             if (c == stop) return pattern;
-            if (c == '}') {
-                --position_;
-                return pattern;
-            }
             if (escape_ != '\\' && (c == '\\' || c == escape_))
                 return fail(ErrorKind::unsupported, "an escape in a pattern of a Dockerfile with an escape directive");
             if (mode_ == Mode::word && (c == '\'' || c == '"')) {
@@ -300,7 +324,7 @@ private:
                 pattern += c;
             }
         }
-        return syntax_error("syntax error: missing '}'");
+        return syntax_error(stop == '/' ? "syntax error: missing '/' in ${}" : "syntax error: missing '}'");
     }
 
     Result<std::string> take_quoted_pattern(char quote) {
@@ -344,11 +368,9 @@ private:
         const bool replaces_all = !at_end() && peek() == '/';
         if (replaces_all) ++position_;
         DBUILD_TRY_ASSIGN(const auto pattern, take_pattern('/'));
-        if (!at_end() && peek() == '}') return syntax_error("syntax error: missing '/' in ${}");
         DBUILD_TRY_ASSIGN(const auto replacement, take_pattern('}'));
-        // Go's regexp reads $1 in the replacement of `//`; nobody means that, and guessing would be worse.
-        if (replaces_all && replacement.find('$') != replacement.npos)
-            return fail(ErrorKind::unsupported, "\"$\" in the replacement of ${x//p/r}");
+        if (replaces_all && replacement.find('$') != replacement.npos && replacement.find('\\') != replacement.npos)
+            return fail(ErrorKind::unsupported, "\"$\" and \"\\\" in the replacement of ${x//p/r}");
         DBUILD_TRY_ASSIGN(const auto tokens, compile_glob(pattern));
         if (!value) return std::string();
         return replace_matches(tokens, *value, replacement, replaces_all);
