@@ -32,7 +32,8 @@ public:
     }
     /// "" for a line that is not there.
     std::string_view line(int number) const {
-        return number >= 1 && number <= static_cast<int>(lines_.size()) ? lines_[static_cast<std::size_t>(number) - 1] : "";
+        return number >= 1 && number <= static_cast<int>(lines_.size()) ? lines_[static_cast<std::size_t>(number) - 1]
+                                                                        : "";
     }
 
 private:
@@ -103,16 +104,17 @@ void find_all(std::string_view text, const std::string& file_name, CheckReport& 
                 errors.push_back(graph.error());
             else
                 for (auto& warning : lint(*tree, dockerfile, *graph))
-                    report.diagnostics.push_back(
-                        {Severity::warning, std::move(warning.rule), std::move(warning.message), std::move(warning.where), 1});
+                    report.diagnostics.push_back({Severity::warning, std::move(warning.rule),
+                                                  std::move(warning.message), std::move(warning.where), 1});
         }
     }
     for (auto& error : errors) report.diagnostics.push_back(from_error(std::move(error)));
 }
 
 int count(const CheckReport& report, Severity severity) {
-    return static_cast<int>(std::count_if(report.diagnostics.begin(), report.diagnostics.end(),
-                                          [severity](const Diagnostic& diagnostic) { return diagnostic.severity == severity; }));
+    return static_cast<int>(
+        std::count_if(report.diagnostics.begin(), report.diagnostics.end(),
+                      [severity](const Diagnostic& diagnostic) { return diagnostic.severity == severity; }));
 }
 
 } // namespace
@@ -128,18 +130,16 @@ CheckReport check_dockerfile(std::string_view text, const std::string& file_name
         if (diagnostic.where.file.empty()) diagnostic.where = {file_name, 1, 1, 0};
         point_at_word(diagnostic, lines);
     }
-    std::stable_sort(report.diagnostics.begin(), report.diagnostics.end(), [](const Diagnostic& a, const Diagnostic& b) {
-        return a.where.first_line < b.where.first_line;
-    });
+    std::stable_sort(report.diagnostics.begin(), report.diagnostics.end(),
+                     [](const Diagnostic& a, const Diagnostic& b) { return a.where.first_line < b.where.first_line; });
     return report;
 }
 
 std::string to_text(const Diagnostic& diagnostic, std::string_view source_text) {
     const auto& where = diagnostic.where;
-    std::string text =
-        fmt::format("{}:{}:{}: {}: {}{}\n", where.file, where.first_line, where.column + 1,
-                    diagnostic.severity == Severity::error ? "error" : "warning", diagnostic.message,
-                    diagnostic.rule.empty() ? "" : " [" + diagnostic.rule + "]");
+    std::string text = fmt::format("{}:{}:{}: {}: {}{}\n", where.file, where.first_line, where.column + 1,
+                                   diagnostic.severity == Severity::error ? "error" : "warning", diagnostic.message,
+                                   diagnostic.rule.empty() ? "" : " [" + diagnostic.rule + "]");
     std::string_view line = LineIndex(source_text).line(where.first_line);
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.empty()) return text;

@@ -29,11 +29,12 @@ struct CheckReport {
     bool has_failed() const { return error_count() > 0 || (warnings_are_errors && warning_count() > 0); }
 };
 
-/// In:      text — the bytes of the file; file_name — for places. Errors of several instructions are all found; a text that
-///          ends within a heredoc or has a wrong directive ends the search.
+/// In:      text — the bytes of the file; file_name — for places. Errors of several instructions are all found; a text
+///          that ends within a heredoc or has a wrong directive ends the search.
 CheckReport check_dockerfile(std::string_view text, const std::string& file_name);
 
-/// One diagnostic as a compiler prints it: "FILE:LINE:COLUMN: error: …" (column from 1), the line, and a caret under it.
+/// One diagnostic as a compiler prints it: "FILE:LINE:COLUMN: error: …" (column from 1), the line, and a caret under
+/// it.
 std::string to_text(const Diagnostic& diagnostic, std::string_view source_text);
 
 } // namespace dbuild::dockerfile_parser

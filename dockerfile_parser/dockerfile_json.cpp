@@ -35,7 +35,10 @@ void add(json::object& out, const std::vector<Heredoc>& heredocs) {
     if (heredocs.empty()) return;
     json::array array;
     for (const auto& heredoc : heredocs)
-        array.push_back({{"name", heredoc.name}, {"body", heredoc.body}, {"expands", heredoc.expands}, {"strips_tabs", heredoc.strips_tabs}});
+        array.push_back({{"name", heredoc.name},
+                         {"body", heredoc.body},
+                         {"expands", heredoc.expands},
+                         {"strips_tabs", heredoc.strips_tabs}});
     out["heredocs"] = std::move(array);
 }
 

@@ -8,7 +8,9 @@
 namespace dbuild::dockerfile_parser {
 namespace {
 
-tl::unexpected<Error> syntax_error(std::string message) { return fail(ErrorKind::invalid_dockerfile, std::move(message)); }
+tl::unexpected<Error> syntax_error(std::string message) {
+    return fail(ErrorKind::invalid_dockerfile, std::move(message));
+}
 
 /// A pattern of ${x#p} and its like: `*` and `?` are active unless escaped.
 struct GlobToken {
@@ -66,7 +68,8 @@ std::string strip_prefix(const std::vector<GlobToken>& tokens, const std::string
 }
 
 std::string strip_suffix(const std::vector<GlobToken>& tokens, const std::string& value, bool is_longest) {
-    for (std::size_t i = 0; i <= value.size(); ++i) { // from the front for the longest suffix, from the end for the shortest
+    for (std::size_t i = 0; i <= value.size();
+         ++i) { // from the front for the longest suffix, from the end for the shortest
         const auto begin = is_longest ? i : value.size() - i;
         const auto lengths = prefix_lengths(tokens, std::string_view(value).substr(begin));
         if (!lengths.empty() && lengths.back() == value.size() - begin) return value.substr(0, begin);
@@ -74,10 +77,12 @@ std::string strip_suffix(const std::vector<GlobToken>& tokens, const std::string
     return value;
 }
 
-/// A replacement of `//` as Go's regexp reads it: `$$` is a dollar, `$0` and `${0}` the match, every other name an empty group.
+/// A replacement of `//` as Go's regexp reads it: `$$` is a dollar, `$0` and `${0}` the match, every other name an
+/// empty group.
 std::string expand_template(std::string_view replacement, std::string_view match) {
     const auto is_name = [](char c) {
-        return is_ascii_letter(static_cast<unsigned char>(c)) || is_ascii_digit(static_cast<unsigned char>(c)) || c == '_';
+        return is_ascii_letter(static_cast<unsigned char>(c)) || is_ascii_digit(static_cast<unsigned char>(c)) ||
+               c == '_';
     };
     std::string result;
     for (std::size_t at = 0; at < replacement.size();) {
@@ -103,8 +108,8 @@ std::string expand_template(std::string_view replacement, std::string_view match
 }
 
 /// Greedy, leftmost, as Go's regexp replaces.
-std::string replace_matches(const std::vector<GlobToken>& tokens, const std::string& value, const std::string& replacement,
-                            bool replaces_all) {
+std::string replace_matches(const std::vector<GlobToken>& tokens, const std::string& value,
+                            const std::string& replacement, bool replaces_all) {
     std::string result;
     std::size_t at = 0;
     while (at <= value.size()) {
@@ -206,7 +211,8 @@ private:
 
     Status take_single_quotes() {
         const auto end = input_.find('\'', position_ + 1);
-        if (end == input_.npos) return syntax_error("unexpected end of statement while looking for matching single-quote");
+        if (end == input_.npos)
+            return syntax_error("unexpected end of statement while looking for matching single-quote");
         add_quoted(input_.substr(position_ + 1, end - position_ - 1));
         position_ = end + 1;
         return {};
@@ -273,7 +279,8 @@ private:
         const auto value = lookup_(name);
         const char modifier = next();
         switch (modifier) {
-        case '}': return value.value_or("");
+        case '}':
+            return value.value_or("");
         case ':': {
             if (at_end()) return syntax_error("syntax error: missing '}'");
             const char kind = next();
@@ -283,11 +290,15 @@ private:
         }
         case '-':
         case '+':
-        case '?': return take_default(name, value, modifier, value.has_value());
+        case '?':
+            return take_default(name, value, modifier, value.has_value());
         case '#':
-        case '%': return take_strip(value, modifier);
-        case '/': return take_replacement(value);
-        default: break;
+        case '%':
+            return take_strip(value, modifier);
+        case '/':
+            return take_replacement(value);
+        default:
+            break;
         }
         return syntax_error(std::string("unsupported modifier (") + modifier + ") in substitution");
     }
@@ -301,8 +312,8 @@ private:
         return inner.take_text();
     }
 
-    /// A pattern or its replacement: variables are expanded, quotes removed (they do not protect wildcards), and escapes
-    /// stay, for the matcher. Ends at an unescaped `stop`.
+    /// A pattern or its replacement: variables are expanded, quotes removed (they do not protect wildcards), and
+    /// escapes stay, for the matcher. Ends at an unescaped `stop`.
     Result<std::string> take_pattern(char stop) {
         std::string pattern;
         while (!at_end()) {
@@ -338,7 +349,8 @@ private:
                 piece += value;
             } else {
                 piece += c;
-                if (c == '\\' && quote == '"' && !at_end() && std::string_view("\"$\\").find(peek()) != std::string_view::npos)
+                if (c == '\\' && quote == '"' && !at_end() &&
+                    std::string_view("\"$\\").find(peek()) != std::string_view::npos)
                     piece += next();
             }
         }
@@ -346,7 +358,8 @@ private:
                             (quote == '"' ? "double-quote" : "single-quote"));
     }
 
-    Result<std::string> take_default(const std::string& name, const std::optional<std::string>& value, char kind, bool is_set) {
+    Result<std::string> take_default(const std::string& name, const std::optional<std::string>& value, char kind,
+                                     bool is_set) {
         DBUILD_TRY_ASSIGN(const auto word, take_word('}'));
         if (kind == '+') return is_set ? word : std::string();
         if (is_set) return *value;

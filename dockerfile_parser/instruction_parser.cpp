@@ -19,9 +19,7 @@ namespace {
 
 using Body = decltype(Instruction::body);
 
-tl::unexpected<Error> invalid(std::string message) {
-    return fail(ErrorKind::invalid_dockerfile, std::move(message));
-}
+tl::unexpected<Error> invalid(std::string message) { return fail(ErrorKind::invalid_dockerfile, std::move(message)); }
 
 Status refuse_flags(const SyntaxNode& node) { return FlagSet().parse(node.flags); }
 
@@ -109,7 +107,10 @@ Result<Body> parse_copy(const SyntaxNode& node, bool is_add) {
     CopyInstruction result;
     result.is_add = is_add;
     FlagSet flags;
-    flags.add("chown", result.chown).add("chmod", result.chmod).add("link", result.link).add("exclude", result.excludes);
+    flags.add("chown", result.chown)
+        .add("chmod", result.chmod)
+        .add("link", result.link)
+        .add("exclude", result.excludes);
     if (is_add) {
         flags.add("keep-git-dir", result.keep_git_dir).add("checksum", result.checksum).add("unpack", result.unpack);
     } else {
@@ -299,8 +300,8 @@ Result<Body> parse_instruction_body(const SyntaxNode& node) {
     std::vector<std::string> known = {"FROM"};
     for (const auto& [keyword, unused] : body_parsers()) known.push_back(keyword);
     std::sort(known.begin(), known.end()); // the first of several equally near ones is suggested
-    return invalid(fmt::format("unknown instruction: {}{}", node.keyword,
-                               suggestion(node.keyword, known, CaseRule::insensitive)));
+    return invalid(
+        fmt::format("unknown instruction: {}{}", node.keyword, suggestion(node.keyword, known, CaseRule::insensitive)));
 }
 
 } // namespace dbuild::dockerfile_parser

@@ -27,11 +27,11 @@ struct CommandLine {
 };
 
 struct Heredoc {
-    std::string name;           // without quotes
-    std::string body;           // raw lines with their line ends; leading tabs already removed for `<<-`
-    std::string raw_body;       // the lines as written, tabs included
-    bool expands = true;        // false when any part of the name was quoted
-    bool strips_tabs = false;   // `<<-`
+    std::string name;         // without quotes
+    std::string body;         // raw lines with their line ends; leading tabs already removed for `<<-`
+    std::string raw_body;     // the lines as written, tabs included
+    bool expands = true;      // false when any part of the name was quoted
+    bool strips_tabs = false; // `<<-`
 };
 
 struct FromInstruction {

@@ -77,11 +77,13 @@ private:
             warn("MaintainerDeprecated", "Maintainer instruction is deprecated in favor of using label", node.where);
         if ((keyword == "ENV" || keyword == "LABEL") && node.words.size() >= 3 && node.words[2].empty())
             warn("LegacyKeyValueFormat",
-                 fmt::format("\"{0} key=value\" should be used instead of legacy \"{0} key value\" format", keyword), node.where);
+                 fmt::format("\"{0} key=value\" should be used instead of legacy \"{0} key value\" format", keyword),
+                 node.where);
         if (keyword != "FROM" || node.words.size() != 3) return;
         const bool is_mixed = !is_lower(node.keyword) && !is_upper(node.keyword);
         if (!is_mixed && node.words[1] != (is_lower(node.keyword) ? "as" : "AS"))
-            warn("FromAsCasing", fmt::format("'{}' and '{}' keywords' casing do not match", node.words[1], node.keyword), node.where);
+            warn("FromAsCasing",
+                 fmt::format("'{}' and '{}' keywords' casing do not match", node.words[1], node.keyword), node.where);
         if (!is_lower(node.words[2]))
             warn("StageNameCasing", fmt::format("Stage name '{}' should be lowercase", node.words[2]), node.where);
     }
@@ -107,10 +109,11 @@ private:
             const std::string& name = stage.from.stage_name;
             if (name == "scratch" || name == "context")
                 warn("ReservedStageName",
-                     fmt::format("Stage name should not use the same name as reserved stage {}", quoted(name)), stage.where);
-            if (!name.empty() && !names.insert(name).second)
-                warn("DuplicateStageName", fmt::format("Duplicate stage name {}, stage names should be unique", quoted(name)),
+                     fmt::format("Stage name should not use the same name as reserved stage {}", quoted(name)),
                      stage.where);
+            if (!name.empty() && !names.insert(name).second)
+                warn("DuplicateStageName",
+                     fmt::format("Duplicate stage name {}, stage names should be unique", quoted(name)), stage.where);
         }
     }
 
@@ -127,7 +130,8 @@ private:
     void check_secret(std::string_view keyword, const std::string& name, const SourceSpan& where) {
         if (names_a_secret(name))
             warn("SecretsUsedInArgOrEnv",
-                 fmt::format("Do not use ARG or ENV instructions for sensitive data ({} {})", keyword, quoted(name)), where);
+                 fmt::format("Do not use ARG or ENV instructions for sensitive data ({} {})", keyword, quoted(name)),
+                 where);
     }
 
     /// The variables a text asks for that are not among the names, each once.
@@ -148,7 +152,8 @@ private:
         for (const auto* text : {&stage.from.image, &stage.from.platform})
             for (const std::string& name : undefined_in(*text, global_names_))
                 warn("UndefinedArgInFrom",
-                     fmt::format("FROM argument '{}' is not declared{}", name, suggestion(name, known, CaseRule::insensitive)),
+                     fmt::format("FROM argument '{}' is not declared{}", name,
+                                 suggestion(name, known, CaseRule::insensitive)),
                      stage.where);
         const auto lookup = [&](std::string_view name) -> std::optional<std::string> {
             const auto found = global_values_.find(std::string(name));
@@ -158,7 +163,8 @@ private:
         if (const auto image = expand_word(stage.from.image, lookup, dockerfile_.escape);
             has_variable && image && is_broken_image_name(*image))
             warn("InvalidDefaultArgInFrom",
-                 fmt::format("Default value for ARG {} results in empty or invalid base image name", stage.from.image), stage.where);
+                 fmt::format("Default value for ARG {} results in empty or invalid base image name", stage.from.image),
+                 stage.where);
         check_platform(stage);
     }
 
@@ -166,12 +172,14 @@ private:
         const std::string& platform = stage.from.platform;
         if (platform == "$TARGETPLATFORM" || platform == "${TARGETPLATFORM}")
             warn("RedundantTargetPlatform",
-                 fmt::format("Setting platform to predefined {} in FROM is redundant as this is the default behavior", platform),
+                 fmt::format("Setting platform to predefined {} in FROM is redundant as this is the default behavior",
+                             platform),
                  stage.where);
         if (platform.empty() || platform.find('$') != std::string::npos) return;
         const auto slash = platform.find('/');
         const std::string os = platform.substr(0, slash);
-        const std::string architecture = slash == std::string::npos ? os : platform.substr(slash + 1, platform.find('/', slash + 1) - slash - 1);
+        const std::string architecture =
+            slash == std::string::npos ? os : platform.substr(slash + 1, platform.find('/', slash + 1) - slash - 1);
         const std::string& name = stage.from.stage_name; // a stage named for its platform means it
         if (name.find(os) != std::string::npos || name.find(architecture) != std::string::npos) return;
         warn("FromPlatformFlagConstDisallowed",
@@ -180,8 +188,8 @@ private:
 
     /// What is known at the end of a stage, for those based on it.
     struct StageEnd {
-        std::set<std::string> names = {"PATH", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY",
-                                       "http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"};
+        std::set<std::string> names = {"PATH",       "HTTP_PROXY",  "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY",
+                                       "http_proxy", "https_proxy", "ftp_proxy",   "no_proxy",  "all_proxy"};
         bool knows_all = false; // the base is scratch: no image can define more
         bool has_shell = false;
         bool has_workdir = false; // an absolute one
@@ -200,9 +208,10 @@ private:
                 if (instruction.keyword != once[i]) continue;
                 if (last[i] != nullptr) // the earlier one is what will be ignored
                     warn("MultipleInstructionsDisallowed",
-                         fmt::format("Multiple {} instructions should not be used in the same stage because only the last one "
-                                     "will be used",
-                                     once[i]),
+                         fmt::format(
+                             "Multiple {} instructions should not be used in the same stage because only the last one "
+                             "will be used",
+                             once[i]),
                          last[i]->where);
                 last[i] = &instruction;
             }
@@ -254,7 +263,8 @@ private:
                 state.has_workdir = true;
             else if (!state.has_workdir && !state.knows_all)
                 warn("WorkdirRelativePath",
-                     fmt::format("Relative workdir {} can have unexpected results if the base image changes", quoted(workdir->path)),
+                     fmt::format("Relative workdir {} can have unexpected results if the base image changes",
+                                 quoted(workdir->path)),
                      where);
         } else if (const auto* expose = std::get_if<ExposeInstruction>(&instruction.body)) {
             for (const auto& port : expose->ports) {
@@ -282,10 +292,13 @@ private:
         const auto slash = port.find('/');
         const std::string protocol = slash == std::string::npos ? "" : port.substr(slash + 1);
         if (protocol.find('$') == std::string::npos && !is_lower(protocol))
-            warn("ExposeProtoCasing", fmt::format("Defined protocol '{}' in EXPOSE instruction should be lowercase", port), where);
+            warn("ExposeProtoCasing",
+                 fmt::format("Defined protocol '{}' in EXPOSE instruction should be lowercase", port), where);
         if (port.find('$') == std::string::npos && port.find(':') != std::string::npos)
             warn("ExposeInvalidFormat",
-                 fmt::format("EXPOSE instruction should not define an IP address or host-port mapping, found '{}'", port), where);
+                 fmt::format("EXPOSE instruction should not define an IP address or host-port mapping, found '{}'",
+                             port),
+                 where);
     }
 
     void drop_skipped() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// BuildKit's lint rules, by BuildKit's names and in its words, and the `check` directive that silences them. The rules that
-// need a base image's configuration or the context (InvalidBaseImagePlatform, CopyIgnoredFile) are not here.
+// BuildKit's lint rules, by BuildKit's names and in its words, and the `check` directive that silences them. The rules
+// that need a base image's configuration or the context (InvalidBaseImagePlatform, CopyIgnoredFile) are not here.
 // Errors of a Dockerfile are not lint: check.hpp.
 #pragma once
 

@@ -56,11 +56,13 @@ Dockerfile collect_stages(const SyntaxTree& tree, std::string file_name, std::ve
     dockerfile.syntax = tree.syntax;
     dockerfile.escape = tree.escape;
     for (const SyntaxNode& node : tree.nodes) {
-        Status done = ascii_upper(node.keyword) == "FROM" ? add_stage(dockerfile, node) : add_instruction(dockerfile, node);
+        Status done =
+            ascii_upper(node.keyword) == "FROM" ? add_stage(dockerfile, node) : add_instruction(dockerfile, node);
         if (!done) errors.push_back(std::move(done).error());
     }
     if (dockerfile.stages.empty() && errors.empty())
-        errors.push_back({ErrorKind::invalid_dockerfile, "dockerfile contains no stages to build", {}, tree.nodes.back().where});
+        errors.push_back(
+            {ErrorKind::invalid_dockerfile, "dockerfile contains no stages to build", {}, tree.nodes.back().where});
     return dockerfile;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Physical to logical lines, see source_text.hpp. Rules: moby/buildkit frontend/dockerfile/parser/{parser,directives}.go.
+// Physical to logical lines, see source_text.hpp. Rules: moby/buildkit
+// frontend/dockerfile/parser/{parser,directives}.go.
 #include "dockerfile_parser/source_text.hpp"
 
 #include "dockerfile_parser/unicode.hpp"
@@ -43,9 +44,8 @@ std::optional<Directive> parse_directive(std::string_view line, std::string_view
     if (!line.starts_with(marker)) return std::nullopt;
     line = trim_left(line.substr(marker.size()));
     std::size_t size = 0;
-    while (size < line.size() &&
-           (is_ascii_letter(static_cast<unsigned char>(line[size])) ||
-            (size > 0 && is_ascii_digit(static_cast<unsigned char>(line[size])))))
+    while (size < line.size() && (is_ascii_letter(static_cast<unsigned char>(line[size])) ||
+                                  (size > 0 && is_ascii_digit(static_cast<unsigned char>(line[size])))))
         ++size;
     if (size == 0) return std::nullopt;
     const std::string_view rest = trim_left(line.substr(size));

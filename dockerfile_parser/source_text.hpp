@@ -13,10 +13,10 @@
 namespace dbuild::dockerfile_parser {
 
 struct LogicalLine {
-    std::string text;   // joined, without leading blanks and continuation characters
-    int first_line = 0; // 1-based
+    std::string text;                    // joined, without leading blanks and continuation characters
+    int first_line = 0;                  // 1-based
     bool has_empty_continuation = false; // an empty line within it, which a later version of BuildKit will refuse
-    std::string check; // value of a `# check=` comment directly above, not the file's directive
+    std::string check;                   // value of a `# check=` comment directly above, not the file's directive
 };
 
 /// Reads a Dockerfile from top to bottom; borrows the text.

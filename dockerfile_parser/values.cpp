@@ -13,9 +13,9 @@ namespace dbuild::dockerfile_parser {
 namespace {
 
 constexpr std::array<std::string_view, 36> k_signals = {
-    "ABRT", "ALRM", "BUS",  "CHLD", "CLD",  "CONT",   "FPE",  "HUP",  "ILL",  "INT",  "IO",   "IOT",  "KILL",
-    "PIPE", "POLL", "PROF", "PWR",  "QUIT", "SEGV",   "STKFLT", "STOP", "SYS", "TERM", "TRAP", "TSTP", "TTIN",
-    "TTOU", "URG",  "USR1", "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ", "RTMIN", "RTMAX"};
+    "ABRT", "ALRM", "BUS",  "CHLD", "CLD",  "CONT", "FPE",    "HUP",    "ILL",  "INT",  "IO",    "IOT",
+    "KILL", "PIPE", "POLL", "PROF", "PWR",  "QUIT", "SEGV",   "STKFLT", "STOP", "SYS",  "TERM",  "TRAP",
+    "TSTP", "TTIN", "TTOU", "URG",  "USR1", "USR2", "VTALRM", "WINCH",  "XCPU", "XFSZ", "RTMIN", "RTMAX"};
 
 constexpr int k_max_port = 65535;
 
@@ -48,8 +48,7 @@ Result<std::vector<std::string>> parse_ports(std::string_view word) {
     std::string protocol = slash == word.npos ? "" : ascii_lower(word.substr(slash + 1));
     if (protocol.empty()) protocol = "tcp";
     if (range.find(':') != range.npos) return fail(ErrorKind::unsupported, "EXPOSE with an address or a host port");
-    if (range.empty())
-        return fail(ErrorKind::invalid_dockerfile, fmt::format("no port specified: {}<empty>", word));
+    if (range.empty()) return fail(ErrorKind::invalid_dockerfile, fmt::format("no port specified: {}<empty>", word));
     const auto dash = range.find('-');
     const int first = number_of(range.substr(0, dash));
     const int last = dash == range.npos ? first : number_of(range.substr(dash + 1));
@@ -75,7 +74,8 @@ Status check_signal(std::string_view signal) {
     const std::string upper = ascii_upper(signal);
     std::string_view name = upper;
     if (name.starts_with("SIG")) name.remove_prefix(3);
-    if (std::find(k_signals.begin(), k_signals.end(), name) == k_signals.end() && !is_real_time_signal(name)) return invalid();
+    if (std::find(k_signals.begin(), k_signals.end(), name) == k_signals.end() && !is_real_time_signal(name))
+        return invalid();
     return {};
 }
 

@@ -90,7 +90,8 @@ std::string as_annotations(const parser::CheckReport& report) {
         text += fmt::format("::{} file={},line={},endLine={},col={},title={}::{}\n", severity_of(diagnostic),
                             escape_annotation(diagnostic.where.file, true), diagnostic.where.first_line,
                             diagnostic.where.last_line, diagnostic.where.column + 1,
-                            diagnostic.rule.empty() ? "Dockerfile" : diagnostic.rule, escape_annotation(diagnostic.message, false));
+                            diagnostic.rule.empty() ? "Dockerfile" : diagnostic.rule,
+                            escape_annotation(diagnostic.message, false));
     return text;
 }
 

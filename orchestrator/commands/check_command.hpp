@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `dbuild check PATH`: errors and lint warnings of a Dockerfile; docs/check.md. A row of the command table, see Command::run.
+// `dbuild check PATH`: errors and lint warnings of a Dockerfile; docs/check.md. A row of the command table, see
+// Command::run.
 #pragma once
 
 #include "support/result.hpp"

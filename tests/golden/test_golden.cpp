@@ -22,7 +22,8 @@ struct Case {
 };
 
 std::string unescape(std::string_view text) {
-    static const std::map<char, char> k_meanings = {{'n', '\n'}, {'t', '\t'}, {'r', '\r'}, {'s', ' '}, {'p', '|'}, {'\\', '\\'}};
+    static const std::map<char, char> k_meanings = {{'n', '\n'}, {'t', '\t'}, {'r', '\r'},
+                                                    {'s', ' '},  {'p', '|'},  {'\\', '\\'}};
     std::string out;
     for (std::size_t i = 0; i < text.size(); ++i) {
         if (text[i] != '\\') {
@@ -68,7 +69,8 @@ std::vector<Case> read_table(const std::string& name) {
 }
 
 std::optional<std::string> variable(std::string_view name) {
-    static const std::map<std::string, std::string, std::less<>> k_values = {{"x", "foo"}, {"e", ""}, {"p", "a/b/c"}, {"f", "one.tar.gz"}, {"d", "$$[$0]$1${n}"}};
+    static const std::map<std::string, std::string, std::less<>> k_values = {
+        {"x", "foo"}, {"e", ""}, {"p", "a/b/c"}, {"f", "one.tar.gz"}, {"d", "$$[$0]$1${n}"}};
     const auto found = k_values.find(name);
     return found == k_values.end() ? std::nullopt : std::optional(found->second);
 }
@@ -76,7 +78,8 @@ std::optional<std::string> variable(std::string_view name) {
 /// The error without the word that BuildKit quotes before it.
 std::string error_text(const Error& error, const std::string& input) {
     const auto inner = error.message.find(": ");
-    const bool is_wrapped = error.message.starts_with("failed to process ") && inner != std::string::npos && !input.empty();
+    const bool is_wrapped =
+        error.message.starts_with("failed to process ") && inner != std::string::npos && !input.empty();
     if (!is_wrapped) return "error: " + error.message;
     return "error: " + error.message.substr(error.message.find("\": ") + 3);
 }
@@ -99,8 +102,8 @@ std::string parsed(const std::string& text) {
     const auto report = check_dockerfile(text, "D");
     for (const auto& diagnostic : report.diagnostics)
         if (diagnostic.severity == Diagnostic::Severity::error)
-            return "error " + std::to_string(diagnostic.where.first_line) + ":" + std::to_string(diagnostic.where.column + 1) + " " +
-                   diagnostic.message;
+            return "error " + std::to_string(diagnostic.where.first_line) + ":" +
+                   std::to_string(diagnostic.where.column + 1) + " " + diagnostic.message;
     std::string tree = dump_syntax_tree(parse_syntax_tree(text, "D").value());
     tree.pop_back();
     return tree;

@@ -12,8 +12,8 @@ namespace {
 std::vector<std::string> found(std::string_view text) {
     std::vector<std::string> lines;
     for (const auto& diagnostic : check_dockerfile(text, "D").diagnostics)
-        lines.push_back(std::to_string(diagnostic.where.first_line) + ":" + std::to_string(diagnostic.where.column) + " " +
-                        diagnostic.message);
+        lines.push_back(std::to_string(diagnostic.where.first_line) + ":" + std::to_string(diagnostic.where.column) +
+                        " " + diagnostic.message);
     return lines;
 }
 using Lines = std::vector<std::string>;
@@ -24,11 +24,12 @@ TEST_SUITE("dockerfile_parser/check") {
     TEST_CASE("errors of both passes are found, in file order") {
         CHECK(found("FROM a\nRUNN x\nENV y\nCOPY z\n") ==
               Lines{"2:0 unknown instruction: RUNN (did you mean RUN?)", "3:0 ENV must have two arguments",
-                    "4:0 COPY requires at least two arguments, but only one was provided. Destination could not be determined"});
+                    "4:0 COPY requires at least two arguments, but only one was provided. Destination could not be "
+                    "determined"});
     }
     TEST_CASE("a wrong FROM hides nothing, and the lines below it are not blamed") {
-        CHECK(found("FROM a b\nRUN x\nSHELL y\n") ==
-              Lines{"1:0 FROM requires either one or three arguments", "3:0 SHELL requires the arguments to be in JSON form"});
+        CHECK(found("FROM a b\nRUN x\nSHELL y\n") == Lines{"1:0 FROM requires either one or three arguments",
+                                                           "3:0 SHELL requires the arguments to be in JSON form"});
     }
     TEST_CASE("the column is that of the word the message names") {
         CHECK(found("FROM a\nCOPY --form=x a b\n") == Lines{"2:5 unknown flag: --form (did you mean from?)"});

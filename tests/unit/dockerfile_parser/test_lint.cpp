@@ -34,21 +34,23 @@ TEST_SUITE("dockerfile_parser/lint") {
             {"from a as b\n", ""},
             {"FROM a\nRUN x \\\n\n  y\n", "2 NoEmptyContinuation: Empty continuation line\n"},
             {"FROM a\nRUN x \\\n # c\n  y\n", ""},
-            {"FROM a\nRUN x\nrun y\n",
-             "3 ConsistentInstructionCasing: Command 'run' should match the case of the command majority (uppercase)\n"},
-            {"from a\nrun x\nRun y\n",
-             "3 ConsistentInstructionCasing: Command 'Run' should match the case of the command majority (lowercase)\n"},
+            {"FROM a\nRUN x\nrun y\n", "3 ConsistentInstructionCasing: Command 'run' should match the case of the "
+                                       "command majority (uppercase)\n"},
+            {"from a\nrun x\nRun y\n", "3 ConsistentInstructionCasing: Command 'Run' should match the case of the "
+                                       "command majority (lowercase)\n"},
             {"FROM a AS b\nFROM c AS b\n",
              "2 DuplicateStageName: Duplicate stage name \"b\", stage names should be unique\n"},
             {"FROM a AS scratch\n",
              "1 ReservedStageName: Stage name should not use the same name as reserved stage \"scratch\"\n"},
-            {"FROM a\nCMD x\n",
-             "2 JSONArgsRecommended: JSON arguments recommended for CMD to prevent unintended behavior related to OS signals\n"},
+            {"FROM a\nCMD x\n", "2 JSONArgsRecommended: JSON arguments recommended for CMD to prevent unintended "
+                                "behavior related to OS signals\n"},
             {"FROM a\nCMD [\"x\"]\n", ""},
             {"FROM a\nSHELL [\"sh\", \"-c\"]\nCMD x\n", ""},
-            {"FROM a\nMAINTAINER x\n", "2 MaintainerDeprecated: Maintainer instruction is deprecated in favor of using label\n"},
+            {"FROM a\nMAINTAINER x\n",
+             "2 MaintainerDeprecated: Maintainer instruction is deprecated in favor of using label\n"},
             {"ARG TAGG=1\nFROM a:${TAG:-1}\n", ""},
-            {"ARG TAGG=1\nFROM a:1$TAG\n", "2 UndefinedArgInFrom: FROM argument 'TAG' is not declared (did you mean TAGG?)\n"},
+            {"ARG TAGG=1\nFROM a:1$TAG\n",
+             "2 UndefinedArgInFrom: FROM argument 'TAG' is not declared (did you mean TAGG?)\n"},
             {"FROM a\nWORKDIR b\n",
              "2 WorkdirRelativePath: Relative workdir \"b\" can have unexpected results if the base image changes\n"},
             {"FROM a\nWORKDIR /x\nWORKDIR b\n", ""},
@@ -57,14 +59,14 @@ TEST_SUITE("dockerfile_parser/lint") {
              "3 UndefinedVar: Usage of undefined variable '$foldr' (did you mean $folder?)\n"},
             {"FROM a\nCOPY $HOME /\n", ""},
             {"FROM scratch\nCOPY ${x:-y} /\nENV P=$PATH\n", ""},
-            {"FROM a\nCMD [\"x\"]\nCMD [\"y\"]\n",
-             "2 MultipleInstructionsDisallowed: Multiple CMD instructions should not be used in the same stage because only the "
-             "last one will be used\n"},
+            {"FROM a\nCMD [\"x\"]\nCMD [\"y\"]\n", "2 MultipleInstructionsDisallowed: Multiple CMD instructions should "
+                                                   "not be used in the same stage because only the "
+                                                   "last one will be used\n"},
             {"FROM a\nENV x y\n",
              "2 LegacyKeyValueFormat: \"ENV key=value\" should be used instead of legacy \"ENV key value\" format\n"},
-            {"FROM --platform=$TARGETPLATFORM a\n",
-             "1 RedundantTargetPlatform: Setting platform to predefined $TARGETPLATFORM in FROM is redundant as this is the "
-             "default behavior\n"},
+            {"FROM --platform=$TARGETPLATFORM a\n", "1 RedundantTargetPlatform: Setting platform to predefined "
+                                                    "$TARGETPLATFORM in FROM is redundant as this is the "
+                                                    "default behavior\n"},
             {"FROM --platform=linux/amd64 a\n",
              "1 FromPlatformFlagConstDisallowed: FROM --platform flag should not use constant value \"linux/amd64\"\n"},
             {"FROM --platform=linux/amd64 a AS build_amd64\n", ""},
@@ -77,8 +79,8 @@ TEST_SUITE("dockerfile_parser/lint") {
             {"ARG TAG=1\nFROM a:$TAG\n", ""},
             {"FROM a\nEXPOSE 80/TCP\n",
              "2 ExposeProtoCasing: Defined protocol '80/TCP' in EXPOSE instruction should be lowercase\n"},
-            {"FROM a\nEXPOSE 80:80\n",
-             "2 ExposeInvalidFormat: EXPOSE instruction should not define an IP address or host-port mapping, found '80:80'\n"},
+            {"FROM a\nEXPOSE 80:80\n", "2 ExposeInvalidFormat: EXPOSE instruction should not define an IP address or "
+                                       "host-port mapping, found '80:80'\n"},
         };
         for (const auto& [text, expected] : rows) {
             CAPTURE(std::string(text));
@@ -91,7 +93,8 @@ TEST_SUITE("dockerfile_parser/lint") {
     TEST_CASE("the directive silences rules for the file, the comment above an instruction for that one") {
         CHECK(warnings("# check=skip=MaintainerDeprecated\nFROM a\nMAINTAINER x\nCMD x\n").starts_with("4 JSONArgs"));
         CHECK(warnings("# check=skip=all\nFROM a\nMAINTAINER x\nCMD x\n") == "");
-        CHECK(warnings("FROM a\n# check=skip=MaintainerDeprecated\nMAINTAINER x\nMAINTAINER y\n").starts_with("4 Maintainer"));
+        CHECK(warnings("FROM a\n# check=skip=MaintainerDeprecated\nMAINTAINER x\nMAINTAINER y\n")
+                  .starts_with("4 Maintainer"));
     }
     TEST_CASE("settings are read part by part") {
         const auto settings = LintSettings::parse("skip=A, B ;error=true;experimental=all");

@@ -33,6 +33,7 @@ TEST_SUITE("dockerfile_parser/values") {
     TEST_CASE("ADD fetches URLs and git's short form, for any user") {
         for (const char* remote : {"https://h/a", "git://h/a", "ssh://h/a", "git@h:a.git", "bob@h:a.git"})
             CHECK_MESSAGE(is_remote_source(remote), remote);
-        for (const char* local : {"a", "a@b", "a/b@c:d", "@h:a", "bob@:a", "c:d"}) CHECK_FALSE_MESSAGE(is_remote_source(local), local);
+        for (const char* local : {"a", "a@b", "a/b@c:d", "@h:a", "bob@:a", "c:d"})
+            CHECK_FALSE_MESSAGE(is_remote_source(local), local);
     }
 }
