@@ -37,7 +37,8 @@ std::string excerpt(std::string_view source_text, const SourceSpan& where) {
     std::string text = fmt::format("{}:{}\n{}", name, where.first_line, rule);
     for (int number = first; number <= last; ++number) {
         const bool is_marked = number >= where.first_line && number <= std::max(where.first_line, where.last_line);
-        text += fmt::format("{:4} | {} {}\n", number, is_marked ? ">>>" : "   ", lines[static_cast<std::size_t>(number) - 1]);
+        text += fmt::format("{:4} | {} {}\n", number, is_marked ? ">>>" : "   ",
+                            lines[static_cast<std::size_t>(number) - 1]);
     }
     return text + std::string(rule.substr(0, rule.size() - 1));
 }

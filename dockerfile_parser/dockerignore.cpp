@@ -55,8 +55,8 @@ Result<std::vector<Token>> compile(std::string_view pattern, DoubleStar double_s
             const bool is_leading = at == 0;
             at += 2;
             // moby/patternmatcher compares a leading `**` and a fixed rest as a suffix, which may begin within a name.
-            const bool is_suffix =
-                is_leading && !pattern.substr(at).starts_with('/') && pattern.find_first_of("*?[]\\", at) == pattern.npos;
+            const bool is_suffix = is_leading && !pattern.substr(at).starts_with('/') &&
+                                   pattern.find_first_of("*?[]\\", at) == pattern.npos;
             if (at < pattern.size() && pattern[at] == '/') ++at; // `**/x` also matches x itself
             token.kind = is_suffix || at == pattern.size() ? Token::Kind::any_text : Token::Kind::any_directories;
         } else if (c == '*') {
@@ -91,8 +91,7 @@ bool match_tokens(const std::vector<Token>& tokens, std::size_t token, std::stri
         if (current.kind == Token::Kind::any_directories || current.kind == Token::Kind::any_text) {
             if (token + 1 == tokens.size()) return true;
             for (auto next = at; next <= text.size(); ++next) {
-                const bool may_end =
-                    current.kind == Token::Kind::any_text || next == at || text[next - 1] == '/';
+                const bool may_end = current.kind == Token::Kind::any_text || next == at || text[next - 1] == '/';
                 if (may_end && match_tokens(tokens, token + 1, text, next)) return true;
             }
             return false;
@@ -169,7 +168,8 @@ Result<IgnoreMatcher> IgnoreMatcher::parse(std::string_view text, std::string fi
         if (pattern.cleaned.empty()) continue; // "." and "/" match nothing: the root is never left out
         pattern.has_wildcard = pattern.cleaned.find_first_of("*?[\\") != pattern.cleaned.npos;
         auto tokens = compile(pattern.cleaned, DoubleStar::crosses_directories);
-        if (!tokens) return fail(ErrorKind::invalid_dockerfile, tokens.error().message + ": " + std::string(line), where);
+        if (!tokens)
+            return fail(ErrorKind::invalid_dockerfile, tokens.error().message + ": " + std::string(line), where);
         pattern.tokens = std::move(*tokens);
         matcher.patterns_.push_back(std::move(pattern));
     }
@@ -181,8 +181,8 @@ bool IgnoreMatcher::matches(const Pattern& pattern, std::string_view path) const
     return match_tokens(pattern.tokens, 0, path, 0);
 }
 
-// From the root down, as BuildKit's walk does (patternmatcher.MatchesUsingParentResults): a pattern that could not change
-// a folder's answer is not tried there, so it does not reach the children through that folder either.
+// From the root down, as BuildKit's walk does (patternmatcher.MatchesUsingParentResults): a pattern that could not
+// change a folder's answer is not tried there, so it does not reach the children through that folder either.
 bool IgnoreMatcher::is_ignored(std::string_view relative_path) const {
     std::vector<bool> is_matched(patterns_.size(), false); // by the path so far or one of its parents
     for (auto end = relative_path.find('/');; end = relative_path.find('/', end + 1)) {
@@ -202,7 +202,8 @@ bool IgnoreMatcher::can_skip_directory(std::string_view relative_path) const {
     for (const auto& pattern : patterns_) {
         if (!pattern.is_exception) continue;
         if (pattern.has_wildcard) {
-            // Up to its first wildcard a pattern is fixed; where that part and the folder agree, something below may match.
+            // Up to its first wildcard a pattern is fixed; where that part and the folder agree, something below may
+            // match.
             const auto fixed = std::string_view(pattern.cleaned).substr(0, pattern.cleaned.find_first_of("*?[\\"));
             const std::string folder = std::string(relative_path) + "/";
             if (std::string_view(folder).starts_with(fixed) || fixed.starts_with(folder)) return false;

@@ -8,7 +8,9 @@
 namespace dbuild::dockerfile_parser {
 namespace {
 
-tl::unexpected<Error> syntax_error(std::string message) { return fail(ErrorKind::invalid_dockerfile, std::move(message)); }
+tl::unexpected<Error> syntax_error(std::string message) {
+    return fail(ErrorKind::invalid_dockerfile, std::move(message));
+}
 
 /// A pattern of ${x#p} and its like: `*` and `?` are active unless escaped.
 struct GlobToken {
@@ -66,7 +68,8 @@ std::string strip_prefix(const std::vector<GlobToken>& tokens, const std::string
 }
 
 std::string strip_suffix(const std::vector<GlobToken>& tokens, const std::string& value, bool is_longest) {
-    for (std::size_t i = 0; i <= value.size(); ++i) { // from the front for the longest suffix, from the end for the shortest
+    for (std::size_t i = 0; i <= value.size();
+         ++i) { // from the front for the longest suffix, from the end for the shortest
         const auto begin = is_longest ? i : value.size() - i;
         const auto lengths = prefix_lengths(tokens, std::string_view(value).substr(begin));
         if (!lengths.empty() && lengths.back() == value.size() - begin) return value.substr(0, begin);
@@ -74,9 +77,39 @@ std::string strip_suffix(const std::vector<GlobToken>& tokens, const std::string
     return value;
 }
 
+/// A replacement of `//` as Go's regexp reads it: `$$` is a dollar, `$0` and `${0}` the match, every other name an
+/// empty group.
+std::string expand_template(std::string_view replacement, std::string_view match) {
+    const auto is_name = [](char c) {
+        return is_ascii_letter(static_cast<unsigned char>(c)) || is_ascii_digit(static_cast<unsigned char>(c)) ||
+               c == '_';
+    };
+    std::string result;
+    for (std::size_t at = 0; at < replacement.size();) {
+        const auto rest = replacement.substr(at);
+        const bool has_brace = rest.starts_with("${");
+        const std::size_t begin = has_brace ? 2 : 1;
+        std::size_t end = begin;
+        while (end < rest.size() && is_name(rest[end])) ++end;
+        const bool is_closed = !has_brace || (end < rest.size() && rest[end] == '}');
+        if (rest.starts_with("$$")) {
+            result += '$';
+            at += 2;
+        } else if (rest.front() == '$' && end > begin && is_closed) {
+            const auto name = rest.substr(begin, end - begin);
+            if (name.find_first_not_of('0') == name.npos) result += match;
+            at += end + (has_brace ? 1 : 0);
+        } else {
+            result += rest.front();
+            ++at;
+        }
+    }
+    return result;
+}
+
 /// Greedy, leftmost, as Go's regexp replaces.
-std::string replace_matches(const std::vector<GlobToken>& tokens, const std::string& value, const std::string& replacement,
-                            bool replaces_all) {
+std::string replace_matches(const std::vector<GlobToken>& tokens, const std::string& value,
+                            const std::string& replacement, bool replaces_all) {
     std::string result;
     std::size_t at = 0;
     while (at <= value.size()) {
@@ -86,8 +119,8 @@ std::string replace_matches(const std::vector<GlobToken>& tokens, const std::str
             ++at;
             continue;
         }
-        result += replacement;
         const auto length = lengths.back();
+        result += replaces_all ? expand_template(replacement, std::string_view(value).substr(at, length)) : replacement;
         if (!replaces_all) return result + value.substr(at + length);
         if (length == 0) {
             if (at < value.size()) result += value[at];
@@ -178,7 +211,8 @@ private:
 
     Status take_single_quotes() {
         const auto end = input_.find('\'', position_ + 1);
-        if (end == input_.npos) return syntax_error("unexpected end of statement while looking for matching single-quote");
+        if (end == input_.npos)
+            return syntax_error("unexpected end of statement while looking for matching single-quote");
         add_quoted(input_.substr(position_ + 1, end - position_ - 1));
         position_ = end + 1;
         return {};
@@ -245,7 +279,8 @@ private:
         const auto value = lookup_(name);
         const char modifier = next();
         switch (modifier) {
-        case '}': return value.value_or("");
+        case '}':
+            return value.value_or("");
         case ':': {
             if (at_end()) return syntax_error("syntax error: missing '}'");
             const char kind = next();
@@ -255,11 +290,15 @@ private:
         }
         case '-':
         case '+':
-        case '?': return take_default(name, value, modifier, value.has_value());
+        case '?':
+            return take_default(name, value, modifier, value.has_value());
         case '#':
-        case '%': return take_strip(value, modifier);
-        case '/': return take_replacement(value);
-        default: break;
+        case '%':
+            return take_strip(value, modifier);
+        case '/':
+            return take_replacement(value);
+        default:
+            break;
         }
         return syntax_error(std::string("unsupported modifier (") + modifier + ") in substitution");
     }
@@ -273,17 +312,13 @@ private:
         return inner.take_text();
     }
 
-    /// A pattern or its replacement: variables are expanded, quotes removed (they do not protect wildcards), and escapes
-    /// stay, for the matcher. Ends at an unescaped `stop`, or before `}`.
+    /// A pattern or its replacement: variables are expanded, quotes removed (they do not protect wildcards), and
+    /// escapes stay, for the matcher. Ends at an unescaped `stop`.
     Result<std::string> take_pattern(char stop) {
         std::string pattern;
         while (!at_end()) {
             const char c = next();
             if (c == stop) return pattern;
-            if (c == '}') {
-                --position_;
-                return pattern;
-            }
             if (escape_ != '\\' && (c == '\\' || c == escape_))
                 return fail(ErrorKind::unsupported, "an escape in a pattern of a Dockerfile with an escape directive");
             if (mode_ == Mode::word && (c == '\'' || c == '"')) {
@@ -300,7 +335,7 @@ private:
                 pattern += c;
             }
         }
-        return syntax_error("syntax error: missing '}'");
+        return syntax_error(stop == '/' ? "syntax error: missing '/' in ${}" : "syntax error: missing '}'");
     }
 
     Result<std::string> take_quoted_pattern(char quote) {
@@ -314,7 +349,8 @@ private:
                 piece += value;
             } else {
                 piece += c;
-                if (c == '\\' && quote == '"' && !at_end() && std::string_view("\"$\\").find(peek()) != std::string_view::npos)
+                if (c == '\\' && quote == '"' && !at_end() &&
+                    std::string_view("\"$\\").find(peek()) != std::string_view::npos)
                     piece += next();
             }
         }
@@ -322,7 +358,8 @@ private:
                             (quote == '"' ? "double-quote" : "single-quote"));
     }
 
-    Result<std::string> take_default(const std::string& name, const std::optional<std::string>& value, char kind, bool is_set) {
+    Result<std::string> take_default(const std::string& name, const std::optional<std::string>& value, char kind,
+                                     bool is_set) {
         DBUILD_TRY_ASSIGN(const auto word, take_word('}'));
         if (kind == '+') return is_set ? word : std::string();
         if (is_set) return *value;
@@ -344,11 +381,9 @@ private:
         const bool replaces_all = !at_end() && peek() == '/';
         if (replaces_all) ++position_;
         DBUILD_TRY_ASSIGN(const auto pattern, take_pattern('/'));
-        if (!at_end() && peek() == '}') return syntax_error("syntax error: missing '/' in ${}");
         DBUILD_TRY_ASSIGN(const auto replacement, take_pattern('}'));
-        // Go's regexp reads $1 in the replacement of `//`; nobody means that, and guessing would be worse.
-        if (replaces_all && replacement.find('$') != replacement.npos)
-            return fail(ErrorKind::unsupported, "\"$\" in the replacement of ${x//p/r}");
+        if (replaces_all && replacement.find('$') != replacement.npos && replacement.find('\\') != replacement.npos)
+            return fail(ErrorKind::unsupported, "\"$\" and \"\\\" in the replacement of ${x//p/r}");
         DBUILD_TRY_ASSIGN(const auto tokens, compile_glob(pattern));
         if (!value) return std::string();
         return replace_matches(tokens, *value, replacement, replaces_all);

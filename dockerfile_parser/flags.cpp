@@ -147,8 +147,8 @@ Result<std::chrono::nanoseconds> parse_duration(std::string_view text) {
         long double scale = 1;
         bool has_digit = false, is_fraction = false;
         std::size_t i = 0;
-        for (; i < rest.size() && (is_ascii_digit(static_cast<unsigned char>(rest[i])) ||
-                                   (rest[i] == '.' && !is_fraction));
+        for (; i < rest.size() &&
+               (is_ascii_digit(static_cast<unsigned char>(rest[i])) || (rest[i] == '.' && !is_fraction));
              ++i) {
             if (rest[i] == '.') {
                 is_fraction = true;

@@ -19,9 +19,7 @@ namespace {
 
 using Body = decltype(Instruction::body);
 
-tl::unexpected<Error> invalid(std::string message) {
-    return fail(ErrorKind::invalid_dockerfile, std::move(message));
-}
+tl::unexpected<Error> invalid(std::string message) { return fail(ErrorKind::invalid_dockerfile, std::move(message)); }
 
 Status refuse_flags(const SyntaxNode& node) { return FlagSet().parse(node.flags); }
 
@@ -96,6 +94,7 @@ Result<Body> parse_run(const SyntaxNode& node) {
     // BuildKit fails only when the step is reached; its answer is then the right one in every case.
     if (node.is_json && node.words.empty()) return fail(ErrorKind::unsupported, "RUN with an empty JSON array");
     result.heredocs = node.heredocs;
+    result.is_heredoc_alone = !node.heredocs.empty() && heredoc_of_word(result.command.words.front()).has_value();
     return result;
 }
 
@@ -108,7 +107,10 @@ Result<Body> parse_copy(const SyntaxNode& node, bool is_add) {
     CopyInstruction result;
     result.is_add = is_add;
     FlagSet flags;
-    flags.add("chown", result.chown).add("chmod", result.chmod).add("link", result.link).add("exclude", result.excludes);
+    flags.add("chown", result.chown)
+        .add("chmod", result.chmod)
+        .add("link", result.link)
+        .add("exclude", result.excludes);
     if (is_add) {
         flags.add("keep-git-dir", result.keep_git_dir).add("checksum", result.checksum).add("unpack", result.unpack);
     } else {
@@ -126,7 +128,9 @@ Result<Body> parse_copy(const SyntaxNode& node, bool is_add) {
         }
         // Looked up by name, and the last one wins: two heredocs of one name share a body, as in BuildKit.
         for (const Heredoc& read : node.heredocs) {
-            if (read.name == announced->name) announced->body = read.body;
+            if (read.name != announced->name) continue;
+            announced->body = read.body;
+            announced->raw_body = read.raw_body;
         }
         result.heredocs.push_back(std::move(*announced));
     }
@@ -229,7 +233,7 @@ Result<Body> parse_onbuild(const SyntaxNode& node) {
         return invalid(fmt::format("{} isn't allowed as an ONBUILD trigger", trigger));
     OnbuildInstruction result;
     result.text = trim_left(trim_left(node.line).substr(node.keyword.size()));
-    for (const Heredoc& heredoc : node.heredocs) result.text += "\n" + heredoc.body + heredoc.name;
+    for (const Heredoc& heredoc : node.heredocs) result.text += "\n" + heredoc.raw_body + heredoc.name;
     return result;
 }
 
@@ -296,8 +300,8 @@ Result<Body> parse_instruction_body(const SyntaxNode& node) {
     std::vector<std::string> known = {"FROM"};
     for (const auto& [keyword, unused] : body_parsers()) known.push_back(keyword);
     std::sort(known.begin(), known.end()); // the first of several equally near ones is suggested
-    return invalid(fmt::format("unknown instruction: {}{}", node.keyword,
-                               suggestion(node.keyword, known, CaseRule::insensitive)));
+    return invalid(
+        fmt::format("unknown instruction: {}{}", node.keyword, suggestion(node.keyword, known, CaseRule::insensitive)));
 }
 
 } // namespace dbuild::dockerfile_parser

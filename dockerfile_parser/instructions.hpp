@@ -27,10 +27,11 @@ struct CommandLine {
 };
 
 struct Heredoc {
-    std::string name;           // without quotes
-    std::string body;           // raw lines with their line ends; leading tabs already removed for `<<-`
-    bool expands = true;        // false when any part of the name was quoted
-    bool strips_tabs = false;   // `<<-`
+    std::string name;         // without quotes
+    std::string body;         // raw lines with their line ends; leading tabs already removed for `<<-`
+    std::string raw_body;     // the lines as written, tabs included
+    bool expands = true;      // false when any part of the name was quoted
+    bool strips_tabs = false; // `<<-`
 };
 
 struct FromInstruction {
@@ -63,6 +64,7 @@ struct RunInstruction {
     std::vector<std::string> devices;
     CommandLine command;
     std::vector<Heredoc> heredocs;
+    bool is_heredoc_alone = false; // the command is one heredoc and nothing else: its body is the script
 };
 
 /// COPY and ADD. `sources` exclude heredocs.

@@ -23,13 +23,13 @@ Error locate(Error error, const SyntaxNode& node) {
 
 Status add_stage(Dockerfile& dockerfile, const SyntaxNode& node) {
     auto from = parse_from(node);
-    if (!from) return fail(locate(std::move(from).error(), node));
     Stage stage;
     stage.index = static_cast<int>(dockerfile.stages.size());
     stage.where = node.where;
     stage.text = trim(node.line);
-    stage.from = std::move(*from);
+    if (from) stage.from = std::move(*from);
     dockerfile.stages.push_back(std::move(stage));
+    if (!from) return fail(locate(std::move(from).error(), node));
     return {};
 }
 
@@ -50,21 +50,27 @@ Status add_instruction(Dockerfile& dockerfile, const SyntaxNode& node) {
 
 } // namespace
 
-Result<Dockerfile> parse_dockerfile(std::string_view text, std::string file_name) {
-    DBUILD_TRY_ASSIGN(const SyntaxTree tree, parse_syntax_tree(text, file_name));
+Dockerfile collect_stages(const SyntaxTree& tree, std::string file_name, std::vector<Error>& errors) {
     Dockerfile dockerfile;
     dockerfile.file_name = std::move(file_name);
     dockerfile.syntax = tree.syntax;
     dockerfile.escape = tree.escape;
     for (const SyntaxNode& node : tree.nodes) {
-        if (ascii_upper(node.keyword) == "FROM") {
-            DBUILD_TRY(add_stage(dockerfile, node));
-        } else {
-            DBUILD_TRY(add_instruction(dockerfile, node));
-        }
+        Status done =
+            ascii_upper(node.keyword) == "FROM" ? add_stage(dockerfile, node) : add_instruction(dockerfile, node);
+        if (!done) errors.push_back(std::move(done).error());
     }
-    if (dockerfile.stages.empty())
-        return fail(ErrorKind::invalid_dockerfile, "dockerfile contains no stages to build", tree.nodes.back().where);
+    if (dockerfile.stages.empty() && errors.empty())
+        errors.push_back(
+            {ErrorKind::invalid_dockerfile, "dockerfile contains no stages to build", {}, tree.nodes.back().where});
+    return dockerfile;
+}
+
+Result<Dockerfile> parse_dockerfile(std::string_view text, std::string file_name) {
+    DBUILD_TRY_ASSIGN(const SyntaxTree tree, parse_syntax_tree(text, file_name));
+    std::vector<Error> errors;
+    Dockerfile dockerfile = collect_stages(tree, std::move(file_name), errors);
+    if (!errors.empty()) return fail(std::move(errors.front()));
     return dockerfile;
 }
 

@@ -8,6 +8,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace dbuild::dockerfile_parser {
 
@@ -17,5 +18,12 @@ namespace dbuild::dockerfile_parser {
 /// Errors:  invalid_dockerfile with `where` (1-based lines) and BuildKit's message.
 /// Source:  moby/buildkit frontend/dockerfile/{parser,instructions}.
 Result<Dockerfile> parse_dockerfile(std::string_view text, std::string file_name);
+
+struct SyntaxTree;
+
+/// The second half of it, from nodes to stages; goes on after an error.
+/// In:      errors — takes the errors, as of parse_dockerfile, in file order.
+/// Out:     the instructions without errors; what follows a wrong FROM is in a stage that stands for it.
+Dockerfile collect_stages(const SyntaxTree& tree, std::string file_name, std::vector<Error>& errors);
 
 } // namespace dbuild::dockerfile_parser

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Physical to logical lines, see source_text.hpp. Rules: moby/buildkit frontend/dockerfile/parser/{parser,directives}.go.
+// Physical to logical lines, see source_text.hpp. Rules: moby/buildkit
+// frontend/dockerfile/parser/{parser,directives}.go.
 #include "dockerfile_parser/source_text.hpp"
 
 #include "dockerfile_parser/unicode.hpp"
@@ -43,9 +44,8 @@ std::optional<Directive> parse_directive(std::string_view line, std::string_view
     if (!line.starts_with(marker)) return std::nullopt;
     line = trim_left(line.substr(marker.size()));
     std::size_t size = 0;
-    while (size < line.size() &&
-           (is_ascii_letter(static_cast<unsigned char>(line[size])) ||
-            (size > 0 && is_ascii_digit(static_cast<unsigned char>(line[size])))))
+    while (size < line.size() && (is_ascii_letter(static_cast<unsigned char>(line[size])) ||
+                                  (size > 0 && is_ascii_digit(static_cast<unsigned char>(line[size])))))
         ++size;
     if (size == 0) return std::nullopt;
     const std::string_view rest = trim_left(line.substr(size));
@@ -57,13 +57,13 @@ std::optional<Directive> parse_directive(std::string_view line, std::string_view
 
 bool is_known(std::string_view key) { return key == "syntax" || key == "escape" || key == "check"; }
 
-// The frontend's name is looked up by another detector than the other directives': on raw lines, after a #! line.
-std::string detect_syntax(const std::vector<std::string_view>& lines) {
+// `syntax` and `check` are looked up by another detector than `escape`: on raw lines, after a #! line.
+std::string detect_directive(const std::vector<std::string_view>& lines, std::string_view key) {
     const std::size_t first = !lines.empty() && lines[0].starts_with("#!") ? 1 : 0;
     for (std::size_t i = first; i < lines.size(); ++i) {
         const auto directive = parse_directive(trim_line_end(lines[i]), "#");
         if (!directive || !is_known(directive->key)) break;
-        if (directive->key == "syntax") return directive->value;
+        if (directive->key == key) return directive->value;
     }
     return "";
 }
@@ -85,7 +85,8 @@ Result<SourceReader> SourceReader::open(std::string_view text, std::string file_
     reader.file_name_ = std::move(file_name);
     if (text.starts_with(k_byte_order_mark)) text.remove_prefix(k_byte_order_mark.size());
     reader.lines_ = split_lines(text);
-    reader.syntax_ = detect_syntax(reader.lines_);
+    reader.syntax_ = detect_directive(reader.lines_, "syntax");
+    reader.check_ = detect_directive(reader.lines_, "check");
     if (reader.syntax_.empty() && has_foreign_syntax(text, reader.lines_))
         return fail(ErrorKind::unsupported, "the syntax directive names a frontend for another file format",
                     reader.span(1, 1));
@@ -139,8 +140,14 @@ Result<std::optional<LogicalLine>> SourceReader::next_line() {
         if (next_ == lines_.size()) return std::optional<LogicalLine>();
         DBUILD_TRY_ASSIGN(std::string_view line, take_line());
         line = trim_left(trim_line_end(line));
+        const bool is_above_instruction = directives_are_over_ || current_line() > 1;
         DBUILD_TRY(note_directive(line));
-        if (line.starts_with('#')) continue;
+        if (line.starts_with('#')) {
+            const auto directive = parse_directive(line, "#");
+            if (is_above_instruction && directive && directive->key == "check") result.check = directive->value;
+            continue;
+        }
+        if (line.empty()) result.check.clear();
         continues = take_continuation(line);
         result.text = line;
         result.first_line = current_line();
@@ -148,7 +155,11 @@ Result<std::optional<LogicalLine>> SourceReader::next_line() {
     while (continues && next_ < lines_.size()) {
         DBUILD_TRY_ASSIGN(std::string_view line, take_line());
         line = trim_line_end(line);
-        if (is_comment(line) || trim_left(line).empty()) continue;
+        if (is_comment(line)) continue;
+        if (trim_left(line).empty()) {
+            result.has_empty_continuation = true;
+            continue;
+        }
         continues = take_continuation(line);
         result.text += line;
     }

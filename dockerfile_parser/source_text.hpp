@@ -13,8 +13,10 @@
 namespace dbuild::dockerfile_parser {
 
 struct LogicalLine {
-    std::string text;   // joined, without leading blanks and continuation characters
-    int first_line = 0; // 1-based
+    std::string text;                    // joined, without leading blanks and continuation characters
+    int first_line = 0;                  // 1-based
+    bool has_empty_continuation = false; // an empty line within it, which a later version of BuildKit will refuse
+    std::string check;                   // value of a `# check=` comment directly above, not the file's directive
 };
 
 /// Reads a Dockerfile from top to bottom; borrows the text.
@@ -38,6 +40,7 @@ public:
     SourceSpan span(int first_line, int last_line) const { return {file_name_, first_line, last_line, 0}; }
 
     const std::string& syntax() const { return syntax_; }
+    const std::string& check() const { return check_; } // value of the `check` directive
     char escape() const { return escape_; }
 
 private:
@@ -48,7 +51,7 @@ private:
     std::string file_name_;
     std::vector<std::string_view> lines_; // with their line ends
     std::size_t next_ = 0;
-    std::string syntax_;
+    std::string syntax_, check_;
     char escape_ = '\\';
     bool directives_are_over_ = false;
     std::vector<std::string> seen_directives_;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Logical lines to nodes, see syntax_tree.hpp. Rules: moby/buildkit frontend/dockerfile/parser/{parser,line_parsers}.go.
+// Logical lines to nodes, see syntax_tree.hpp. Rules: moby/buildkit
+// frontend/dockerfile/parser/{parser,line_parsers}.go.
 #include "dockerfile_parser/syntax_tree.hpp"
 
 #include "dockerfile_parser/source_text.hpp"
@@ -19,15 +20,15 @@ enum class Grammar { json_or_line, json_or_blanks, blanks, pairs, quoted_words, 
 
 const std::map<std::string, Grammar, std::less<>>& grammars() {
     static const std::map<std::string, Grammar, std::less<>> k_grammars = {
-        {"add", Grammar::json_or_blanks},    {"arg", Grammar::quoted_words},
-        {"cmd", Grammar::json_or_line},      {"copy", Grammar::json_or_blanks},
+        {"add", Grammar::json_or_blanks},      {"arg", Grammar::quoted_words},
+        {"cmd", Grammar::json_or_line},        {"copy", Grammar::json_or_blanks},
         {"entrypoint", Grammar::json_or_line}, {"env", Grammar::pairs},
-        {"expose", Grammar::blanks},         {"from", Grammar::blanks},
+        {"expose", Grammar::blanks},           {"from", Grammar::blanks},
         {"healthcheck", Grammar::healthcheck}, {"label", Grammar::pairs},
-        {"maintainer", Grammar::line},       {"onbuild", Grammar::onbuild},
-        {"run", Grammar::json_or_line},      {"shell", Grammar::json_or_line},
-        {"stopsignal", Grammar::line},       {"user", Grammar::line},
-        {"volume", Grammar::json_or_blanks}, {"workdir", Grammar::line},
+        {"maintainer", Grammar::line},         {"onbuild", Grammar::onbuild},
+        {"run", Grammar::json_or_line},        {"shell", Grammar::json_or_line},
+        {"stopsignal", Grammar::line},         {"user", Grammar::line},
+        {"volume", Grammar::json_or_blanks},   {"workdir", Grammar::line},
     };
     return k_grammars;
 }
@@ -49,9 +50,9 @@ Result<std::vector<std::string>> parse_pairs(std::string_view rest, std::string_
     for (const std::string& word : words) {
         const std::size_t equals = word.find('=');
         if (equals == std::string::npos)
-            return fail(ErrorKind::invalid_dockerfile,
-                        fmt::format("Syntax error - can't find = in {}. Must be of the form: name=value",
-                                    quoted(word)));
+            return fail(
+                ErrorKind::invalid_dockerfile,
+                fmt::format("Syntax error - can't find = in {}. Must be of the form: name=value", quoted(word)));
         result.insert(result.end(), {word.substr(0, equals), word.substr(equals + 1), "="});
     }
     return result;
@@ -83,22 +84,28 @@ Status take_healthcheck(SyntaxNode& node, std::string_view rest) {
 
 Status take_arguments(SyntaxNode& node, Grammar grammar, const std::string& rest, char escape) {
     switch (grammar) {
-    case Grammar::json_or_line: return take_json_or_line(node, rest);
+    case Grammar::json_or_line:
+        return take_json_or_line(node, rest);
     case Grammar::json_or_blanks: {
         DBUILD_TRY_ASSIGN(const bool is_json, take_json(node, rest));
         if (!is_json) node.words = split_blanks(rest);
         return {};
     }
-    case Grammar::blanks: node.words = split_blanks(rest); return {};
+    case Grammar::blanks:
+        node.words = split_blanks(rest);
+        return {};
     case Grammar::pairs: {
         DBUILD_TRY_ASSIGN(node.words, parse_pairs(rest, node.keyword, escape));
         return {};
     }
-    case Grammar::quoted_words: node.words = split_quoted_words(rest, escape); return {};
+    case Grammar::quoted_words:
+        node.words = split_quoted_words(rest, escape);
+        return {};
     case Grammar::line:
         if (!rest.empty()) node.words.push_back(rest);
         return {};
-    case Grammar::healthcheck: return take_healthcheck(node, rest);
+    case Grammar::healthcheck:
+        return take_healthcheck(node, rest);
     case Grammar::onbuild: {
         if (rest.empty()) return {};
         DBUILD_TRY_ASSIGN(SyntaxNode child, parse_node(rest, escape));
@@ -156,7 +163,8 @@ Status read_heredocs(SourceReader& reader, SyntaxNode& node, int first_line) {
         if (!body)
             return fail(locate({ErrorKind::invalid_dockerfile, "unterminated heredoc", {}, {}},
                                reader.span(first_line, reader.current_line())));
-        heredoc.body = heredoc.strips_tabs ? strip_leading_tabs(*body) : std::move(*body);
+        heredoc.body = heredoc.strips_tabs ? strip_leading_tabs(*body) : *body;
+        heredoc.raw_body = std::move(*body);
         node.heredocs.push_back(std::move(heredoc));
     }
     return {};
@@ -176,7 +184,8 @@ std::string dump_node(const SyntaxNode& node) {
 
 } // namespace
 
-Result<SyntaxTree> parse_syntax_tree(std::string_view text, const std::string& file_name) {
+Result<SyntaxTree> parse_syntax_tree(std::string_view text, const std::string& file_name,
+                                     std::vector<Error>* recovered) {
     if (text.empty())
         return fail(ErrorKind::invalid_dockerfile, "the Dockerfile cannot be empty", SourceSpan{file_name, 1, 1, 0});
     SyntaxTree tree;
@@ -185,17 +194,24 @@ Result<SyntaxTree> parse_syntax_tree(std::string_view text, const std::string& f
         DBUILD_TRY_ASSIGN(std::optional<LogicalLine> line, reader.next_line());
         if (!line) break;
         auto node = parse_node(line->text, reader.escape());
-        if (!node)
-            return fail(locate(std::move(node).error(), reader.span(line->first_line, reader.current_line())));
+        if (!node) {
+            Error error = locate(std::move(node).error(), reader.span(line->first_line, reader.current_line()));
+            if (recovered == nullptr) return fail(std::move(error));
+            recovered->push_back(std::move(error));
+            continue;
+        }
         DBUILD_TRY(read_heredocs(reader, *node, line->first_line));
         node->where = reader.span(line->first_line, reader.current_line());
+        node->check = std::move(line->check);
+        node->has_empty_continuation = line->has_empty_continuation;
         node->source = reader.source(line->first_line, reader.current_line());
         tree.nodes.push_back(std::move(*node));
     }
     const int last = std::max(reader.current_line(), 1);
-    if (tree.nodes.empty())
+    if (tree.nodes.empty() && (recovered == nullptr || recovered->empty()))
         return fail(ErrorKind::invalid_dockerfile, "file with no instructions", reader.span(last, last));
     tree.syntax = reader.syntax();
+    tree.check = reader.check();
     tree.escape = reader.escape();
     return tree;
 }

@@ -20,19 +20,23 @@ struct SyntaxNode {
     bool is_json = false;
     std::shared_ptr<const SyntaxNode> child; // ONBUILD's trigger; shared only so that nodes can be copied
     std::vector<Heredoc> heredocs;
-    std::string line; // the joined logical line
+    std::string line;  // the joined logical line
+    std::string check; // value of a `# check=` comment directly above
+    bool has_empty_continuation = false;
     std::string source;
     SourceSpan where;
 };
 
 struct SyntaxTree {
     std::vector<SyntaxNode> nodes;
-    std::string syntax;
+    std::string syntax, check; // of the directives, "" without
     char escape = '\\';
 };
 
+/// In:      recovered — null, or it takes the errors of single instructions, which are then left out of the tree.
 /// Errors:  invalid_dockerfile with `where`.
-Result<SyntaxTree> parse_syntax_tree(std::string_view text, const std::string& file_name);
+Result<SyntaxTree> parse_syntax_tree(std::string_view text, const std::string& file_name,
+                                     std::vector<Error>* recovered = nullptr);
 
 /// The S-expression BuildKit's Node.Dump prints, one line for each instruction.
 std::string dump_syntax_tree(const SyntaxTree& tree);

@@ -4,6 +4,8 @@
 #include "orchestrator/command_line/build_flags.hpp"
 #include "orchestrator/commands/build_command.hpp"
 #include "orchestrator/commands/cache_command.hpp"
+#include "orchestrator/commands/check_command.hpp"
+#include "orchestrator/commands/parse_command.hpp"
 
 #include <fmt/format.h>
 
@@ -18,6 +20,9 @@ constexpr Command k_commands[] = {
     {"plan", "say which steps such a build would run, and why; runs nothing", commands::run_plan_command},
     {"cache", "look at the cache, and after it: du, ls, show, verify, prune, rebuild-index, export, import",
      commands::run_cache_command},
+    {"check", "all errors of a Dockerfile, and lint warnings: check [-f FILE] [--format text|json|github] PATH",
+     commands::run_check_command},
+    {"parse", "a Dockerfile for other programs: parse [--format json|sexpr] FILE", commands::run_parse_command},
 };
 
 std::string help() {

@@ -3,6 +3,7 @@
 
 #include "cache/oci/reference.hpp"
 #include "dockerfile_parser/expansion.hpp"
+#include "dockerfile_parser/values.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -132,7 +133,9 @@ private:
             }
             history += " " + item.name + (value ? "=" + *value : "");
             state_.declared_arguments.push_back(item.name);
-            if (value) state_.assign(item.name, *value, true);
+            // These two direct the builder; commands never see them.
+            const bool is_builder_setting = item.name == "BUILDKIT_SBOM_SCAN_CONTEXT" || item.name == "BUILDKIT_SBOM_SCAN_STAGE";
+            if (value && !is_builder_setting) state_.assign(item.name, *value, true);
         }
         note(step, std::move(history));
         return {};
@@ -186,7 +189,7 @@ private:
         auto command = run.command;
         if (!run.heredocs.empty()) {
             auto& line = command.words.front();
-            if (line.starts_with("<<") && line.find_first_of(" \t;|&<>", 2) == line.npos) { // nothing but the heredoc
+            if (run.is_heredoc_alone) {
                 const auto& heredoc = run.heredocs.front();
                 if (heredoc.body.starts_with("#!")) {
                     operation.script = heredoc.body;
@@ -195,7 +198,7 @@ private:
                     line = heredoc.body;
                 }
             } else {
-                for (const auto& heredoc : run.heredocs) line += "\n" + heredoc.body + heredoc.name;
+                for (const auto& heredoc : run.heredocs) line += "\n" + heredoc.raw_body + heredoc.name; // the shell strips
             }
         }
         operation.arguments = command_words(command);
@@ -269,7 +272,7 @@ private:
         operation.is_add = copy.is_add;
         DBUILD_TRY_ASSIGN(operation.sources, expand_all(copy.sources));
         for (const auto& source : operation.sources)
-            if (copy.is_add && (source.find("://") != source.npos || source.starts_with("git@")))
+            if (copy.is_add && parser::is_remote_source(source))
                 return fail(ErrorKind::unsupported, "ADD of a remote source");
         for (const auto& heredoc : copy.heredocs) {
             operation.files.push_back(heredoc);
@@ -341,7 +344,10 @@ private:
         std::vector<std::string> ports;
         for (const auto& word : expose.ports) {
             DBUILD_TRY_ASSIGN(const auto expanded, parser::expand_words(word, lookup(), inputs_.dockerfile->escape));
-            for (const auto& port : expanded) DBUILD_TRY(add_ports(port, ports));
+            for (const auto& port : expanded) {
+                DBUILD_TRY_ASSIGN(const auto parsed, parser::parse_ports(port));
+                ports.insert(ports.end(), parsed.begin(), parsed.end());
+            }
         }
         std::sort(ports.begin(), ports.end());
         note(step, fmt::format("EXPOSE [{}]", fmt::join(ports, " ")));
@@ -349,27 +355,6 @@ private:
         all.insert(all.end(), ports.begin(), ports.end());
         std::sort(all.begin(), all.end());
         all.erase(std::unique(all.begin(), all.end()), all.end());
-        return {};
-    }
-
-    /// "80", "80/udp" or "8000-8002/tcp" → one text per port.
-    static Status add_ports(const std::string& text, std::vector<std::string>& ports) {
-        const auto slash = text.find('/');
-        std::string protocol = slash == text.npos ? "tcp" : text.substr(slash + 1);
-        std::transform(protocol.begin(), protocol.end(), protocol.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-        const auto range = text.substr(0, slash);
-        if (range.find(':') != range.npos) return fail(ErrorKind::unsupported, "EXPOSE with an address or a host port");
-        const auto dash = range.find('-');
-        const auto number = [](const std::string& digits) {
-            const bool is_number = !digits.empty() && digits.size() <= 5 &&
-                                   std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
-            return is_number ? std::stoi(digits) : -1;
-        };
-        const int first = number(range.substr(0, dash));
-        const int last = dash == range.npos ? first : number(range.substr(dash + 1));
-        if (first < 0 || last < first || last > 65535)
-            return fail(ErrorKind::invalid_dockerfile, "invalid containerPort: " + text);
-        for (int port = first; port <= last; ++port) ports.push_back(fmt::format("{}/{}", port, protocol));
         return {};
     }
 
@@ -388,6 +373,7 @@ private:
 
     Status apply(const parser::StopsignalInstruction& stop, ResolvedStep& step) {
         DBUILD_TRY_ASSIGN(state_.config.stop_signal, expand(stop.signal));
+        DBUILD_TRY(parser::check_signal(state_.config.stop_signal));
         note(step, "STOPSIGNAL " + state_.config.stop_signal);
         return {};
     }

@@ -378,12 +378,34 @@ TEST_SUITE("orchestrator/stage_state") {
         CHECK(run.script == "#!/bin/x\n");
         CHECK(run.arguments == Words{"/bin/sh", "-c", "/dev/pipes/E"});
     }
+    TEST_CASE("a heredoc alone is the script, in every spelling") {
+        for (const std::string line : {"<<EOF", "<< EOF", "3<<EOF", "<<\"EOF\"", "<<-EOF"}) {
+            CAPTURE(line);
+            CHECK(history("RUN " + line + "\n\tx\nEOF\n") ==
+                  Words{line == "<<-EOF" ? "RUN /bin/sh -c x\n # buildkit" : "RUN /bin/sh -c \tx\n # buildkit"});
+        }
+        CHECK(history("RUN <<\"E F\"\nx\nE F\n") == Words{"RUN /bin/sh -c x\n # buildkit"});
+    }
+    TEST_CASE("a heredoc inside of a command keeps its tabs, which the shell strips") {
+        CHECK(history("RUN cat <<-E\n\tx\n\tE\n") == Words{"RUN /bin/sh -c cat <<-E\n\tx\nE # buildkit"});
+    }
+    TEST_CASE("arguments that direct the builder never become variables") {
+        CHECK(assignments("ARG BUILDKIT_SBOM_SCAN_STAGE=1\nARG BUILDKIT_SBOM_SCAN_CONTEXT=1\nARG a=1\n") == Words{"a=1"});
+    }
+    TEST_CASE("an unknown signal and an unknown protocol are refused on their line") {
+        for (const std::string instruction : {"STOPSIGNAL SIGNONE", "EXPOSE 80/http"}) {
+            CAPTURE(instruction);
+            const auto error = error_of("USER u\n" + instruction + "\n");
+            CHECK(error.kind == ErrorKind::invalid_dockerfile);
+            CHECK(error.where->first_line == 3);
+        }
+    }
     TEST_CASE("what this version does not plan is unsupported, with its place") {
         for (const std::string instruction :
              {"RUN --mount=from=scratch,target=/c x", "RUN --mount=source=a*,target=/c x", "RUN --network=host x", "RUN --security=insecure x",
               "RUN --device=d x", "COPY --parents a b", "COPY --exclude=x a b",
               "COPY --from=scratch a b", "ADD --checksum=sha256:00 https://h/a b",
-              "ADD --unpack=true a b", "ADD --keep-git-dir=true a b", "ADD https://h/a b", "ADD git@h:a.git b",
+              "ADD --unpack=true a b", "ADD --keep-git-dir=true a b", "ADD https://h/a b", "ADD git@h:a.git b", "ADD bob@h:a.git b",
               "EXPOSE 1.2.3.4:80:80"}) {
             CAPTURE(instruction);
             const auto error = error_of("USER u\n" + instruction + "\n");

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dockerfile_parser/check.hpp"
+
+#include "dockerfile_parser/lint.hpp"
+#include "dockerfile_parser/parser.hpp"
+#include "dockerfile_parser/unicode.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace dbuild::dockerfile_parser {
+namespace {
+
+using Severity = Diagnostic::Severity;
+
+/// The message without the place that BuildKit puts before it: a diagnostic has its own.
+std::string without_place(std::string message) {
+    constexpr std::string_view envelope = "dockerfile parse error on line ";
+    if (!message.starts_with(envelope)) return message;
+    return message.substr(message.find(": ") + 2);
+}
+
+class LineIndex {
+public:
+    explicit LineIndex(std::string_view text) {
+        for (std::size_t begin = 0; begin < text.size();) {
+            const auto end = std::min(text.find('\n', begin), text.size());
+            lines_.push_back(text.substr(begin, end - begin));
+            begin = end + 1;
+        }
+    }
+    /// "" for a line that is not there.
+    std::string_view line(int number) const {
+        return number >= 1 && number <= static_cast<int>(lines_.size()) ? lines_[static_cast<std::size_t>(number) - 1]
+                                                                        : "";
+    }
+
+private:
+    std::vector<std::string_view> lines_;
+};
+
+bool is_word_character(char c) { return !is_space(static_cast<unsigned char>(c)); }
+
+/// Whether the message speaks of exactly this word, not of a longer one.
+bool names_word(std::string_view message, std::string_view word) {
+    const auto is_part = [&](std::size_t at) {
+        const auto c = at < message.size() ? static_cast<unsigned char>(message[at]) : static_cast<unsigned char>(' ');
+        return is_ascii_letter(c) || is_ascii_digit(c);
+    };
+    for (auto at = message.find(word); at != message.npos; at = message.find(word, at + 1))
+        if ((at == 0 || !is_part(at - 1)) && !is_part(at + word.size())) return true;
+    return false;
+}
+
+/// Points at the longest word of the first line that the message speaks of, else at the instruction's keyword.
+void point_at_word(Diagnostic& diagnostic, const LineIndex& lines) {
+    const auto line = lines.line(diagnostic.where.first_line);
+    std::size_t best = 0, best_size = 0;
+    bool is_first = true;
+    for (std::size_t begin = 0; begin < line.size();) {
+        if (!is_word_character(line[begin])) {
+            ++begin;
+            continue;
+        }
+        std::size_t end = begin;
+        while (end < line.size() && is_word_character(line[end])) ++end;
+        auto word = line.substr(begin, end - begin);
+        if (is_first) {
+            best = begin;
+            best_size = word.size();
+        } else {
+            if (word.starts_with("--")) word = word.substr(0, word.find('=')); // messages name a flag without its value
+            const bool is_flag_without_dashes = word.starts_with("--") && !names_word(diagnostic.message, word);
+            const auto named = is_flag_without_dashes ? word.substr(2) : word;
+            const bool is_better = best == line.find_first_not_of(" \t") || word.size() > best_size;
+            if (named.size() > 1 && is_better && names_word(diagnostic.message, named)) {
+                best = begin;
+                best_size = word.size();
+            }
+        }
+        is_first = false;
+        begin = end;
+    }
+    diagnostic.where.column = static_cast<int>(best);
+    diagnostic.length = std::max(1, static_cast<int>(best_size));
+}
+
+Diagnostic from_error(Error error) {
+    return {Severity::error, "", without_place(std::move(error.message)), error.where.value_or(SourceSpan{}), 1};
+}
+
+void find_all(std::string_view text, const std::string& file_name, CheckReport& report) {
+    std::vector<Error> errors;
+    auto tree = parse_syntax_tree(text, file_name, &errors);
+    if (!tree) {
+        errors.push_back(std::move(tree).error());
+    } else {
+        report.warnings_are_errors = LintSettings::parse(tree->check).warnings_are_errors;
+        const Dockerfile dockerfile = collect_stages(*tree, file_name, errors);
+        if (errors.empty()) {
+            const auto graph = build_stage_graph(dockerfile, "", {}, "linux/amd64");
+            if (!graph)
+                errors.push_back(graph.error());
+            else
+                for (auto& warning : lint(*tree, dockerfile, *graph))
+                    report.diagnostics.push_back({Severity::warning, std::move(warning.rule),
+                                                  std::move(warning.message), std::move(warning.where), 1});
+        }
+    }
+    for (auto& error : errors) report.diagnostics.push_back(from_error(std::move(error)));
+}
+
+int count(const CheckReport& report, Severity severity) {
+    return static_cast<int>(
+        std::count_if(report.diagnostics.begin(), report.diagnostics.end(),
+                      [severity](const Diagnostic& diagnostic) { return diagnostic.severity == severity; }));
+}
+
+} // namespace
+
+int CheckReport::error_count() const { return count(*this, Severity::error); }
+int CheckReport::warning_count() const { return count(*this, Severity::warning); }
+
+CheckReport check_dockerfile(std::string_view text, const std::string& file_name) {
+    CheckReport report;
+    find_all(text, file_name, report);
+    const LineIndex lines(text);
+    for (Diagnostic& diagnostic : report.diagnostics) {
+        if (diagnostic.where.file.empty()) diagnostic.where = {file_name, 1, 1, 0};
+        point_at_word(diagnostic, lines);
+    }
+    std::stable_sort(report.diagnostics.begin(), report.diagnostics.end(),
+                     [](const Diagnostic& a, const Diagnostic& b) { return a.where.first_line < b.where.first_line; });
+    return report;
+}
+
+std::string to_text(const Diagnostic& diagnostic, std::string_view source_text) {
+    const auto& where = diagnostic.where;
+    std::string text = fmt::format("{}:{}:{}: {}: {}{}\n", where.file, where.first_line, where.column + 1,
+                                   diagnostic.severity == Severity::error ? "error" : "warning", diagnostic.message,
+                                   diagnostic.rule.empty() ? "" : " [" + diagnostic.rule + "]");
+    std::string_view line = LineIndex(source_text).line(where.first_line);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.empty()) return text;
+    std::string padding; // tabs stay tabs, so that the caret stands under its word
+    for (const char c : line.substr(0, static_cast<std::size_t>(where.column)))
+        if ((static_cast<unsigned char>(c) & 0xC0U) != 0x80U) padding += c == '\t' ? '\t' : ' ';
+    const std::string marks(static_cast<std::size_t>(diagnostic.length) - 1, '~');
+    return text + fmt::format("{:5} | {}\n      | {}^{}\n", where.first_line, line, padding, marks);
+}
+
+} // namespace dbuild::dockerfile_parser

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+// Texts and conditions: moby/buildkit frontend/dockerfile/linter/ruleset.go and dockerfile2llb/convert.go.
+#include "dockerfile_parser/lint.hpp"
+
+#include "dockerfile_parser/expansion.hpp"
+#include "dockerfile_parser/flags.hpp"
+#include "dockerfile_parser/unicode.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace dbuild::dockerfile_parser {
+namespace {
+
+bool is_lower(std::string_view text) { return ascii_lower(text) == text; }
+bool is_upper(std::string_view text) { return ascii_upper(text) == text; }
+
+/// Whether a part of the name between underscores is one of the words for secrets, and none says "public".
+bool names_a_secret(std::string_view name) {
+    constexpr std::array<std::string_view, 10> k_words = {"apikey",   "auth",  "credential", "credentials", "key",
+                                                          "password", "pword", "passwd",     "secret",      "token"};
+    bool is_secret = false;
+    const std::string lower = ascii_lower(name);
+    for (std::size_t begin = 0; begin <= lower.size();) {
+        const auto end = std::min(lower.find('_', begin), lower.size());
+        const auto part = std::string_view(lower).substr(begin, end - begin);
+        if (part == "public") return false;
+        is_secret = is_secret || std::find(k_words.begin(), k_words.end(), part) != k_words.end();
+        begin = end + 1;
+    }
+    return is_secret;
+}
+
+/// Whether the text gives the variable a default or asks whether it is set: then it may be unset.
+bool has_alternative(std::string_view text, const std::string& name) {
+    for (const std::string_view modifier : {":-", "-", ":+", "+", ":?", "?"})
+        if (text.find("${" + name + std::string(modifier)) != text.npos) return true;
+    return false;
+}
+
+/// An image name that cannot be one, as far as its ends show it.
+bool is_broken_image_name(std::string_view name) {
+    return name.empty() || std::string_view(":/@-").find(name.front()) != std::string_view::npos ||
+           std::string_view(":/@").find(name.back()) != std::string_view::npos || name.find("::") != name.npos ||
+           name.find(":@") != name.npos;
+}
+
+class Linter {
+public:
+    Linter(const SyntaxTree& tree, const Dockerfile& dockerfile, const StageGraph& graph)
+        : tree_(tree), dockerfile_(dockerfile), graph_(graph) {}
+
+    std::vector<LintWarning> run() {
+        for (const SyntaxNode& node : tree_.nodes) check_node(node);
+        check_keyword_casing();
+        check_stage_names();
+        declare_globals();
+        for (const Stage& stage : dockerfile_.stages) {
+            check_from(stage);
+            check_stage(stage);
+        }
+        drop_skipped();
+        return std::move(warnings_);
+    }
+
+private:
+    void warn(std::string rule, std::string message, const SourceSpan& where) {
+        warnings_.push_back({std::move(rule), std::move(message), where});
+    }
+
+    void check_node(const SyntaxNode& node) {
+        const std::string keyword = ascii_upper(node.keyword);
+        if (node.has_empty_continuation) warn("NoEmptyContinuation", "Empty continuation line", node.where);
+        if (keyword == "MAINTAINER")
+            warn("MaintainerDeprecated", "Maintainer instruction is deprecated in favor of using label", node.where);
+        if ((keyword == "ENV" || keyword == "LABEL") && node.words.size() >= 3 && node.words[2].empty())
+            warn("LegacyKeyValueFormat",
+                 fmt::format("\"{0} key=value\" should be used instead of legacy \"{0} key value\" format", keyword),
+                 node.where);
+        if (keyword != "FROM" || node.words.size() != 3) return;
+        const bool is_mixed = !is_lower(node.keyword) && !is_upper(node.keyword);
+        if (!is_mixed && node.words[1] != (is_lower(node.keyword) ? "as" : "AS"))
+            warn("FromAsCasing",
+                 fmt::format("'{}' and '{}' keywords' casing do not match", node.words[1], node.keyword), node.where);
+        if (!is_lower(node.words[2]))
+            warn("StageNameCasing", fmt::format("Stage name '{}' should be lowercase", node.words[2]), node.where);
+    }
+
+    void check_keyword_casing() {
+        int lower = 0, upper = 0;
+        for (const SyntaxNode& node : tree_.nodes) {
+            lower += is_lower(node.keyword);
+            upper += is_upper(node.keyword);
+        }
+        const bool wants_lower = lower > upper;
+        for (const SyntaxNode& node : tree_.nodes)
+            if (wants_lower ? !is_lower(node.keyword) : !is_upper(node.keyword))
+                warn("ConsistentInstructionCasing",
+                     fmt::format("Command '{}' should match the case of the command majority ({})", node.keyword,
+                                 wants_lower ? "lowercase" : "uppercase"),
+                     node.where);
+    }
+
+    void check_stage_names() {
+        std::set<std::string> names;
+        for (const Stage& stage : dockerfile_.stages) {
+            const std::string& name = stage.from.stage_name;
+            if (name == "scratch" || name == "context")
+                warn("ReservedStageName",
+                     fmt::format("Stage name should not use the same name as reserved stage {}", quoted(name)),
+                     stage.where);
+            if (!name.empty() && !names.insert(name).second)
+                warn("DuplicateStageName",
+                     fmt::format("Duplicate stage name {}, stage names should be unique", quoted(name)), stage.where);
+        }
+    }
+
+    void declare_globals() {
+        if (auto values = global_arguments(dockerfile_, "", {}, "linux/amd64")) global_values_ = std::move(*values);
+        for (const auto& [name, value] : global_values_) global_names_.insert(name);
+        for (const Instruction& instruction : dockerfile_.global_args)
+            for (const auto& item : std::get<ArgInstruction>(instruction.body).items) {
+                global_names_.insert(item.name);
+                check_secret("ARG", item.name, instruction.where);
+            }
+    }
+
+    void check_secret(std::string_view keyword, const std::string& name, const SourceSpan& where) {
+        if (names_a_secret(name))
+            warn("SecretsUsedInArgOrEnv",
+                 fmt::format("Do not use ARG or ENV instructions for sensitive data ({} {})", keyword, quoted(name)),
+                 where);
+    }
+
+    /// The variables a text asks for that are not among the names, each once.
+    std::set<std::string> undefined_in(std::string_view text, const std::set<std::string>& names) const {
+        std::set<std::string> missing;
+        const VariableLookup lookup = [&](std::string_view name) -> std::optional<std::string> {
+            if (names.contains(std::string(name))) return "x";
+            missing.insert(std::string(name));
+            return std::nullopt;
+        };
+        (void)expand_word(text, lookup, dockerfile_.escape); // its errors are the build's to report
+        std::erase_if(missing, [&](const std::string& name) { return has_alternative(text, name); });
+        return missing;
+    }
+
+    void check_from(const Stage& stage) {
+        const std::vector<std::string> known(global_names_.begin(), global_names_.end());
+        for (const auto* text : {&stage.from.image, &stage.from.platform})
+            for (const std::string& name : undefined_in(*text, global_names_))
+                warn("UndefinedArgInFrom",
+                     fmt::format("FROM argument '{}' is not declared{}", name,
+                                 suggestion(name, known, CaseRule::insensitive)),
+                     stage.where);
+        const auto lookup = [&](std::string_view name) -> std::optional<std::string> {
+            const auto found = global_values_.find(std::string(name));
+            return found == global_values_.end() ? std::nullopt : std::optional(found->second);
+        };
+        const bool has_variable = stage.from.image.find('$') != std::string::npos;
+        if (const auto image = expand_word(stage.from.image, lookup, dockerfile_.escape);
+            has_variable && image && is_broken_image_name(*image))
+            warn("InvalidDefaultArgInFrom",
+                 fmt::format("Default value for ARG {} results in empty or invalid base image name", stage.from.image),
+                 stage.where);
+        check_platform(stage);
+    }
+
+    void check_platform(const Stage& stage) {
+        const std::string& platform = stage.from.platform;
+        if (platform == "$TARGETPLATFORM" || platform == "${TARGETPLATFORM}")
+            warn("RedundantTargetPlatform",
+                 fmt::format("Setting platform to predefined {} in FROM is redundant as this is the default behavior",
+                             platform),
+                 stage.where);
+        if (platform.empty() || platform.find('$') != std::string::npos) return;
+        const auto slash = platform.find('/');
+        const std::string os = platform.substr(0, slash);
+        const std::string architecture =
+            slash == std::string::npos ? os : platform.substr(slash + 1, platform.find('/', slash + 1) - slash - 1);
+        const std::string& name = stage.from.stage_name; // a stage named for its platform means it
+        if (name.find(os) != std::string::npos || name.find(architecture) != std::string::npos) return;
+        warn("FromPlatformFlagConstDisallowed",
+             fmt::format("FROM --platform flag should not use constant value {}", quoted(platform)), stage.where);
+    }
+
+    /// What is known at the end of a stage, for those based on it.
+    struct StageEnd {
+        std::set<std::string> names = {"PATH",       "HTTP_PROXY",  "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY",
+                                       "http_proxy", "https_proxy", "ftp_proxy",   "no_proxy",  "all_proxy"};
+        bool knows_all = false; // the base is scratch: no image can define more
+        bool has_shell = false;
+        bool has_workdir = false; // an absolute one
+    };
+
+    void check_stage(const Stage& stage) {
+        StageEnd end;
+        const StageReference& base = graph_.stages[static_cast<std::size_t>(stage.index)].base;
+        if (base.kind == StageReference::Kind::stage) end = ends_[static_cast<std::size_t>(base.stage_index)];
+        if (base.kind == StageReference::Kind::scratch) end.knows_all = true;
+        std::array<const Instruction*, 3> last = {}; // CMD, ENTRYPOINT, HEALTHCHECK
+        for (const Instruction& instruction : stage.instructions) {
+            check_instruction(instruction, end);
+            const std::array<std::string_view, 3> once = {"CMD", "ENTRYPOINT", "HEALTHCHECK"};
+            for (std::size_t i = 0; i < once.size(); ++i) {
+                if (instruction.keyword != once[i]) continue;
+                if (last[i] != nullptr) // the earlier one is what will be ignored
+                    warn("MultipleInstructionsDisallowed",
+                         fmt::format(
+                             "Multiple {} instructions should not be used in the same stage because only the last one "
+                             "will be used",
+                             once[i]),
+                         last[i]->where);
+                last[i] = &instruction;
+            }
+        }
+        ends_.push_back(std::move(end));
+    }
+
+    void check_undefined(const Instruction& instruction, std::string_view text, const StageEnd& state) {
+        std::vector<std::string> known(state.names.begin(), state.names.end());
+        for (const std::string& name : undefined_in(text, state.names)) {
+            if (name.size() < 2 && !is_ascii_letter(static_cast<unsigned char>(name.front()))) continue; // $1, $@
+            const std::string near = suggestion(name, known, CaseRule::insensitive);
+            if (!state.knows_all && near.empty()) continue;
+            std::string hint = near;
+            if (const auto at = hint.find("mean "); at != std::string::npos) hint.insert(at + 5, "$");
+            warn("UndefinedVar", fmt::format("Usage of undefined variable '${}'{}", name, hint), instruction.where);
+        }
+    }
+
+    void check_instruction(const Instruction& instruction, StageEnd& state) {
+        const auto check = [&](const std::string& text) { check_undefined(instruction, text, state); };
+        const auto& where = instruction.where;
+        if (const auto* arg = std::get_if<ArgInstruction>(&instruction.body)) {
+            for (const auto& item : arg->items) {
+                if (item.value) check(*item.value);
+                check_secret("ARG", item.name, where);
+                state.names.insert(item.name);
+            }
+        } else if (const auto* env = std::get_if<EnvInstruction>(&instruction.body)) {
+            for (const auto& pair : env->pairs) {
+                check(pair.value);
+                check_secret("ENV", pair.key, where);
+            }
+            for (const auto& pair : env->pairs) state.names.insert(pair.key);
+        } else if (const auto* label = std::get_if<LabelInstruction>(&instruction.body)) {
+            for (const auto& pair : label->pairs) check(pair.value);
+        } else if (const auto* copy = std::get_if<CopyInstruction>(&instruction.body)) {
+            for (const auto& source : copy->sources) check(source);
+            for (const auto* text : {&copy->destination, &copy->chown, &copy->chmod}) check(*text);
+        } else if (const auto* user = std::get_if<UserInstruction>(&instruction.body)) {
+            check(user->user);
+        } else if (const auto* volume = std::get_if<VolumeInstruction>(&instruction.body)) {
+            for (const auto& path : volume->paths) check(path);
+        } else if (const auto* stop = std::get_if<StopsignalInstruction>(&instruction.body)) {
+            check(stop->signal);
+        } else if (const auto* workdir = std::get_if<WorkdirInstruction>(&instruction.body)) {
+            check(workdir->path);
+            if (workdir->path.starts_with('/') || workdir->path.starts_with('$') || workdir->path.starts_with('"'))
+                state.has_workdir = true;
+            else if (!state.has_workdir && !state.knows_all)
+                warn("WorkdirRelativePath",
+                     fmt::format("Relative workdir {} can have unexpected results if the base image changes",
+                                 quoted(workdir->path)),
+                     where);
+        } else if (const auto* expose = std::get_if<ExposeInstruction>(&instruction.body)) {
+            for (const auto& port : expose->ports) {
+                check(port);
+                check_port(port, where);
+            }
+        } else if (std::holds_alternative<ShellInstruction>(instruction.body)) {
+            state.has_shell = true;
+        } else if (const auto* cmd = std::get_if<CmdInstruction>(&instruction.body)) {
+            check_form(cmd->command, instruction, state);
+        } else if (const auto* entrypoint = std::get_if<EntrypointInstruction>(&instruction.body)) {
+            check_form(entrypoint->command, instruction, state);
+        }
+    }
+
+    void check_form(const CommandLine& command, const Instruction& instruction, const StageEnd& state) {
+        if (!command.is_exec_form && !state.has_shell)
+            warn("JSONArgsRecommended",
+                 fmt::format("JSON arguments recommended for {} to prevent unintended behavior related to OS signals",
+                             instruction.keyword),
+                 instruction.where);
+    }
+
+    void check_port(const std::string& port, const SourceSpan& where) {
+        const auto slash = port.find('/');
+        const std::string protocol = slash == std::string::npos ? "" : port.substr(slash + 1);
+        if (protocol.find('$') == std::string::npos && !is_lower(protocol))
+            warn("ExposeProtoCasing",
+                 fmt::format("Defined protocol '{}' in EXPOSE instruction should be lowercase", port), where);
+        if (port.find('$') == std::string::npos && port.find(':') != std::string::npos)
+            warn("ExposeInvalidFormat",
+                 fmt::format("EXPOSE instruction should not define an IP address or host-port mapping, found '{}'",
+                             port),
+                 where);
+    }
+
+    void drop_skipped() {
+        const LintSettings all = LintSettings::parse(tree_.check);
+        std::erase_if(warnings_, [&](const LintWarning& warning) {
+            if (all.skips(warning.rule)) return true;
+            const auto node = std::find_if(tree_.nodes.begin(), tree_.nodes.end(), [&](const SyntaxNode& candidate) {
+                return candidate.where.first_line == warning.where.first_line;
+            });
+            return node != tree_.nodes.end() && LintSettings::parse(node->check).skips(warning.rule);
+        });
+        std::stable_sort(warnings_.begin(), warnings_.end(), [](const LintWarning& a, const LintWarning& b) {
+            return a.where.first_line < b.where.first_line;
+        });
+    }
+
+    const SyntaxTree& tree_;
+    const Dockerfile& dockerfile_;
+    const StageGraph& graph_;
+    std::map<std::string, std::string> global_values_;
+    std::set<std::string> global_names_;
+    std::vector<StageEnd> ends_; // of the stages so far, by index
+    std::vector<LintWarning> warnings_;
+};
+
+} // namespace
+
+LintSettings LintSettings::parse(std::string_view text) {
+    LintSettings settings;
+    while (!text.empty()) {
+        const auto part = trim(text.substr(0, text.find(';')));
+        text.remove_prefix(std::min(text.find(';'), text.size() - 1) + 1);
+        const auto equals = part.find('=');
+        if (equals == part.npos) continue;
+        const auto name = trim(part.substr(0, equals));
+        auto values = part.substr(equals + 1);
+        if (name == "error") settings.warnings_are_errors = trim(values) == "true" || trim(values) == "1";
+        if (name != "skip") continue;
+        while (!values.empty()) {
+            const auto rule = trim(values.substr(0, values.find(',')));
+            values.remove_prefix(std::min(values.find(','), values.size() - 1) + 1);
+            if (rule == "all") settings.skips_all = true;
+            settings.skipped.insert(std::string(rule));
+        }
+    }
+    return settings;
+}
+
+std::vector<LintWarning> lint(const SyntaxTree& tree, const Dockerfile& dockerfile, const StageGraph& graph) {
+    return Linter(tree, dockerfile, graph).run();
+}
+
+} // namespace dbuild::dockerfile_parser

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/commands/check_command.hpp"
+
+#include "dockerfile_parser/check.hpp"
+#include "orchestrator/command_line/flag_parser.hpp"
+#include "support/files.hpp"
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+namespace dbuild::orchestrator::commands {
+namespace {
+
+namespace parser = dockerfile_parser;
+using parser::Diagnostic;
+
+constexpr int k_json_version = 1;
+constexpr Flag k_flags[] = {{"file", 'f', FlagValue::text}, {"format", 0, FlagValue::text}};
+
+struct CheckOptions {
+    std::filesystem::path dockerfile;
+    std::string format = "text";
+};
+
+Result<CheckOptions> read_options(std::span<const std::string> words) {
+    DBUILD_TRY_ASSIGN(const auto parsed, parse_words(k_flags, words));
+    if (parsed.positionals.size() != 1)
+        return fail(ErrorKind::usage, "check takes one PATH: dbuild check [-f FILE] [--format text|json|github] PATH");
+    CheckOptions options;
+    const std::filesystem::path path = parsed.positionals.front();
+    std::error_code ignored;
+    options.dockerfile = std::filesystem::is_directory(path, ignored) ? path / "Dockerfile" : path;
+    for (const auto& use : parsed.uses) {
+        if (k_flags[use.flag].name == "file")
+            options.dockerfile = use.value;
+        else
+            options.format = use.value;
+    }
+    if (options.format != "text" && options.format != "json" && options.format != "github")
+        return fail(ErrorKind::usage, fmt::format("--format: {} is not text, json or github", options.format));
+    return options;
+}
+
+std::string_view severity_of(const Diagnostic& diagnostic) {
+    return diagnostic.severity == Diagnostic::Severity::error ? "error" : "warning";
+}
+
+std::string as_text(const parser::CheckReport& report, std::string_view source) {
+    std::string text;
+    for (const auto& diagnostic : report.diagnostics) text += parser::to_text(diagnostic, source);
+    if (report.diagnostics.empty()) return "no errors, no warnings\n";
+    return text + fmt::format("errors: {}, warnings: {}\n", report.error_count(), report.warning_count());
+}
+
+std::string as_json(const parser::CheckReport& report, const std::string& file) {
+    boost::json::array diagnostics;
+    for (const auto& diagnostic : report.diagnostics) {
+        const auto& where = diagnostic.where;
+        const auto severity = severity_of(diagnostic);
+        boost::json::object out{{"severity", boost::json::string(severity.data(), severity.size())},
+                                {"message", diagnostic.message},
+                                {"first_line", where.first_line},
+                                {"last_line", where.last_line},
+                                {"column", where.column + 1}};
+        if (!diagnostic.rule.empty()) out["rule"] = diagnostic.rule;
+        diagnostics.push_back(std::move(out));
+    }
+    const boost::json::object out{{"version", k_json_version},
+                                  {"file", file},
+                                  {"failed", report.has_failed()},
+                                  {"diagnostics", std::move(diagnostics)}};
+    return boost::json::serialize(out) + "\n";
+}
+
+/// Workflow commands end at a line's end, and in properties also at "," and ":".
+std::string escape_annotation(std::string_view text, bool is_property) {
+    std::string out;
+    for (const char c : text) {
+        if (c == '%' || c == '\r' || c == '\n' || (is_property && (c == ':' || c == ',')))
+            out += fmt::format("%{:02X}", static_cast<unsigned>(static_cast<unsigned char>(c)));
+        else
+            out += c;
+    }
+    return out;
+}
+
+std::string as_annotations(const parser::CheckReport& report) {
+    std::string text;
+    for (const auto& diagnostic : report.diagnostics)
+        text += fmt::format("::{} file={},line={},endLine={},col={},title={}::{}\n", severity_of(diagnostic),
+                            escape_annotation(diagnostic.where.file, true), diagnostic.where.first_line,
+                            diagnostic.where.last_line, diagnostic.where.column + 1,
+                            diagnostic.rule.empty() ? "Dockerfile" : diagnostic.rule,
+                            escape_annotation(diagnostic.message, false));
+    return text;
+}
+
+} // namespace
+
+Result<int> run_check_command(std::span<const std::string> words, const std::atomic<bool>&) {
+    DBUILD_TRY_ASSIGN(const auto options, read_options(words));
+    DBUILD_TRY_ASSIGN(const auto source, read_file(options.dockerfile));
+    const std::string file = options.dockerfile.string();
+    const auto report = parser::check_dockerfile(source, file);
+    if (options.format == "json")
+        fmt::print("{}", as_json(report, file));
+    else
+        fmt::print("{}", options.format == "github" ? as_annotations(report) : as_text(report, source));
+    return report.has_failed() ? 1 : 0;
+}
+
+} // namespace dbuild::orchestrator::commands

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// All errors of a file, their columns, and the printed form.
+#include "dockerfile_parser/check.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace dbuild;
+using namespace dbuild::dockerfile_parser;
+
+namespace {
+
+std::vector<std::string> found(std::string_view text) {
+    std::vector<std::string> lines;
+    for (const auto& diagnostic : check_dockerfile(text, "D").diagnostics)
+        lines.push_back(std::to_string(diagnostic.where.first_line) + ":" + std::to_string(diagnostic.where.column) +
+                        " " + diagnostic.message);
+    return lines;
+}
+using Lines = std::vector<std::string>;
+
+} // namespace
+
+TEST_SUITE("dockerfile_parser/check") {
+    TEST_CASE("errors of both passes are found, in file order") {
+        CHECK(found("FROM a\nRUNN x\nENV y\nCOPY z\n") ==
+              Lines{"2:0 unknown instruction: RUNN (did you mean RUN?)", "3:0 ENV must have two arguments",
+                    "4:0 COPY requires at least two arguments, but only one was provided. Destination could not be "
+                    "determined"});
+    }
+    TEST_CASE("a wrong FROM hides nothing, and the lines below it are not blamed") {
+        CHECK(found("FROM a b\nRUN x\nSHELL y\n") == Lines{"1:0 FROM requires either one or three arguments",
+                                                           "3:0 SHELL requires the arguments to be in JSON form"});
+    }
+    TEST_CASE("the column is that of the word the message names") {
+        CHECK(found("FROM a\nCOPY --form=x a b\n") == Lines{"2:5 unknown flag: --form (did you mean from?)"});
+        CHECK(found("FROM a AS 1x\n").front().starts_with("1:10 invalid name for build stage"));
+        CHECK(found("FROM a\n  CPY a b\n") == Lines{"2:2 unknown instruction: CPY (did you mean COPY?)"});
+    }
+    TEST_CASE("what ends the search is an error as well") {
+        CHECK(found("FROM a\nRUN <<E\nx\n") == Lines{"2:0 unterminated heredoc"});
+        CHECK(found("") == Lines{"1:0 the Dockerfile cannot be empty"});
+        CHECK(found("# escape=x\nFROM a\n").size() == 1);
+    }
+    TEST_CASE("stages are resolved too") {
+        CHECK(found("FROM scratch\nCOPY --from=3 a /a\n") == Lines{"2:0 invalid stage index 3"});
+    }
+    TEST_CASE("warnings fail only where the file says so") {
+        CHECK_FALSE(check_dockerfile("FROM a\nMAINTAINER x\n", "D").has_failed());
+        CHECK(check_dockerfile("# check=error=true\nFROM a\nMAINTAINER x\n", "D").has_failed());
+        CHECK(check_dockerfile("FROM a\nRUNN\n", "D").has_failed());
+    }
+    TEST_CASE("the printed form shows the line and a caret, tabs kept") {
+        const std::string text = "FROM a\n\tCOPY --form=x a b\n";
+        const auto report = check_dockerfile(text, "D");
+        REQUIRE(report.diagnostics.size() == 1);
+        CHECK(to_text(report.diagnostics[0], text) == "D:2:7: error: unknown flag: --form (did you mean from?)\n"
+                                                      "    2 | \tCOPY --form=x a b\n"
+                                                      "      | \t     ^~~~~~\n");
+    }
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// Each rule with a text that breaks it and one that does not, and what silences it.
+#include "dockerfile_parser/lint.hpp"
+
+#include "dockerfile_parser/check.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace dbuild;
+using namespace dbuild::dockerfile_parser;
+
+namespace {
+
+std::string warnings(std::string_view text) {
+    std::string lines;
+    for (const auto& diagnostic : check_dockerfile(text, "D").diagnostics)
+        lines += std::to_string(diagnostic.where.first_line) + " " + diagnostic.rule + ": " + diagnostic.message + "\n";
+    return lines;
+}
+
+struct Row {
+    const char* text;
+    const char* expected; // "" for none
+};
+
+} // namespace
+
+TEST_SUITE("dockerfile_parser/lint") {
+    TEST_CASE("every rule warns in BuildKit's words, and only where it should") {
+        const Row rows[] = {
+            {"FROM a AS Build\n", "1 StageNameCasing: Stage name 'Build' should be lowercase\n"},
+            {"FROM a AS build\n", ""},
+            {"FROM a as b\n", "1 FromAsCasing: 'as' and 'FROM' keywords' casing do not match\n"},
+            {"from a as b\n", ""},
+            {"FROM a\nRUN x \\\n\n  y\n", "2 NoEmptyContinuation: Empty continuation line\n"},
+            {"FROM a\nRUN x \\\n # c\n  y\n", ""},
+            {"FROM a\nRUN x\nrun y\n", "3 ConsistentInstructionCasing: Command 'run' should match the case of the "
+                                       "command majority (uppercase)\n"},
+            {"from a\nrun x\nRun y\n", "3 ConsistentInstructionCasing: Command 'Run' should match the case of the "
+                                       "command majority (lowercase)\n"},
+            {"FROM a AS b\nFROM c AS b\n",
+             "2 DuplicateStageName: Duplicate stage name \"b\", stage names should be unique\n"},
+            {"FROM a AS scratch\n",
+             "1 ReservedStageName: Stage name should not use the same name as reserved stage \"scratch\"\n"},
+            {"FROM a\nCMD x\n", "2 JSONArgsRecommended: JSON arguments recommended for CMD to prevent unintended "
+                                "behavior related to OS signals\n"},
+            {"FROM a\nCMD [\"x\"]\n", ""},
+            {"FROM a\nSHELL [\"sh\", \"-c\"]\nCMD x\n", ""},
+            {"FROM a\nMAINTAINER x\n",
+             "2 MaintainerDeprecated: Maintainer instruction is deprecated in favor of using label\n"},
+            {"ARG TAGG=1\nFROM a:${TAG:-1}\n", ""},
+            {"ARG TAGG=1\nFROM a:1$TAG\n",
+             "2 UndefinedArgInFrom: FROM argument 'TAG' is not declared (did you mean TAGG?)\n"},
+            {"FROM a\nWORKDIR b\n",
+             "2 WorkdirRelativePath: Relative workdir \"b\" can have unexpected results if the base image changes\n"},
+            {"FROM a\nWORKDIR /x\nWORKDIR b\n", ""},
+            {"FROM scratch\nCOPY $x /\n", "2 UndefinedVar: Usage of undefined variable '$x'\n"},
+            {"FROM scratch\nARG folder\nCOPY $foldr /\n",
+             "3 UndefinedVar: Usage of undefined variable '$foldr' (did you mean $folder?)\n"},
+            {"FROM a\nCOPY $HOME /\n", ""},
+            {"FROM scratch\nCOPY ${x:-y} /\nENV P=$PATH\n", ""},
+            {"FROM a\nCMD [\"x\"]\nCMD [\"y\"]\n", "2 MultipleInstructionsDisallowed: Multiple CMD instructions should "
+                                                   "not be used in the same stage because only the "
+                                                   "last one will be used\n"},
+            {"FROM a\nENV x y\n",
+             "2 LegacyKeyValueFormat: \"ENV key=value\" should be used instead of legacy \"ENV key value\" format\n"},
+            {"FROM --platform=$TARGETPLATFORM a\n", "1 RedundantTargetPlatform: Setting platform to predefined "
+                                                    "$TARGETPLATFORM in FROM is redundant as this is the "
+                                                    "default behavior\n"},
+            {"FROM --platform=linux/amd64 a\n",
+             "1 FromPlatformFlagConstDisallowed: FROM --platform flag should not use constant value \"linux/amd64\"\n"},
+            {"FROM --platform=linux/amd64 a AS build_amd64\n", ""},
+            {"FROM --platform=$BUILDPLATFORM a\n", ""},
+            {"FROM a\nARG API_TOKEN\n",
+             "2 SecretsUsedInArgOrEnv: Do not use ARG or ENV instructions for sensitive data (ARG \"API_TOKEN\")\n"},
+            {"FROM a\nENV PUBLIC_KEY=x TOKENS=y\n", ""},
+            {"ARG TAG\nFROM a:$TAG\n",
+             "2 InvalidDefaultArgInFrom: Default value for ARG a:$TAG results in empty or invalid base image name\n"},
+            {"ARG TAG=1\nFROM a:$TAG\n", ""},
+            {"FROM a\nEXPOSE 80/TCP\n",
+             "2 ExposeProtoCasing: Defined protocol '80/TCP' in EXPOSE instruction should be lowercase\n"},
+            {"FROM a\nEXPOSE 80:80\n", "2 ExposeInvalidFormat: EXPOSE instruction should not define an IP address or "
+                                       "host-port mapping, found '80:80'\n"},
+        };
+        for (const auto& [text, expected] : rows) {
+            CAPTURE(std::string(text));
+            CHECK(warnings(text) == expected);
+        }
+    }
+    TEST_CASE("a stage knows what its parent stage declared") {
+        CHECK(warnings("FROM scratch AS a\nARG x\nENV y=1\nFROM a\nCOPY $x $y /\n") == "");
+    }
+    TEST_CASE("the directive silences rules for the file, the comment above an instruction for that one") {
+        CHECK(warnings("# check=skip=MaintainerDeprecated\nFROM a\nMAINTAINER x\nCMD x\n").starts_with("4 JSONArgs"));
+        CHECK(warnings("# check=skip=all\nFROM a\nMAINTAINER x\nCMD x\n") == "");
+        CHECK(warnings("FROM a\n# check=skip=MaintainerDeprecated\nMAINTAINER x\nMAINTAINER y\n")
+                  .starts_with("4 Maintainer"));
+    }
+    TEST_CASE("settings are read part by part") {
+        const auto settings = LintSettings::parse("skip=A, B ;error=true;experimental=all");
+        CHECK(settings.skips("A"));
+        CHECK(settings.skips("B"));
+        CHECK_FALSE(settings.skips("C"));
+        CHECK(settings.warnings_are_errors);
+        CHECK_FALSE(LintSettings::parse("").warnings_are_errors);
+    }
+}
