@@ -115,7 +115,7 @@ private:
             return attempt;
         }
         if (outcome.exit_status == 0) {
-            DBUILD_TRY_ASSIGN(result.layers, collect_layers(segment, *workspace, outcome));
+            DBUILD_TRY_ASSIGN(result.layers, collect_layers(segment, *workspace, outcome, read_layer));
             attempt.finished_steps = segment.steps.size();
             return attempt;
         }
@@ -287,8 +287,8 @@ private:
 
     /// Layers by position: the k-th layer-making step made diff_ids[root layers + k]; any other count is refused.
     static Result<std::vector<MadeLayer>> collect_layers(const Segment& segment, const Workspace& workspace,
-                                                         const Outcome& outcome) {
-        DBUILD_TRY_ASSIGN(const auto exported, workspace.exchange->take_out(segment));
+                                                         const Outcome& outcome, const LayerReader& read_layer) {
+        DBUILD_TRY_ASSIGN(const auto exported, workspace.exchange->take_out(segment, read_layer));
         const auto below = segment.root.layers.size();
         const auto count = count_layers(segment);
         if (exported.size() != below + count)

@@ -30,7 +30,7 @@ public:
         return words;
     }
 
-    Result<std::vector<ExportedLayer>> take_out(const Segment& segment) override {
+    Result<std::vector<ExportedLayer>> take_out(const Segment& segment, const LayerReader&) override {
         const auto path = folder_ / "result.tar";
         DBUILD_TRY(engine_.save(names_.back(), path));
         DBUILD_TRY_ASSIGN(const auto archive, oci::Archive::open(path));

@@ -31,8 +31,8 @@ public:
     virtual Result<std::vector<std::string>> hand_in(const Segment& segment, LayerBlobs blobs, const LayerReader& read_layer) = 0;
 
     /// All layers of what was built, lowest first, those of the root too; blobs are there only for the new ones, and live as
-    /// long as this object. Errors: internal — no image came out.
-    virtual Result<std::vector<ExportedLayer>> take_out(const Segment& segment) = 0;
+    /// long as this object. Errors: internal — no image came out; whatever read_layer fails with.
+    virtual Result<std::vector<ExportedLayer>> take_out(const Segment& segment, const LayerReader& read_layer) = 0;
 };
 
 } // namespace dbuild::executors::buildx

@@ -45,7 +45,7 @@ public:
         return words;
     }
 
-    Result<std::vector<ExportedLayer>> take_out(const Segment& segment) override {
+    Result<std::vector<ExportedLayer>> take_out(const Segment& segment, const LayerReader& read_layer) override {
         DBUILD_TRY_ASSIGN(const auto index_json, read_file(folder_ / "output" / "index.json"));
         DBUILD_TRY_ASSIGN(const auto index, oci::parse_index(index_json));
         if (index.size() != 1) return fail(ErrorKind::internal, "docker buildx exported no single image");
@@ -58,6 +58,11 @@ public:
         std::vector<ExportedLayer> layers;
         for (std::size_t i = 0; i < config.diff_ids.size(); ++i)
             layers.push_back({config.diff_ids[i], output_blobs() / manifest.layers[i].digest.hex()});
+        // A new layer with the bytes of one below (two RUNs that change nothing) was skipped too: its file is a placeholder.
+        std::error_code absent; // whoever reads a blob that is not there says so
+        for (std::size_t i = with_seam(segment.root).root.layers.size(); i < layers.size(); ++i)
+            if (fs::file_size(layers[i].blob, absent) == 0)
+                DBUILD_TRY(write_layer(layers[i].blob, manifest.layers[i].digest, read_layer));
         if (const auto seam = with_seam(segment.root).seam) {
             if (*seam >= layers.size()) return fail(ErrorKind::internal, "docker buildx exported fewer layers than it was given");
             layers.erase(layers.begin() + static_cast<std::ptrdiff_t>(*seam));
