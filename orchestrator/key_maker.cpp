@@ -157,6 +157,19 @@ Result<KeyedStep> KeyMaker::key_of_copy(const ResolvedStep& step, const CopyOper
     return KeyedStep{key.finish(), key.ingredients()};
 }
 
+Status KeyMaker::check_context_sources(const ResolvedStep& step) {
+    std::vector<std::string> paths;
+    if (const auto* copy = std::get_if<CopyOperation>(&step.operation); copy && !copy->from) paths = copy->sources;
+    if (const auto* run = std::get_if<RunOperation>(&step.operation))
+        for (const auto& mount : run->mounts)
+            if (!mount.from && mount.mount.type == MountType::bind) paths.push_back(mount.mount.source);
+    for (const auto& path : paths) {
+        const auto digest = project_.context->source_digest(path); // remembered: the key needs it soon
+        if (!digest) return fail(step.blamed(digest.error()));
+    }
+    return {};
+}
+
 Result<std::optional<KeyedStep>> KeyMaker::key_of(const PlannedStage& plan, std::size_t step, const cache::Chain& before) {
     const auto& resolved = plan.stage->steps[step];
     for (const auto& source : resolved.sources())

@@ -19,6 +19,10 @@ public:
     /// Errors:  not_found, with `where` — a source that does not exist; unavailable — the index or the context.
     Result<std::optional<KeyedStep>> key_of(const PlannedStage& plan, std::size_t step, const cache::Chain& before);
 
+    /// A source that is not in the context is an error before anything runs, also of a step whose key nobody can know yet.
+    /// Errors: as key_of.
+    Status check_context_sources(const ResolvedStep& step);
+
 private:
     /// What COPY --from and RUN --mount=from read: a complete stage, or an image.
     struct Source {

@@ -104,6 +104,7 @@ Result<const PlannedStage*> Planner::plan_stage(int index) {
             planned.status = StepStatus::metadata;
         } else if (!chain) {
             planned.reason = blocker;
+            DBUILD_TRY(keys_->check_context_sources(*planned.step));
         } else {
             DBUILD_TRY_ASSIGN(planned, plan_step(plan, i, *chain));
             if (planned.record) {

@@ -82,7 +82,8 @@ expect_failure only_comments "comment.Dockerfile:2: error: file with no instruct
 expect_failure empty_stdin "-:1: error: the Dockerfile cannot be empty" -f - "$work/context" </dev/null
 
 # An engine that does not answer: asked for a base image, and by docker buildx.
-expect_failure no_engine "annot connect to the Docker daemon at $DOCKER_HOST" "$work/context"
+printf 'FROM scratch\nRUN x\n' >"$work/context/run.Dockerfile"
+expect_failure no_engine "annot connect to the Docker daemon at $DOCKER_HOST" -f "$work/context/run.Dockerfile" "$work/context"
 printf 'FROM dbuild-test/busybox:1\nCOPY a /a\n' >"$work/context/base.Dockerfile"
 expect_failure no_engine_for_base "cannot connect to the Docker engine at $DOCKER_HOST: No such file or directory" \
     -f "$work/context/base.Dockerfile" "$work/context"
