@@ -113,7 +113,7 @@ install_engine() {
 install_test() {
     install_engine
     install_missing procps strace python3 curl jq busybox-static util-linux openssl openssh-client openssh-server \
-        docker-registry
+        docker-registry clang libclang-rt-dev
 }
 
 case "${1:-}" in
