@@ -54,7 +54,7 @@ std::size_t ustar_prefix(std::string_view name) {
 class Block {
 public:
     void text(std::size_t at, std::size_t bytes, std::string_view value) {
-        std::memcpy(bytes_.data() + at, value.data(), std::min(bytes, value.size()));
+        std::copy_n(value.begin(), std::min(bytes, value.size()), bytes_.begin() + static_cast<std::ptrdiff_t>(at));
         if (value.size() > bytes && bytes_[at + bytes - 1] == '/') { // else some readers take the file for a directory
             auto end = at + bytes;
             while (end > at && bytes_[end - 1] == '/') --end;
