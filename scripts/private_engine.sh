@@ -22,6 +22,7 @@ start_seconds=30
 # Takes the first free /24 below 10.208.0.0/12, beginning where the name's hash says.
 create_bridge() {
     local hash=$1 attempt number subnet
+    remove_bridge # of an engine that was killed and whose DIR is gone
     ip link add name "$bridge" type bridge
     for attempt in $(seq 0 63); do
         number=$(((16#${hash:0:4} + attempt) % 4096))
@@ -38,7 +39,7 @@ create_bridge() {
 # dockerd leaves its rules behind when it ends.
 remove_bridge() {
     local table rule subnet
-    subnet=$(ip -4 route show dev "$bridge" 2>/dev/null | awk '{print $1; exit}')
+    subnet=$(ip -4 route show dev "$bridge" 2>/dev/null | awk '{print $1; exit}') || true # no such bridge
     for table in filter nat raw; do
         iptables -w -t "$table" -S 2>/dev/null | grep -E -e " $bridge( |\$)" ${subnet:+-e " ${subnet//./\\.} "} | grep '^-A' |
             while read -r rule; do
