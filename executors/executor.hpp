@@ -27,6 +27,7 @@ struct RootLayer {
     std::uint64_t size = 0; // bytes of the uncompressed tar
     cache::oci::Descriptor descriptor;
     bool is_made_in_process = false; // no engine made it, so a builder may never have seen it
+    bool is_new = false;             // made by this build: if in process, no engine has seen it yet
 };
 
 /// A root file system with the configuration in force on it. `layers` may be empty (scratch).

@@ -48,6 +48,7 @@ Result<std::vector<executors::RootLayer>> root_layers(const Parts& parts, const 
     const auto* base = project.base_below(source);
     const bool is_stage = source.kind == parser::StageReference::Kind::stage;
     const auto diff_ids = is_stage ? planner.planned(source.stage_index).layers() : base->config.diff_ids;
+    const auto made_now = planner.made_layers();
     std::vector<executors::RootLayer> layers;
     for (const auto& diff_id : diff_ids) {
         DBUILD_TRY_ASSIGN(const auto size, parts.index->find_layer_size(diff_id));
@@ -55,6 +56,7 @@ Result<std::vector<executors::RootLayer>> root_layers(const Parts& parts, const 
         const bool is_of_base = base && layers.size() < base->layers.size();
         layers.push_back({diff_id, *size, is_of_base ? base->layers[layers.size()] : oci::uncompressed_layer(diff_id, *size)});
         if (is_of_base) continue;
+        layers.back().is_new = made_now.contains(diff_id);
         DBUILD_TRY_ASSIGN(layers.back().is_made_in_process, was_made_in_process(*parts.index, diff_id));
     }
     return layers;

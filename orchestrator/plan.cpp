@@ -127,6 +127,14 @@ void Planner::set_made(int stage, std::size_t step, KeyedStep keyed, cache::stor
     planned.record = std::move(record);
 }
 
+std::set<Digest> Planner::made_layers() const {
+    std::set<Digest> layers;
+    for (const auto& [stage, plan] : plans_)
+        for (const auto& step : plan.steps)
+            if (step.record && step.status != StepStatus::hit) layers.insert(step.record->diff_id);
+    return layers;
+}
+
 void Planner::set_complete(int stage, const cache::Chain& chain) { plans_.at(stage).final_chain = chain; }
 
 } // namespace dbuild::orchestrator

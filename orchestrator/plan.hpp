@@ -10,6 +10,7 @@
 #include "orchestrator/stage_state.hpp"
 
 #include <optional>
+#include <set>
 #include <vector>
 
 namespace dbuild::orchestrator {
@@ -88,6 +89,8 @@ public:
     /// Records that a step was made, so that the stage goes on from there.
     void set_made(int stage, std::size_t step, KeyedStep keyed, cache::store::StepRecord record);
     void set_complete(int stage, const cache::Chain& chain);
+    /// diff_ids of the steps that were made since they were planned.
+    std::set<Digest> made_layers() const;
 
 private:
     std::optional<cache::Chain> initial_chain(const ResolvedStage& stage) const;

@@ -5,7 +5,6 @@
 
 #include <boost/json.hpp>
 #include <fcntl.h>
-#include <set>
 #include <unistd.h>
 
 namespace json = boost::json;
@@ -39,10 +38,9 @@ Result<ArchiveFile> ArchiveFile::write(const ImageToArchive& image, const BlobRe
     DBUILD_TRY(archive.add("manifest.json", docker_manifest(config, image)));
     DBUILD_TRY(archive.add(blob_path(manifest.digest), image.manifest_json));
     DBUILD_TRY(archive.add(blob_path(config), image.config_json));
-    std::set<Digest> written; // several steps may have made the same layer
-    if (read_layer)
-        for (const auto& layer : image.layers)
-            if (written.insert(layer.digest).second) DBUILD_TRY(archive.add_blob(layer, read_layer));
+    auto known = image.left_out; // and what is written: several steps may have made the same layer
+    for (const auto& layer : image.layers)
+        if (known.insert(layer.digest).second) DBUILD_TRY(archive.add_blob(layer, read_layer));
     DBUILD_TRY(archive.append(std::string(k_tar_end_bytes, '\0')));
     if (::lseek(archive.fd_.get(), 0, SEEK_SET) != 0) return fail(ErrorKind::unavailable, "cannot rewind " + path.string());
     return archive;

@@ -8,6 +8,7 @@
 #include "support/files.hpp"
 
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct ImageToArchive {
     std::string config_json, manifest_json;
     std::vector<Descriptor> layers;
     std::string name; // e.g. "docker.io/library/app:latest"; may be empty
+    std::set<Digest> left_out = {}; // layers that the manifest names and that the reader of the archive should have
 };
 
 using BlobReader = std::function<Status(const Digest& blob, const ByteSink& sink)>;
@@ -25,7 +27,6 @@ using BlobReader = std::function<Status(const Digest& blob, const ByteSink& sink
 /// An archive in a temporary file, which is deleted with this object.
 class ArchiveFile {
 public:
-    /// In:      read_layer — empty: a delta, which names its layers and leaves them out.
     /// Errors:  unavailable — disk; what read_layer fails with.
     static Result<ArchiveFile> write(const ImageToArchive& image, const BlobReader& read_layer);
 

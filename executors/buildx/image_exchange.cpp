@@ -62,9 +62,13 @@ private:
                        std::vector<std::string>& words) {
         auto prefix = make_prefix_image(root);
         const auto image_name = new_name(name);
-        const oci::ImageToArchive image{prefix.config, prefix.config_json, prefix.manifest_json, prefix.layers, image_name};
-        Status loaded = load(image, nullptr);
-        if (!loaded && loaded.error().kind == ErrorKind::not_found) loaded = load(image, read_layer);
+        oci::ImageToArchive image{prefix.config, prefix.config_json, prefix.manifest_json, prefix.layers, image_name};
+        for (const auto& layer : prefix.layers) image.left_out.insert(layer.digest);
+        Status loaded = load(image, read_layer);
+        if (!loaded && loaded.error().kind == ErrorKind::not_found) {
+            image.left_out.clear();
+            loaded = load(image, read_layer);
+        }
         DBUILD_TRY(std::move(loaded));
         words.insert(words.end(), {"--build-context", fmt::format("{}=docker-image://{}", name, image_name)});
         return {};

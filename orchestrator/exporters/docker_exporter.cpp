@@ -11,12 +11,26 @@ namespace {
 
 namespace oci = cache::oci;
 
-Status send(const Parts& parts, const AssembledImage& image, const std::string& name, const oci::BlobReader& read_layer) {
-    std::vector<oci::Descriptor> layers;
-    for (const auto& layer : image.root.layers) layers.push_back(layer.descriptor);
-    DBUILD_TRY_ASSIGN(const auto archive,
-                      oci::ArchiveFile::write({image.config, image.config_json, image.manifest_json, layers, name}, read_layer));
+/// A delta leaves out what the engine should have: everything that it made itself, and what an earlier build brought to it.
+enum class Extent { delta, whole };
+
+Status send(const Parts& parts, const AssembledImage& image, const std::string& name, Extent extent) {
+    oci::ImageToArchive content{image.config, image.config_json, image.manifest_json, {}, name};
+    for (const auto& layer : image.root.layers) {
+        content.layers.push_back(layer.descriptor);
+        const bool is_unknown = layer.is_new && layer.is_made_in_process;
+        if (extent == Extent::delta && !is_unknown) content.left_out.insert(layer.descriptor.digest);
+    }
+    const auto read_layer = [&](const Digest& blob, const oci::ByteSink& sink) { return parts.layers->read(blob, sink); };
+    DBUILD_TRY_ASSIGN(const auto archive, oci::ArchiveFile::write(content, read_layer));
     return parts.engine->load([&](char* buffer, std::size_t capacity) { return archive.read(buffer, capacity); });
+}
+
+/// True where another image with the same layers has the name. The engine has them unpacked for that image only, and drops
+/// them some time after the name moved (Docker 26.1.5, containerd store): a container started just then fails.
+Result<bool> shares_layers_with(const Parts& parts, const AssembledImage& image, const oci::ImageReference& name) {
+    DBUILD_TRY_ASSIGN(const auto holder, parts.engine->find_image(name.familiar()));
+    return holder && holder->config.diff_ids == image.config.diff_ids;
 }
 
 /// The image under either of the IDs that an engine may know it by: the digest of the manifest (containerd image store) or of
@@ -31,22 +45,22 @@ Result<std::optional<EngineImage>> find_in_engine(const Parts& parts, const Asse
     return found;
 }
 
-/// As a delta, an archive without layers; whole where the engine lacks one. It does not always say so: with the
-/// snapshots of an image at hand, the containerd store takes it without the blobs (tried, Docker 26.1.5), for instance
-/// where BuildKit has them in another compression.
-Status load(const Parts& parts, const AssembledImage& image, const std::vector<oci::ImageReference>& references) {
-    const auto name = references.empty() ? std::string() : references.front().to_string();
-    const Status sent = send(parts, image, name, nullptr);
+/// As a delta; whole where the engine lacks a layer. It does not always say so: with the snapshots of an image at hand, the
+/// containerd store takes it without the blobs (tried, Docker 26.1.5), for instance where BuildKit has them in another
+/// compression.
+/// In: reference — the name that the image gets; may be null.
+Status load(const Parts& parts, const AssembledImage& image, const oci::ImageReference* reference) {
+    const auto name = reference ? reference->to_string() : std::string();
+    const Status sent = send(parts, image, name, Extent::delta);
     if (!sent && sent.error().kind != ErrorKind::not_found) return sent;
     if (sent) {
         if (parts.engine->image_store() == ImageStore::unknown) DBUILD_TRY(find_in_engine(parts, image)); // which tells
         if (parts.engine->image_store() == ImageStore::classic) return {};
-        const auto familiar = references.empty() ? std::string() : references.front().familiar();
+        const auto familiar = reference ? reference->familiar() : std::string();
         DBUILD_TRY_ASSIGN(const bool is_whole, parts.engine->is_whole(image.manifest_digest.to_string(), familiar));
         if (is_whole) return {};
     }
-    return send(parts, image, name,
-                [&](const Digest& blob, const oci::ByteSink& sink) { return parts.layers->read(blob, sink); });
+    return send(parts, image, name, Extent::whole);
 }
 
 Result<std::vector<oci::ImageReference>> parse_tags(const std::vector<std::string>& tags) {
@@ -67,7 +81,12 @@ Result<ExportedImage> export_to_engine(const Parts& parts, const AssembledImage&
     for (const auto& reference : references) exported.tags.push_back(reference.familiar());
     DBUILD_TRY_ASSIGN(auto present, find_in_engine(parts, image));
     if (!present) {
-        DBUILD_TRY(load(parts, image, references));
+        const auto* name = references.empty() ? nullptr : &references.front();
+        if (name) {
+            DBUILD_TRY_ASSIGN(const bool is_shared, shares_layers_with(parts, image, *name));
+            if (is_shared) name = nullptr; // tagged below, which keeps the other image, without a name
+        }
+        DBUILD_TRY(load(parts, image, name));
         exported.was_loaded = true;
         if (parts.engine->image_store() == ImageStore::unknown) {
             DBUILD_TRY_ASSIGN(present, find_in_engine(parts, image));
@@ -75,7 +94,7 @@ Result<ExportedImage> export_to_engine(const Parts& parts, const AssembledImage&
             const bool is_classic = parts.engine->image_store() == ImageStore::classic;
             present.emplace();
             present->id = (is_classic ? image.config_digest : image.manifest_digest).to_string();
-            if (!references.empty()) present->tags.push_back(references.front().familiar());
+            if (name) present->tags.push_back(name->familiar());
         }
         if (!present) return fail(ErrorKind::internal, "engine: the image is not there after it was loaded");
     }

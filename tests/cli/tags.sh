@@ -13,3 +13,19 @@ expect_equal 1 "$(grep -c '/tag' "$work/requests")" "requests that tag"
 expect_equal 3 "$(request_count)" "requests"
 expect_equal "0 0" "$(report second '"\(.totals.executor_calls) \(.totals.processes_started)"')" "executor_calls, processes_started"
 expect_equal "$(image_id "dbuild-test/tags-$run_id:one")" "$(image_id "dbuild-test/tags-$run_id:two")" "image IDs of both tags"
+
+# The name moves to an image with the same layers. The engine unpacked them for the old one; were it dropped, creating a
+# container would fail while they are collected.
+mkdir "$work/copy"
+echo "$run_id" >"$work/copy/file"
+tag=dbuild-test/tags-$run_id:metadata
+for command in true false; do
+    printf 'FROM dbuild-test/busybox:1\nCOPY file /\nCMD ["%s"]\n' $command >"$work/copy/Dockerfile"
+    build $command -t "$tag" "$work/copy"
+    for i in $(seq 20); do # by curl: docker's own program is too slow to meet the moment
+        container=$(curl -sS --unix-socket "$engine_socket" -H 'Content-Type: application/json' -d "{\"Image\": \"$tag\"}" \
+            http://engine/containers/create | jq -re .Id) || fail "no container of $command, attempt $i"
+        curl -sS --unix-socket "$engine_socket" -X DELETE "http://engine/containers/$container?force=1" & # which collects
+    done
+    wait $!
+done
