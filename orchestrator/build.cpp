@@ -61,7 +61,7 @@ public:
                 started.insert(stage);
                 if (!planner_.planned(stage).is_complete()) DBUILD_TRY(planner_.plan_stage(stage)); // it knows more now
                 const auto& plan = planner_.planned(stage);
-                note_plan(plan);
+                steps_.note_plan(plan, 0, *parts_.reporter);
                 if (plan.is_complete()) {
                     complete.insert(stage);
                 } else {
@@ -124,19 +124,6 @@ private:
     void note_failure(Error error) {
         if (!failure_) failure_ = std::move(error);
         has_failed_ = true;
-    }
-
-    void note_plan(const PlannedStage& plan) {
-        for (const auto& step : plan.steps) {
-            auto& line = steps_.of(*plan.stage, *step.step);
-            if (step.key) line.key = step.key->digest.to_string();
-            line.reason = step.reason;
-            if (step.status == StepStatus::metadata) line.status = "metadata";
-            if (step.status != StepStatus::hit) continue;
-            line.status = "hit";
-            line.layer_bytes = step.record->layer_bytes;
-            parts_.reporter->report(progress::StepHit{steps_.label(*plan.stage, *step.step)});
-        }
     }
 
     /// The manifest needs the descriptors of the base's layers, which may be known without the layers.

@@ -12,6 +12,7 @@ namespace dbuild::orchestrator {
 namespace {
 
 using cache::store::Index;
+using cache::store::StepClaim;
 using cache::store::StepRecord;
 using dockerfile_parser::StageReference;
 
@@ -69,6 +70,11 @@ Status StageRunner::run_from(std::size_t first, SharedLock& lock) {
         if (shared_.is_cancelled()) return fail(ErrorKind::interrupted, "interrupted");
         DBUILD_TRY_ASSIGN(const auto end, end_of_segment(first));
         if (end > first) {
+            DBUILD_TRY_ASSIGN(auto claimed, claim(first, lock));
+            if (claimed && claimed->had_to_wait()) {
+                claimed.reset();
+                return run_planned_again(first, lock);
+            }
             DBUILD_TRY_ASSIGN(first, run_segment(first, end, lock));
         } else {
             DBUILD_TRY(make_in_process(first, lock));
@@ -106,6 +112,31 @@ Status StageRunner::load_images_below(std::size_t first) {
     for (const auto& source : sources)
         if (auto* image = shared_.project.base_below(source)) DBUILD_TRY(load_base(shared_.parts, *image));
     return {};
+}
+
+/// Of several builds that are about to run the same segment, one runs it. Nothing where it has to run whatever the others do,
+/// or where no claim can be had: then it may run twice.
+Result<std::optional<StepClaim>> StageRunner::claim(std::size_t first, SharedLock& lock) {
+    const auto& steps = plan().steps;
+    while (first < steps.size() && !steps[first].step->makes_layer()) ++first;
+    if (first == steps.size() || plan().is_forced) return std::nullopt;
+    DBUILD_TRY_ASSIGN(const auto before, shared_.planner.chain_before(stage_, first));
+    DBUILD_TRY_ASSIGN(const auto keyed, shared_.planner.key_of(stage_, first, before));
+    if (!keyed) return std::nullopt;
+    const auto label = shared_.steps.label(*plan().stage, *steps[first].step);
+    const auto on_wait = [&] { shared_.parts.reporter->note(label.to_string() + " another build runs this step; waiting for it"); };
+    const Unlocked unlocked(lock);
+    auto claimed = StepClaim::acquire(shared_.parts.layers->root(), keyed->key, on_wait, shared_.is_cancelled);
+    if (claimed) return std::move(*claimed);
+    if (claimed.error().kind == ErrorKind::interrupted) return fail(std::move(claimed).error());
+    return std::nullopt;
+}
+
+/// After another build has run what this one was about to: its results are hits now, unless it failed.
+Status StageRunner::run_planned_again(std::size_t first, SharedLock& lock) {
+    DBUILD_TRY_ASSIGN(const auto* again, shared_.planner.plan_stage(stage_));
+    shared_.steps.note_plan(*again, first, *shared_.parts.reporter);
+    return again->is_complete() ? remake_lost_layers(lock) : run_missing(lock);
 }
 
 /// Returns the step after the segment.

@@ -3,11 +3,13 @@
 // Stages run side by side; what they share is guarded by one mutex, which is free while an executor or the store works.
 #pragma once
 
+#include "cache/store/step_claim.hpp"
 #include "orchestrator/plan.hpp"
 #include "orchestrator/segment.hpp"
 #include "orchestrator/step_reports.hpp"
 
 #include <mutex>
+#include <optional>
 
 namespace dbuild::orchestrator {
 
@@ -19,7 +21,7 @@ struct SharedRun {
     Report& report;
     StepReports& steps;
     std::mutex mutex;
-    std::function<bool()> is_cancelled; // by the user, or because another stage failed; callable from any thread
+    CancelCheck is_cancelled; // by the user, or because another stage failed; callable from any thread
 };
 
 using SharedLock = std::unique_lock<std::mutex>; // holds SharedRun::mutex
@@ -39,6 +41,8 @@ public:
 private:
     Status run_from(std::size_t first, SharedLock& lock);
     Result<std::size_t> end_of_segment(std::size_t first);
+    Result<std::optional<cache::store::StepClaim>> claim(std::size_t first, SharedLock& lock);
+    Status run_planned_again(std::size_t first, SharedLock& lock);
     Result<std::size_t> run_segment(std::size_t first, std::size_t limit, SharedLock& lock);
     Status make_in_process(std::size_t index, SharedLock& lock);
     Status remake_layers_of(const std::vector<dockerfile_parser::StageReference>& sources, SharedLock& lock);

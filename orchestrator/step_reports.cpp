@@ -31,6 +31,20 @@ StepReport& StepReports::of(const ResolvedStage& stage, const ResolvedStep& step
     return report_.steps[before + static_cast<std::size_t>(step.position) - 1];
 }
 
+void StepReports::note_plan(const PlannedStage& plan, std::size_t first, progress::Reporter& reporter) {
+    for (std::size_t i = first; i < plan.steps.size(); ++i) {
+        const auto& step = plan.steps[i];
+        auto& line = of(*plan.stage, *step.step);
+        if (step.key) line.key = step.key->digest.to_string();
+        line.reason = step.reason;
+        if (step.status == StepStatus::metadata) line.status = "metadata";
+        if (step.status != StepStatus::hit) continue;
+        line.status = "hit";
+        line.layer_bytes = step.record->layer_bytes;
+        reporter.report(progress::StepHit{label(*plan.stage, *step.step)});
+    }
+}
+
 progress::StepLabel StepReports::label(const ResolvedStage& stage, const ResolvedStep& step) const {
     return {stage_name(stage.index), step.position, static_cast<int>(stage.steps.size()), step.instruction->text,
             step.instruction->where.first_line};

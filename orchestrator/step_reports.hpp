@@ -3,7 +3,7 @@
 #pragma once
 
 #include "orchestrator/plan.hpp"
-#include "orchestrator/progress/event.hpp"
+#include "orchestrator/progress/reporter.hpp"
 #include "orchestrator/report.hpp"
 
 #include <string>
@@ -16,6 +16,9 @@ public:
     StepReports(const Project& project, Report& report);
 
     StepReport& of(const ResolvedStage& stage, const ResolvedStep& step);
+    /// Notes what the plan says of a stage's steps from `first` on, and tells of the hits.
+    void note_plan(const PlannedStage& plan, std::size_t first, progress::Reporter& reporter);
+
     progress::StepLabel label(const ResolvedStage& stage, const ResolvedStep& step) const;
 
 private:

@@ -27,7 +27,7 @@ bool is_still_named(int fd, const fs::path& path) {
 } // namespace
 
 Result<StepClaim> StepClaim::acquire(const fs::path& root, const StepKey& key, const std::function<void()>& on_wait,
-                                     const std::atomic<bool>* cancelled) {
+                                     const CancelCheck& is_cancelled) {
     DBUILD_TRY(make_directories(root / "claims"));
     const auto path = root / "claims" / key.digest.hex();
     bool has_waited = false;
@@ -38,7 +38,7 @@ Result<StepClaim> StepClaim::acquire(const fs::path& root, const StepKey& key, c
         while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
             if (errno != EWOULDBLOCK && errno != EINTR)
                 return fail(ErrorKind::unavailable, "cannot lock " + path.string() + ": " + std::strerror(errno));
-            if (cancelled && *cancelled)
+            if (is_cancelled && is_cancelled())
                 return fail(ErrorKind::interrupted, "interrupted while another dbuild runs the same step");
             if (!std::exchange(has_waited, true) && on_wait) on_wait();
             std::this_thread::sleep_for(k_poll_interval);

@@ -5,8 +5,8 @@
 
 #include "cache/step_key.hpp"
 #include "support/files.hpp"
+#include "support/process.hpp"
 
-#include <atomic>
 #include <filesystem>
 #include <functional>
 
@@ -15,10 +15,10 @@ namespace dbuild::cache::store {
 class StepClaim {
 public:
     /// Waits while another one holds the claim. Afterwards look the step up again if had_to_wait().
-    /// In: root — the cache folder; on_wait — told once, before waiting; may be null; cancelled — ends the waiting; may
+    /// In: root — the cache folder; on_wait — told once, before waiting; may be null; is_cancelled — ends the waiting; may
     /// be null. Errors: interrupted — cancelled; unavailable — the folder cannot be written: run without a claim.
     static Result<StepClaim> acquire(const std::filesystem::path& root, const StepKey& key,
-                                     const std::function<void()>& on_wait, const std::atomic<bool>* cancelled);
+                                     const std::function<void()>& on_wait, const CancelCheck& is_cancelled);
     StepClaim(StepClaim&&) noexcept = default;
     StepClaim& operator=(StepClaim&&) = delete;
     /// Gives it up.

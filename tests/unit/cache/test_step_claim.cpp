@@ -72,7 +72,7 @@ TEST_CASE("waiting can be cancelled") {
     const auto held = StepClaim::acquire(root.path(), {sha256("k")}, nullptr, nullptr).value();
     std::atomic<bool> cancelled = false;
     const auto claim = StepClaim::acquire(
-        root.path(), {sha256("k")}, [&] { cancelled = true; }, &cancelled);
+        root.path(), {sha256("k")}, [&] { cancelled = true; }, [&] { return cancelled.load(); });
     REQUIRE_FALSE(claim);
     CHECK(claim.error().kind == ErrorKind::interrupted);
 }
