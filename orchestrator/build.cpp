@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/build.hpp"
 
+#include "cache/oci/reference.hpp"
 #include "orchestrator/assemble.hpp"
 #include "orchestrator/exporters/docker_exporter.hpp"
 #include "orchestrator/stage_runner.hpp"
@@ -153,7 +154,14 @@ private:
     std::optional<Error> failure_; // guarded by shared_.mutex
 };
 
+/// The exporter will ask for it; meanwhile there is a plan to make.
+void prefetch_named_image(const Parts& parts, const BuildOptions& options) {
+    if (options.tags.empty()) return;
+    if (const auto name = cache::oci::ImageReference::parse(options.tags.front())) parts.engine->prefetch_image(name->familiar());
+}
+
 Status build_once(const Parts& parts, const BuildOptions& options, Report& report) {
+    prefetch_named_image(parts, options);
     DBUILD_TRY_ASSIGN(auto project, load_project(parts, options));
     report.scope = project.scope;
     Round round(parts, project, report);

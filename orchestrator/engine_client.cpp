@@ -9,12 +9,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <thread>
 
 namespace json = boost::json;
 
 namespace dbuild::orchestrator {
 namespace {
 
+constexpr auto k_prefetch_lifetime = std::chrono::seconds(1); // other builds change the engine too
 constexpr auto k_remote_connect_timeout = std::chrono::seconds(30); // as docker's own program
 
 /// The engine's own words, from {"message": "…"}; the raw body otherwise.
@@ -29,6 +31,12 @@ std::string message_of(const HttpResponse& response) {
 
 tl::unexpected<Error> refusal(std::string_view what, const HttpResponse& response) {
     return fail(ErrorKind::internal, fmt::format("engine: cannot {}: {} (status {})", what, message_of(response), response.status));
+}
+
+HttpRequest inspection_of(const std::string& name) {
+    HttpRequest request;
+    request.url = "/images/" + name + "/json";
+    return request;
 }
 
 /// Streams of progress end with status 200 even when they fail: the error is in one of their lines.
@@ -60,10 +68,7 @@ Result<HttpResponse> EngineClient::send(HttpRequest request, const std::function
     const std::lock_guard lock(*mutex_);
     DBUILD_TRY(connect());
     ++requests_;
-    request.route = address_.route;
-    request.url = address_.base_url + request.url;
-    if (address_.route.unix_socket.empty()) request.connect_timeout = k_remote_connect_timeout;
-    auto response = http_.send(request, sink);
+    auto response = http_.send(addressed(std::move(request)), sink);
     // A program that ends before the first answer has reached nothing.
     if (!response && program_ && !was_answered_ && response.error().kind == ErrorKind::transient)
         response.error().kind = ErrorKind::unavailable;
@@ -74,10 +79,37 @@ Result<HttpResponse> EngineClient::send(HttpRequest request, const std::function
     return response;
 }
 
+HttpRequest EngineClient::addressed(HttpRequest request) const {
+    request.route = address_.route;
+    request.url = address_.base_url + request.url;
+    if (address_.route.unix_socket.empty()) request.connect_timeout = k_remote_connect_timeout;
+    return request;
+}
+
+void EngineClient::prefetch_image(const std::string& name) {
+    if (!address_.command.empty()) return; // a second program would cost more than it saves
+    ++requests_;
+    std::promise<Result<HttpResponse>> promise;
+    prefetched_[name] = {promise.get_future(), std::chrono::steady_clock::now()};
+    auto ask = [request = addressed(inspection_of(name)), promise = std::move(promise)]() mutable {
+        HttpClient http;
+        promise.set_value(http.send(request));
+    };
+    std::thread(std::move(ask)).detach(); // nobody waits for an engine that hangs
+}
+
+Result<HttpResponse> EngineClient::inspect(const std::string& name) {
+    if (auto taken = prefetched_.extract(name); taken) {
+        auto& [response, asked] = taken.mapped();
+        if (std::chrono::steady_clock::now() < asked + k_prefetch_lifetime &&
+            response.wait_until(asked + k_prefetch_lifetime) == std::future_status::ready)
+            if (auto answer = response.get()) return answer;
+    }
+    return send(inspection_of(name));
+}
+
 Result<std::optional<EngineImage>> EngineClient::find_image(const std::string& name) {
-    HttpRequest request;
-    request.url = "/images/" + name + "/json";
-    DBUILD_TRY_ASSIGN(const auto response, send(std::move(request)));
+    DBUILD_TRY_ASSIGN(const auto response, inspect(name));
     if (response.status == 404) return std::nullopt;
     if (response.status != 200) return refusal("inspect image " + name, response);
     EngineImage image;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The engine over its socket: the few requests that dbuild needs, without the docker program. Every request is counted.
-// One request at a time, from any thread.
+// One request at a time, from any thread; prefetches go beside it, over connections of their own.
 // Source: Docker Engine API 1.44; unversioned paths, which every engine answers with its own version.
 #pragma once
 
@@ -10,8 +10,10 @@
 #include "support/program_socket.hpp"
 #include "support/result.hpp"
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -38,6 +40,8 @@ public:
     /// In: name — a reference or an ID. Holds nothing if the engine has no such image.
     /// Errors of this and all below: unavailable — no engine answers; transient — broken off; internal — it refuses.
     Result<std::optional<EngineImage>> find_image(const std::string& name);
+    /// Begins to ask, beside everything else; the next find_image() of this name takes the answer if that is soon.
+    void prefetch_image(const std::string& name);
     /// IDs of those references (familiar form, with tag) that the engine has, by one request.
     Result<std::map<std::string, std::string>> find_image_ids(const std::vector<std::string>& references);
     /// Whether the engine holds all content of an image, and not only enough to run it: what lacks a layer's blob can be
@@ -62,6 +66,8 @@ private:
     Result<HttpResponse> send(HttpRequest request, const std::function<Status(std::string_view)>& sink = nullptr);
 
     Status connect();
+    HttpRequest addressed(HttpRequest request) const;
+    Result<HttpResponse> inspect(const std::string& name);
 
     EngineAddress address_;
     std::optional<ProgramSocket> program_; // made by the first request, where the engine is behind a program
@@ -69,6 +75,11 @@ private:
     std::unique_ptr<std::mutex> mutex_ = std::make_unique<std::mutex>(); // one request at a time, from whatever thread
     bool was_answered_ = false;
     int requests_ = 0;
+    struct Prefetched {
+        std::future<Result<HttpResponse>> response;
+        std::chrono::steady_clock::time_point asked;
+    };
+    std::map<std::string, Prefetched> prefetched_;
     ImageStore image_store_ = ImageStore::unknown;
 };
 

@@ -26,15 +26,12 @@ Status send(const Parts& parts, const AssembledImage& image, const std::string& 
     return parts.engine->load([&](char* buffer, std::size_t capacity) { return archive.read(buffer, capacity); });
 }
 
-/// True where another image with the same layers has the name. The engine has them unpacked for that image only, and drops
-/// them some time after the name moved (Docker 26.1.5, containerd store): a container started just then fails.
-Result<bool> shares_layers_with(const Parts& parts, const AssembledImage& image, const oci::ImageReference& name) {
-    DBUILD_TRY_ASSIGN(const auto holder, parts.engine->find_image(name.familiar()));
-    return holder && holder->config.diff_ids == image.config.diff_ids;
+/// An engine knows an image by the digest of its manifest (containerd image store) or of its configuration (classic store).
+bool is_of(const EngineImage& found, const AssembledImage& image) {
+    return found.id == image.manifest_digest.to_string() || found.id == image.config_digest.to_string();
 }
 
-/// The image under either of the IDs that an engine may know it by: the digest of the manifest (containerd image store) or of
-/// the configuration (classic store). The engine's answer to an earlier question says which is the likely one.
+/// The image under either of its IDs. The engine's answer to an earlier question says which is the likely one.
 Result<std::optional<EngineImage>> find_in_engine(const Parts& parts, const AssembledImage& image) {
     const auto manifest = image.manifest_digest.to_string(), config = image.config_digest.to_string();
     const auto store = parts.engine->image_store();
@@ -79,13 +76,20 @@ Result<ExportedImage> export_to_engine(const Parts& parts, const AssembledImage&
     DBUILD_TRY_ASSIGN(const auto references, parse_tags(tags));
     ExportedImage exported;
     for (const auto& reference : references) exported.tags.push_back(reference.familiar());
-    DBUILD_TRY_ASSIGN(auto present, find_in_engine(parts, image));
+    const auto* name = references.empty() ? nullptr : &references.front();
+    std::optional<EngineImage> present, holder; // holder: the image that has the name now
+    if (name) {
+        DBUILD_TRY_ASSIGN(holder, parts.engine->find_image(name->familiar()));
+    }
+    if (holder && is_of(*holder, image)) {
+        present = holder;
+    } else {
+        DBUILD_TRY_ASSIGN(present, find_in_engine(parts, image));
+    }
     if (!present) {
-        const auto* name = references.empty() ? nullptr : &references.front();
-        if (name) {
-            DBUILD_TRY_ASSIGN(const bool is_shared, shares_layers_with(parts, image, *name));
-            if (is_shared) name = nullptr; // tagged below, which keeps the other image, without a name
-        }
+        // An engine has layers unpacked for the first image with them, and drops them some time after that lost its name
+        // (Docker 26.1.5, containerd store): a container started just then fails. Tagging keeps the image, without a name.
+        if (holder && holder->config.diff_ids == image.config.diff_ids) name = nullptr;
         DBUILD_TRY(load(parts, image, name));
         exported.was_loaded = true;
         if (parts.engine->image_store() == ImageStore::unknown) {
