@@ -51,13 +51,14 @@ Result<std::vector<executors::RootLayer>> root_layers(const Parts& parts, const 
     const auto made_now = planner.made_layers();
     std::vector<executors::RootLayer> layers;
     for (const auto& diff_id : diff_ids) {
-        DBUILD_TRY_ASSIGN(const auto size, parts.index->find_layer_size(diff_id));
-        if (!size) return fail(ErrorKind::corrupt, "cache index: layer " + diff_id.to_string() + " is not recorded");
+        DBUILD_TRY_ASSIGN(const auto layer, parts.index->find_layer(diff_id));
+        if (!layer) return fail(ErrorKind::corrupt, "cache index: layer " + diff_id.to_string() + " is not recorded");
         const bool is_of_base = base && layers.size() < base->layers.size();
-        layers.push_back({diff_id, *size, is_of_base ? base->layers[layers.size()] : oci::uncompressed_layer(diff_id, *size)});
+        auto descriptor = is_of_base ? base->layers[layers.size()] : oci::uncompressed_layer(diff_id, layer->size);
+        layers.push_back({diff_id, layer->size, std::move(descriptor)});
         if (is_of_base) continue;
         layers.back().is_new = made_now.contains(diff_id);
-        DBUILD_TRY_ASSIGN(layers.back().is_made_in_process, was_made_in_process(*parts.index, diff_id));
+        layers.back().is_made_in_process = layer->is_made_in_process;
     }
     return layers;
 }

@@ -82,7 +82,7 @@ Status store_layer(const Parts& parts, const oci::Archive& archive, const Digest
         DBUILD_TRY_ASSIGN(const auto again, archive.blob_source(blob));
         DBUILD_TRY(parts.layers->put_blob(again, blob));
     }
-    return parts.index->record_layer(scan.diff_id, scan.size, scan.contents);
+    return parts.index->record_layer(scan.diff_id, {scan.size, false}, scan.contents);
 }
 
 bool has_all_layers(const Parts& parts, const BaseImage& base) {

@@ -93,15 +93,6 @@ Result<bool> can_make_in_process(const Project& project, const ResolvedStep& ste
     return true;
 }
 
-Status note_made_in_process(cache::store::Index& index, const Digest& diff_id) {
-    return index.record_selection(diff_id, k_in_process, diff_id);
-}
-
-Result<bool> was_made_in_process(cache::store::Index& index, const Digest& diff_id) {
-    DBUILD_TRY_ASSIGN(const auto memo, index.find_selection(diff_id, k_in_process));
-    return memo.has_value();
-}
-
 Status InProcessStep::add_context_source(const Project& project, const std::string& source, const ContextFiles& files) {
     DBUILD_TRY_ASSIGN(const auto selected, project.context->select(source));
     for (const auto& [named, path] : selected) {

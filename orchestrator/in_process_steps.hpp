@@ -18,11 +18,6 @@ inline constexpr std::string_view k_in_process = "in-process"; // as in the repo
 /// Errors: as ContextTree::select.
 Result<bool> can_make_in_process(const Project& project, const ResolvedStep& step);
 
-/// Remembers that no engine made a layer, as a memo in the index; losing it costs a builder time only.
-/// Errors: unavailable — the index.
-Status note_made_in_process(cache::store::Index& index, const Digest& diff_id);
-Result<bool> was_made_in_process(cache::store::Index& index, const Digest& diff_id);
-
 /// A step with everything that it needs to know; running it touches nothing that builds share.
 class InProcessStep {
 public:

@@ -11,6 +11,12 @@ namespace dbuild::orchestrator {
 
 using dockerfile_parser::StageReference;
 
+Digest PlannedStage::layer_below(std::size_t step) const {
+    while (step-- > 0)
+        if (steps[step].record) return steps[step].record->diff_id;
+    return base_layers.empty() ? Digest() : base_layers.back();
+}
+
 std::vector<Digest> PlannedStage::layers() const {
     auto all = base_layers;
     for (const auto& step : steps)

@@ -66,6 +66,8 @@ struct PlannedStage {
     bool is_complete() const { return final_chain.has_value(); }
     /// All diff_ids; the stage must be complete.
     std::vector<Digest> layers() const;
+    /// The layer that a step's own one stands on; zeros: none, or it is not made yet.
+    Digest layer_below(std::size_t step) const;
 };
 
 class KeyMaker;

@@ -189,7 +189,6 @@ Status StageRunner::make_in_process(std::size_t index, SharedLock& lock) {
     if (!made && made.error().kind == ErrorKind::step_failed) return fail(failure_of(index, k_in_process, 0, made.error().message));
     if (!made) return fail(std::move(made).error());
     DBUILD_TRY(record_step(index, *made, k_in_process, lock));
-    DBUILD_TRY(note_made_in_process(*shared_.parts.index, made->diff_id));
     shared_.parts.reporter->report(progress::StepFinished{label, made->finished - made->started, false});
     return {};
 }
@@ -262,10 +261,10 @@ Status StageRunner::record_step(std::size_t index, const executors::MadeLayer& m
     }
     DBUILD_TRY_ASSIGN(const auto scan, std::move(stored));
     DBUILD_TRY(check_copied_bytes(step, scan.contents));
-    DBUILD_TRY(shared_.parts.index->record_layer(scan.diff_id, scan.size, scan.contents));
+    DBUILD_TRY(shared_.parts.index->record_layer(scan.diff_id, {scan.size, executor == k_in_process}, scan.contents));
     const double wall_ms = std::chrono::duration<double, std::milli>(made.finished - made.started).count();
     StepRecord record{keyed->key, scan.diff_id, content_of(step, scan.contents, made), scan.size,
-                      format_rfc3339(made.finished), wall_ms, keyed->ingredients};
+                      format_rfc3339(made.finished), wall_ms, keyed->ingredients, plan().layer_below(index)};
     // A forced or remade result replaces the old one: the image that is built now must be the one found next time.
     DBUILD_TRY(shared_.parts.index->record_steps({&record, 1}, shared_.project.scope, Index::OnConflict::replace));
     auto& line = shared_.steps.of(*plan().stage, step);

@@ -137,4 +137,12 @@ Result<FileLock> FileLock::acquire(const fs::path& path) {
     return FileLock(std::move(fd));
 }
 
+Result<std::optional<FileLock>> FileLock::try_acquire(const fs::path& path) {
+    Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+    if (!fd.is_open()) return errno_failure("cannot open", path);
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return FileLock(std::move(fd));
+    if (errno == EWOULDBLOCK) return std::nullopt;
+    return errno_failure("cannot lock", path);
+}
+
 } // namespace dbuild

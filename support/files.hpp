@@ -6,6 +6,7 @@
 #include "support/result.hpp"
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -84,6 +85,8 @@ private:
 class FileLock {
 public:
     static Result<FileLock> acquire(const std::filesystem::path& path);
+    /// Does not wait. Holds nothing if somebody else has it.
+    static Result<std::optional<FileLock>> try_acquire(const std::filesystem::path& path);
 
 private:
     explicit FileLock(Fd fd) : fd_(std::move(fd)) {}

@@ -18,6 +18,13 @@
 namespace fs = std::filesystem;
 
 namespace dbuild::cache::store {
+namespace {
+
+constexpr int k_busy_milliseconds = 5000;
+constexpr std::uint64_t k_log_bytes = 4u << 20;              // of the write-ahead log, while we write
+constexpr std::uint64_t k_log_left_behind_bytes = 64u << 10; // reading that much again takes about 0.1 ms
+
+} // namespace
 
 struct Query::Owner {
     sqlite3* handle = nullptr;
@@ -120,16 +127,51 @@ struct Database::Impl {
     std::map<std::string_view, sqlite3_stmt*> statements; // by their (literal) text
     std::vector<std::string> warnings;
     bool is_private = false;
+    bool is_reading = false;  // a read transaction is open
+    bool has_written = false; // so the log is ours to fold back
     ino_t opened_file = 0;
 
-    ~Impl() { close(); }
+    ~Impl() {
+        fold_back_at_end();
+        close();
+    }
 
     fs::path file() const { return root / "index.sqlite"; }
 
     void close() {
         for (auto& [text, statement] : statements) sqlite3_finalize(statement);
         statements.clear();
+        is_reading = false;
         sqlite3_close(std::exchange(owner.handle, nullptr));
+    }
+
+    void begin_reading() {
+        if (!is_reading && !is_private) is_reading = execute("BEGIN").has_value();
+    }
+
+    void end_reading() {
+        if (std::exchange(is_reading, false)) (void)execute("COMMIT");
+    }
+
+    /// Brings the log back into the file: by the holder of write.lock alone, and never waiting for a reader.
+    void fold_back() {
+        sqlite3_busy_timeout(owner.handle, 0);
+        sqlite3_wal_checkpoint_v2(owner.handle, nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+        sqlite3_busy_timeout(owner.handle, k_busy_milliseconds);
+    }
+
+    std::uint64_t log_bytes() const {
+        std::error_code error;
+        const auto size = fs::file_size(file().string() + "-wal", error);
+        return error ? 0 : size;
+    }
+
+    /// The next process would have to read the whole log before its first look-up.
+    void fold_back_at_end() {
+        if (!owner.handle || is_private || !has_written || log_bytes() < k_log_left_behind_bytes) return;
+        end_reading();
+        const auto lock = FileLock::try_acquire(root / "write.lock"); // whoever has it writes, and will do it
+        if (lock && *lock) fold_back();
     }
 
     Status execute(const std::string& sql) {
@@ -153,11 +195,11 @@ struct Database::Impl {
                                          SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
         if (code != SQLITE_OK) return owner.failure(code, "open " + file().string());
         opened_file = file_number();
-        sqlite3_busy_timeout(owner.handle, 5000);
+        sqlite3_busy_timeout(owner.handle, k_busy_milliseconds);
         sqlite3_db_config(owner.handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
         DBUILD_TRY_ASSIGN(const auto version, pragma("PRAGMA user_version"));
-        if (version > static_cast<std::uint64_t>(k_schema_version)) return newer_format(version);
-        if (version < static_cast<std::uint64_t>(k_schema_version)) DBUILD_TRY(bring_up_to_date());
+        if (version > k_schema_version) return newer_format(version);
+        if (version < k_schema_version) DBUILD_TRY(bring_up_to_date());
         return execute("PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0");
     }
 
@@ -168,13 +210,17 @@ struct Database::Impl {
         DBUILD_TRY(execute("BEGIN IMMEDIATE"));
         DBUILD_TRY_ASSIGN(const auto version, pragma("PRAGMA user_version")); // another process may have been faster
         Status done;
-        if (version == 0) done = execute(k_schema);
-        if (version == 1) done = execute(k_migration_1_to_2);
-        if (done && version < static_cast<std::uint64_t>(k_schema_version))
+        done = version == 0 ? execute(k_schema) : migrate_from(version);
+        if (done && version < k_schema_version)
             done = execute("PRAGMA user_version=" + std::to_string(k_schema_version));
         if (done) done = execute("COMMIT");
         if (!done) sqlite3_exec(owner.handle, "ROLLBACK", nullptr, nullptr, nullptr);
         return done;
+    }
+
+    Status migrate_from(std::uint64_t version) {
+        for (; version < k_schema_version; ++version) DBUILD_TRY(execute(k_migrations[version - 1]));
+        return {};
     }
 
     /// Which file that name stands for now; 0 if none.
@@ -207,6 +253,7 @@ struct Database::Impl {
     Status go_private(const std::string& reason) {
         for (auto& [text, statement] : statements) sqlite3_finalize(statement);
         statements.clear();
+        is_reading = false;
         if (owner.handle && sqlite3_get_autocommit(owner.handle) == 0)
             sqlite3_exec(owner.handle, "ROLLBACK", nullptr, nullptr, nullptr);
         auto* const disk = std::exchange(owner.handle, nullptr);
@@ -241,8 +288,8 @@ struct Database::Impl {
         sqlite3_backup_finish(backup);
         if (!is_done) return false;
         DBUILD_TRY_ASSIGN(const auto version, pragma("PRAGMA user_version"));
-        if (version > static_cast<std::uint64_t>(k_schema_version)) return newer_format(version);
-        if (version == 1) DBUILD_TRY(execute(k_migration_1_to_2));
+        if (version > k_schema_version) return newer_format(version);
+        if (version != 0) DBUILD_TRY(migrate_from(version));
         return version != 0;
     }
 
@@ -253,6 +300,7 @@ struct Database::Impl {
     }
 
     Status transact(const std::function<Status()>& body) {
+        end_reading(); // a transaction that read cannot become one that writes
         std::optional<FileLock> lock;
         if (!is_private) {
             DBUILD_TRY_ASSIGN(lock, FileLock::acquire(root / "write.lock"));
@@ -264,10 +312,8 @@ struct Database::Impl {
             sqlite3_exec(owner.handle, "ROLLBACK", nullptr, nullptr, nullptr);
             return done;
         }
-        // The log is folded back by the lock holder alone.
-        std::error_code error;
-        if (!is_private && fs::file_size(file().string() + "-wal", error) > (4u << 20) && !error)
-            sqlite3_wal_checkpoint_v2(owner.handle, nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+        has_written = true;
+        if (!is_private && log_bytes() > k_log_bytes) fold_back();
         return done;
     }
 
@@ -322,6 +368,8 @@ Status Database::write(const std::function<Status()>& body) {
     return impl_->transact(body);
 }
 
+void Database::begin_reading() { impl_->begin_reading(); }
+void Database::end_reading() { impl_->end_reading(); }
 Status Database::execute(const std::string& sql) { return impl_->execute(sql); }
 
 std::uint64_t Database::bytes() const {

@@ -71,6 +71,11 @@ public:
 
     /// In: sql — a literal, which outlives the database. Prepared once.
     Result<Query> query(std::string_view sql);
+    /// One read transaction from here on, instead of one a statement: what other processes write meanwhile is not seen,
+    /// and their log cannot be folded back. The next write ends it, and so does end_reading(). Where it cannot begin,
+    /// every statement goes on being one.
+    void begin_reading();
+    void end_reading();
     /// Runs `body` as one transaction under <root>/write.lock; an error of it rolls back. It may run twice.
     Status write(const std::function<Status()>& body);
     /// In: sql — one or more statements without parameters.

@@ -31,7 +31,7 @@ Result<std::optional<StepRecord>> Index::find_step(const StepKey& key) {
     DBUILD_TRY_ASSIGN(const bool found, query.bind(key.digest).step());
     if (!found) return std::nullopt;
     return StepRecord{
-        key, query.digest(0), query.digest(1), query.integer(2), std::string(query.bytes(3)), query.real(4), {}};
+        key, query.digest(0), query.digest(1), query.integer(2), std::string(query.bytes(3)), query.real(4), {}, {}};
 }
 
 Status Index::use_step(const StepKey& key, std::string_view scope) {
@@ -43,10 +43,10 @@ Status Index::use_step(const StepKey& key, std::string_view scope) {
 Status Index::record_steps(std::span<const StepRecord> records, std::string_view scope, OnConflict on_conflict) {
     const std::string_view insert =
         on_conflict == OnConflict::replace
-            ? "INSERT OR REPLACE INTO step(key, diff_id, content_id, created, wall_ms, ingredients) "
-              "VALUES(?,?,?,?,?,?)"
-            : "INSERT INTO step(key, diff_id, content_id, created, wall_ms, ingredients) "
-              "VALUES(?,?,?,?,?,?) ON CONFLICT(key) DO NOTHING";
+            ? "INSERT OR REPLACE INTO step(key, diff_id, content_id, created, wall_ms, ingredients, parent) "
+              "VALUES(?,?,?,?,?,?,?)"
+            : "INSERT INTO step(key, diff_id, content_id, created, wall_ms, ingredients, parent) "
+              "VALUES(?,?,?,?,?,?,?) ON CONFLICT(key) DO NOTHING";
     return database_.write([&]() -> Status {
         for (const auto& record : records) {
             DBUILD_TRY_ASSIGN(auto query, database_.query(insert));
@@ -56,6 +56,7 @@ Status Index::record_steps(std::span<const StepRecord> records, std::string_view
                            .bind(record.created)
                            .bind(record.wall_ms)
                            .bind(record.ingredients)
+                           .bind(record.parent)
                            .run());
             DBUILD_TRY(use_step(record.key, scope));
         }
@@ -79,12 +80,14 @@ Status Index::use_steps(std::span<const StepKey> keys, std::string_view scope) {
     });
 }
 
-Status Index::record_layer(const Digest& diff_id, std::uint64_t size, const oci::TableOfContents& contents) {
+Status Index::record_layer(const Digest& diff_id, const LayerRecord& layer, const oci::TableOfContents& contents) {
     DBUILD_TRY_ASSIGN(const auto packed, zstd_compress(oci::encode(contents)));
     return database_.write([&]() -> Status {
-        DBUILD_TRY_ASSIGN(auto insert,
-                          database_.query("INSERT OR REPLACE INTO layer(diff_id, size, contents) VALUES(?,?,?)"));
-        return insert.bind(diff_id).bind(size).bind_blob(packed).run();
+        DBUILD_TRY_ASSIGN(
+            auto insert,
+            database_.query("INSERT OR REPLACE INTO layer(diff_id, size, contents, made_in_process) VALUES(?,?,?,?)"));
+        const std::uint64_t made_in_process = layer.is_made_in_process ? 1 : 0;
+        return insert.bind(diff_id).bind(layer.size).bind_blob(packed).bind(made_in_process).run();
     });
 }
 
@@ -97,11 +100,11 @@ Result<std::optional<oci::TableOfContents>> Index::find_contents(const Digest& d
     return contents;
 }
 
-Result<std::optional<std::uint64_t>> Index::find_layer_size(const Digest& diff_id) {
-    DBUILD_TRY_ASSIGN(auto select, database_.query("SELECT size FROM layer WHERE diff_id = ?"));
+Result<std::optional<LayerRecord>> Index::find_layer(const Digest& diff_id) {
+    DBUILD_TRY_ASSIGN(auto select, database_.query("SELECT size, made_in_process FROM layer WHERE diff_id = ?"));
     DBUILD_TRY_ASSIGN(const bool found, select.bind(diff_id).step());
     if (!found) return std::nullopt;
-    return select.integer(0);
+    return LayerRecord{select.integer(0), select.integer(1) != 0};
 }
 
 Result<std::optional<Digest>> Index::find_selection(const Digest& chain, std::string_view source) {

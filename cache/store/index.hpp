@@ -26,6 +26,13 @@ struct StepRecord {
     std::string created; // RFC 3339
     double wall_ms = 0;
     std::string ingredients; // written, not read back by find_step
+    Digest parent = {};      // diff_id of the layer below; zeros: there is none. Written, not read back
+};
+
+/// What is known of a layer besides its table of contents.
+struct LayerRecord {
+    std::uint64_t size = 0;          // bytes of the uncompressed tar
+    bool is_made_in_process = false; // no engine made it, so a builder may never have seen it
 };
 
 /// A base image as it was when it was read: configuration and manifest as their JSON texts.
@@ -44,6 +51,19 @@ public:
     /// In: root — the cache folder, made if missing. Errors: as Database::open.
     static Result<Index> open(const std::filesystem::path& root);
 
+    /// All look-ups as of one moment and for the price of one transaction, until it goes out of scope or something is
+    /// recorded. Not for as long as a step runs: nobody can fold the log back meanwhile. It must not outlive the index.
+    class ReadTransaction {
+    public:
+        explicit ReadTransaction(Index& index) : database_(index.database_) { database_.begin_reading(); }
+        ReadTransaction(const ReadTransaction&) = delete;
+        ReadTransaction& operator=(const ReadTransaction&) = delete;
+        ~ReadTransaction() { database_.end_reading(); }
+
+    private:
+        Database& database_;
+    };
+
     /// What went wrong without stopping anybody, since the last call.
     std::vector<std::string> take_warnings();
 
@@ -53,10 +73,10 @@ public:
     Status record_steps(std::span<const StepRecord> records, std::string_view scope, OnConflict on_conflict);
     Status use_steps(std::span<const StepKey> keys, std::string_view scope);
 
-    Status record_layer(const Digest& diff_id, std::uint64_t size, const oci::TableOfContents& contents);
+    Status record_layer(const Digest& diff_id, const LayerRecord& layer, const oci::TableOfContents& contents);
     /// Holds nothing if the layer was never recorded. Errors: besides, corrupt — the stored contents are damaged.
     Result<std::optional<oci::TableOfContents>> find_contents(const Digest& diff_id);
-    Result<std::optional<std::uint64_t>> find_layer_size(const Digest& diff_id);
+    Result<std::optional<LayerRecord>> find_layer(const Digest& diff_id);
 
     Result<std::optional<Digest>> find_selection(const Digest& chain, std::string_view source);
     Status record_selection(const Digest& chain, std::string_view source, const Digest& digest);

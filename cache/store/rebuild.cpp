@@ -15,7 +15,7 @@ namespace {
 
 /// Reads a packed layer as a source, so that its table of contents can be made: through a file of the spool's size.
 Status record_contents(const LayerStore& layers, Index& index, const Digest& diff_id) {
-    DBUILD_TRY_ASSIGN(const auto known, index.find_layer_size(diff_id));
+    DBUILD_TRY_ASSIGN(const auto known, index.find_layer(diff_id));
     if (known) return {};
     DBUILD_TRY_ASSIGN(const auto folder, TempDir::create("dbuild-rebuild"));
     const auto path = folder.path() / "layer.tar";
@@ -26,7 +26,7 @@ Status record_contents(const LayerStore& layers, Index& index, const Digest& dif
     }
     DBUILD_TRY_ASSIGN(const auto source, file_source(path));
     DBUILD_TRY_ASSIGN(const auto scan, oci::scan_layer(source));
-    return index.record_layer(scan.diff_id, scan.size, scan.contents);
+    return index.record_layer(scan.diff_id, {scan.size, false}, scan.contents);
 }
 
 } // namespace

@@ -1,4 +1,4 @@
--- The index of the store, format 2. Digests are 32-byte blobs; times named `created` of steps are RFC 3339 texts, all others
+-- The index of the store, format 3. Digests are 32-byte blobs; times named `created` of steps are RFC 3339 texts, all others
 -- are seconds since 1970. A change here needs a migration (migrations/), and user_version goes up.
 CREATE TABLE step (                        -- one finished step: what it made under which key
     key         BLOB PRIMARY KEY,
@@ -6,13 +6,15 @@ CREATE TABLE step (                        -- one finished step: what it made un
     content_id  BLOB NOT NULL,
     created     TEXT NOT NULL,             -- when it ran; becomes the history time of the image
     wall_ms     REAL NOT NULL,
-    ingredients TEXT NOT NULL
+    ingredients TEXT NOT NULL,
+    parent      BLOB                       -- diff_id of the layer below; none: there is none, or it is not known
 ) WITHOUT ROWID;
 CREATE INDEX step_by_layer ON step(diff_id);
 CREATE TABLE layer (                       -- sizes and tables of contents outlive the bytes of a layer
     diff_id     BLOB PRIMARY KEY,
     size        INTEGER NOT NULL,          -- bytes of the uncompressed tar
-    contents    BLOB NOT NULL              -- zstd of cache/oci/layer_tar.hpp's encode()
+    contents    BLOB NOT NULL,             -- zstd of cache/oci/layer_tar.hpp's encode()
+    made_in_process INTEGER NOT NULL DEFAULT 0 -- 1: by dbuild itself, so a builder may never have seen it
 ) WITHOUT ROWID;
 CREATE TABLE selection (                   -- memo: digest of a path selection in a chain
     chain       BLOB NOT NULL,

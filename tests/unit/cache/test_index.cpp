@@ -8,6 +8,7 @@
 #include <sqlite3.h>
 
 #include <array>
+#include <sys/stat.h>
 
 using namespace dbuild;
 using namespace dbuild::cache;
@@ -31,11 +32,25 @@ struct Fixture {
     TempDir root = TempDir::create("dbuild-test-").value();
     Index index = Index::open(root.path()).value();
 
-    void add_layer(std::string_view name, std::uint64_t size) { REQUIRE(index.record_layer(sha256(name), size, {})); }
+    void add_layer(std::string_view name, std::uint64_t size) { REQUIRE(index.record_layer(sha256(name), {size, false}, {})); }
     void add_step(const StepRecord& step, OnConflict on_conflict) {
         REQUIRE(index.record_steps(std::array{step}, "scope", on_conflict));
     }
 };
+
+std::uint64_t log_bytes(const TempDir& root) {
+    struct stat status {};
+    return ::stat((root.path() / "index.sqlite-wal").c_str(), &status) == 0
+               ? static_cast<std::uint64_t>(status.st_size)
+               : 0;
+}
+
+void make_database(const std::filesystem::path& path, const std::string& sql) {
+    sqlite3* database = nullptr;
+    REQUIRE(sqlite3_open(path.c_str(), &database) == SQLITE_OK);
+    CHECK(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK);
+    sqlite3_close(database);
+}
 
 } // namespace
 
@@ -44,7 +59,7 @@ TEST_SUITE_BEGIN("cache/index");
 TEST_CASE_FIXTURE(Fixture, "an unknown anything is a miss, not an error") {
     CHECK_FALSE(index.find_step({sha256("k")}).value());
     CHECK_FALSE(index.find_contents(sha256("l")).value());
-    CHECK_FALSE(index.find_layer_size(sha256("l")).value());
+    CHECK_FALSE(index.find_layer(sha256("l")).value());
     CHECK_FALSE(index.find_selection(sha256("c"), "src").value());
     CHECK_FALSE(index.find_base("sha256:1").value());
     CHECK_FALSE(index.find_pin("busybox").value());
@@ -102,11 +117,14 @@ TEST_CASE_FIXTURE(Fixture, "a layer's table of contents and size come back") {
     entry.xattrs["user.a"] = std::string("\0b", 2);
     entry.content = sha256("bytes");
     contents.entries = {entry};
-    REQUIRE(index.record_layer(sha256("l"), 1u << 20, contents));
+    REQUIRE(index.record_layer(sha256("l"), {1u << 20, true}, contents));
     const auto found = index.find_contents(sha256("l")).value();
     REQUIRE(found);
     CHECK(oci::encode(*found) == oci::encode(contents));
-    CHECK(index.find_layer_size(sha256("l")).value() == 1u << 20);
+    const auto layer = index.find_layer(sha256("l")).value();
+    REQUIRE(layer);
+    CHECK(layer->size == 1u << 20);
+    CHECK(layer->is_made_in_process);
 }
 
 TEST_CASE_FIXTURE(Fixture, "selections are told apart by chain and by source, and the last one counts") {
@@ -133,16 +151,77 @@ TEST_CASE_FIXTURE(Fixture, "base images and pins come back, a pin as it was last
 
 TEST_CASE("an index of a newer format is refused as unsupported, both formats are named, and nothing is changed") {
     const auto root = TempDir::create("dbuild-test-").value();
-    sqlite3* database = nullptr;
-    REQUIRE(sqlite3_open((root.path() / "index.sqlite").c_str(), &database) == SQLITE_OK);
-    CHECK(sqlite3_exec(database, "PRAGMA user_version=3", nullptr, nullptr, nullptr) == SQLITE_OK);
-    sqlite3_close(database);
+    make_database(root.path() / "index.sqlite", "PRAGMA user_version=4");
     const auto before = read_file(root.path() / "index.sqlite").value();
     const auto opened = Index::open(root.path());
     REQUIRE_FALSE(opened);
     CHECK(opened.error().kind == ErrorKind::unsupported);
-    CHECK(opened.error().message.find("has format 3, this dbuild knows format 2") != std::string::npos);
+    CHECK(opened.error().message.find("has format 4, this dbuild knows format 3") != std::string::npos);
     CHECK(read_file(root.path() / "index.sqlite").value() == before);
+}
+
+TEST_CASE_FIXTURE(Fixture, "within a read transaction nothing changes, until something is recorded or it ends") {
+    auto other = Index::open(root.path()).value();
+    const auto record_elsewhere = [&](std::string_view id) { REQUIRE(other.record_pin("busybox", id)); };
+    record_elsewhere("1");
+    {
+        const Index::ReadTransaction reading(index);
+        CHECK(index.find_pin("busybox").value() == "1");
+        record_elsewhere("2");
+        CHECK(index.find_pin("busybox").value() == "1");
+    }
+    CHECK(index.find_pin("busybox").value() == "2");
+    {
+        const Index::ReadTransaction reading(index);
+        CHECK(index.find_pin("busybox").value() == "2");
+        record_elsewhere("3");
+        add_layer("l", 1);
+        CHECK(index.find_pin("busybox").value() == "3");
+    }
+    CHECK(index.find_layer(sha256("l")).value());
+}
+
+TEST_CASE("the log does not outlive whoever wrote much, and nobody waits for a reader") {
+    const auto root = TempDir::create("dbuild-test-").value();
+    const auto write_much = [&](char filling) {
+        auto index = Index::open(root.path()).value();
+        for (int i = 0; i < 50; ++i) REQUIRE(index.record_pin("name" + std::to_string(i), std::string(2000, filling)));
+        CHECK(log_bytes(root) > 100'000);
+    };
+    write_much('x');
+    CHECK(log_bytes(root) == 0);
+    auto reader = Index::open(root.path()).value();
+    const Index::ReadTransaction reading(reader);
+    REQUIRE(reader.find_pin("name1").value());
+    write_much('y');
+    CHECK(log_bytes(root) > 0);
+    auto later = Index::open(root.path()).value();
+    CHECK(later.find_pin("name49").value());
+}
+
+TEST_CASE("an index of format 2 is brought up to date, and keeps all it knew") {
+    const auto root = TempDir::create("dbuild-test-").value();
+    make_database(root.path() / "index.sqlite", read_file(DBUILD_UNIT_TESTS_DIR "/cache/index_format_2.sql").value());
+    const auto digest = [](const std::string& hex) { return Digest::parse("sha256:" + hex).value(); };
+    const auto format_2_copy = digest("42407a772b07128ceb1a3167b648ca077bf89cd9ebd28732e5b5949ae72c39ed");
+    const auto format_2_run = digest("b2bb6087fbe9e7c1652cdf8b5044ded0f1209dd050ace857fa2034d158871a83");
+    const auto selected_from = digest("30d92b146b761cc689eaaae313f64d869af3c763ed0bd3568a7d905b7874ceb8");
+    auto index = Index::open(root.path()).value();
+    CHECK(index.take_warnings().empty());
+    const auto copied = index.find_step({format_2_copy}).value();
+    REQUIRE(copied);
+    const auto layer = index.find_layer(copied->diff_id).value();
+    REQUIRE(layer);
+    CHECK(layer->is_made_in_process);
+    CHECK(layer->size == copied->layer_bytes);
+    CHECK(index.find_contents(copied->diff_id).value());
+    const auto ran = index.find_step({format_2_run}).value();
+    REQUIRE(ran);
+    CHECK_FALSE(index.find_layer(ran->diff_id).value()->is_made_in_process);
+    CHECK_FALSE(index.find_selection(copied->diff_id, "in-process").value()); // the memo that it was before
+    CHECK(index.find_selection(selected_from, "/sorted").value());
+    CHECK(index.find_pin("dbuild-test/busybox:1").value());
+    REQUIRE(index.record_steps(std::array{record("new", "layer")}, "scope", OnConflict::keep_first));
 }
 
 TEST_CASE("a file that is no database is set aside with one warning, and a new one is started") {

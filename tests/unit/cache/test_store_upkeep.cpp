@@ -31,7 +31,7 @@ struct Fixture : StoreFixture {
             const auto tar = tar_of("file", made_up_bytes(static_cast<std::uint64_t>(i), 2'000'000));
             diff_ids.push_back(add_layer(tar));
             const auto scan = oci::scan_layer(source_of(tar)).value();
-            REQUIRE(index.record_layer(diff_ids.back(), scan.size, scan.contents));
+            REQUIRE(index.record_layer(diff_ids.back(), {scan.size, false}, scan.contents));
             const auto number = std::to_string(i);
             const store::StepRecord step{StepKey{sha256("key" + number)},
                                          diff_ids.back(),
@@ -133,7 +133,7 @@ TEST_CASE_FIXTURE(Fixture, "old layers go with their records, whatever the size"
     CHECK(result.removed_records == 1);
     auto index = Index::open(root.path()).value();
     CHECK_FALSE(index.find_step({sha256("key0")}).value());
-    CHECK_FALSE(index.find_layer_size(diff_ids[0]).value());
+    CHECK_FALSE(index.find_layer(diff_ids[0]).value());
     CHECK(index.find_step({sha256("key1")}).value());
 }
 
@@ -197,7 +197,7 @@ TEST_CASE_FIXTURE(Fixture, "an index that was lost is made again from the packs,
         auto index = Index::open(root.path()).value();
         const auto tar = tar_of("late", "late");
         const auto scan = layers.put(source_of(tar), sha256(tar)).value();
-        REQUIRE(index.record_layer(scan.diff_id, scan.size, scan.contents));
+        REQUIRE(index.record_layer(scan.diff_id, {scan.size, false}, scan.contents));
         const store::StepRecord step{StepKey{sha256("late key")}, scan.diff_id, sha256("content"), scan.size,
                                      "2026-11-21T05:43:13Z",      2500.5,       "kind=run\n"};
         REQUIRE(index.record_steps({&step, 1}, "scope", Index::OnConflict::replace));
