@@ -29,6 +29,7 @@ public:
 
     Status plan_all() {
         for (const int stage : project_.graph.needed) DBUILD_TRY(planner_.plan_stage(stage));
+        if (Status saved = project_.context->save_stat_cache(); !saved) parts_.reporter->warning(saved.error().message);
         return {};
     }
 
