@@ -176,6 +176,7 @@ Status build(const Parts& parts, const BuildOptions& options, Report& report) {
         if (!may_pass || attempt == k_attempts) break;
         parts.reporter->warning(done.error().message + "; trying again");
     }
+    if (!done && done.error().kind == ErrorKind::transient) done.error().kind = ErrorKind::unsupported; // docker takes it as it is
     return done;
 }
 
