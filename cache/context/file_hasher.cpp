@@ -47,6 +47,7 @@ private:
     };
 
     void work();
+    Status look_again(int fd, const std::string& path, Node& node, FileIdentity& identity) const;
     Status hash(const FileToHash& file, Scratch& scratch);
     Result<std::uint64_t> read(int fd, std::uint64_t size, const std::string& path, Scratch& scratch) const;
 
@@ -78,33 +79,40 @@ Result<std::uint64_t> Hashing::read(int fd, std::uint64_t size, const std::strin
     return done;
 }
 
+/// Puts what an open file is now into its node and identity. Errors: unavailable — it is no regular file.
+Status Hashing::look_again(int fd, const std::string& path, Node& node, FileIdentity& identity) const {
+    struct stat status {};
+    if (::fstat(fd, &status) != 0) return root_.failure("cannot look at", path);
+    if (!S_ISREG(status.st_mode)) {
+        errno = ESTALE;
+        return root_.failure("changed while it was read:", path);
+    }
+    if (::lseek(fd, 0, SEEK_SET) != 0) return root_.failure("cannot read", path);
+    identity = FileIdentity::of(status);
+    node.mode = static_cast<std::uint16_t>(status.st_mode);
+    node.mtime_seconds = status.st_mtim.tv_sec;
+    node.changed_ns = identity.changed_ns;
+    return {};
+}
+
 Status Hashing::hash(const FileToHash& file, Scratch& scratch) {
     auto& folder = tree_.at(file.folder); // nobody adds folders meanwhile
     auto& node = folder.nodes[file.node];
     const auto path = folder.path_of(node);
     const auto fd = root_.open_below(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     if (!fd.is_open()) return root_.failure("cannot open", path);
-    HashedFile hashed;
+    HashedFile hashed{file.identity, {}, false, false}; // that of the look is as good as one before the first byte
     std::uint64_t size = 0;
     for (int attempt = 1; attempt <= k_attempts; ++attempt) {
-        struct stat before {}, after {};
-        if (::fstat(fd.get(), &before) != 0) return root_.failure("cannot look at", path);
-        if (!S_ISREG(before.st_mode)) {
-            errno = ESTALE;
-            return root_.failure("changed while it was read:", path);
-        }
+        if (attempt > 1) DBUILD_TRY(look_again(fd.get(), path, node, hashed.identity));
         const auto writers = cache_.is_trusted() ? writers_of(fd.get()) : Writers::unknown;
-        if (attempt > 1 && ::lseek(fd.get(), 0, SEEK_SET) != 0) return root_.failure("cannot read", path);
-        if (before.st_size > static_cast<off_t>(k_big_file_bytes)) ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
+        if (hashed.identity.size > k_big_file_bytes) ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
         scratch.hasher.start();
-        DBUILD_TRY_ASSIGN(size, read(fd.get(), static_cast<std::uint64_t>(before.st_size), path, scratch));
+        DBUILD_TRY_ASSIGN(size, read(fd.get(), hashed.identity.size, path, scratch));
         scratch.bytes_read += size;
-        hashed.identity = FileIdentity::of(before);
         hashed.content = scratch.hasher.finish();
-        node.mode = static_cast<std::uint16_t>(before.st_mode);
-        node.mtime_seconds = before.st_mtim.tv_sec;
-        node.changed_ns = hashed.identity.changed_ns;
         auto xattrs = read_xattrs(fd.get());
+        struct stat after {};
         if (::fstat(fd.get(), &after) != 0) return root_.failure("cannot look at", path);
         const bool is_whole = size == hashed.identity.size || !cache_.is_trusted();
         const bool is_same = hashed.identity == FileIdentity::of(after) && is_whole;
@@ -139,7 +147,7 @@ Status Hashing::run() {
     // Big ones first, so that no thread is left alone with one at the end; else in the order in which disks tend to hold them.
     const auto rank = [&](const FileToHash& file) {
         const auto size = tree_.at(file.folder).nodes[file.node].size;
-        return std::make_pair(~(size / k_big_file_bytes), file.inode);
+        return std::make_pair(~(size / k_big_file_bytes), file.identity.inode);
     };
     std::sort(files_.begin(), files_.end(), [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
     const bool has_big_ones = files_.size() > 1 && rank(files_[1]).first != ~std::uint64_t{0};

@@ -100,7 +100,7 @@ Result<bool> Walk::look_at(int folder_fd, std::uint32_t number, Folder& folder, 
         node.size = static_cast<std::uint64_t>(status.st_size);
         const auto known = cache_.find(identity, trust_);
         if (!known) {
-            found.files.push_back({status.st_ino, number, index});
+            found.files.push_back({identity, number, index});
             return true;
         }
         node.content = known->content;

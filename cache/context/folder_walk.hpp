@@ -34,7 +34,7 @@ struct ContextRoot {
 };
 
 struct FileToHash {
-    std::uint64_t inode = 0;
+    FileIdentity identity;              // when it was looked at
     std::uint32_t folder = 0, node = 0; // its place in the tree
 };
 
