@@ -87,7 +87,7 @@ struct SegmentResult {
 
 /// What a run of a segment tells while it goes on. Calls come from the thread that called run().
 struct SegmentObserver {
-    std::function<void(std::size_t step)> on_started;
+    std::function<void(std::size_t step)> on_started; // by then the executor has its own copy of what the step reads of the context
     std::function<void(std::size_t step, std::chrono::duration<double> wall, bool is_cached)> on_finished;
     std::function<void(std::size_t step, std::string_view output)> on_output;
     std::function<void()> on_process_started;

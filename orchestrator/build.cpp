@@ -30,6 +30,7 @@ public:
 
     Status plan_all() {
         for (const int stage : project_.graph.needed) DBUILD_TRY(planner_.plan_stage(stage));
+        if (Status saved = project_.context->save_stat_cache(); !saved) parts_.reporter->warning(saved.error().message);
         return {};
     }
 
@@ -183,6 +184,7 @@ Status build(const Parts& parts, const BuildOptions& options, Report& report) {
         if (!may_pass || attempt == k_attempts) break;
         parts.reporter->warning(done.error().message + "; trying again");
     }
+    if (!done && done.error().kind == ErrorKind::transient) done.error().kind = ErrorKind::unsupported; // docker takes it as it is
     return done;
 }
 

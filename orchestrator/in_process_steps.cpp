@@ -84,7 +84,7 @@ Result<bool> can_make_in_process(const Project& project, const ResolvedStep& ste
         DBUILD_TRY_ASSIGN(const auto selected, project.context->select(source));
         DBUILD_TRY_ASSIGN(const auto files, ContextFiles::open(project.options.context));
         for (const auto& [named, path] : selected) {
-            const auto* entry = project.context->files().find(path);
+            const auto entry = project.context->find(path);
             if (!entry || entry->type != EntryType::file) continue;
             DBUILD_TRY_ASSIGN(const bool is_archive, may_be_archive(files.file(*entry)));
             if (is_archive) return false;
@@ -97,7 +97,7 @@ Status InProcessStep::add_context_source(const Project& project, const std::stri
     DBUILD_TRY_ASSIGN(const auto selected, project.context->select(source));
     for (const auto& [named, path] : selected) {
         CopySource copied{base_name(named), {}};
-        for (auto& entry : subtree(project.context->files(), path, now_)) {
+        for (auto& entry : project.context->subtree(path, now_)) {
             entry.xattrs.clear(); // BuildKit's client does not send them
             copied.entries.push_back(entry.type == EntryType::file ? files.file(std::move(entry)) : CopiedEntry{std::move(entry), {}, {}});
         }

@@ -158,12 +158,7 @@ Result<KeyedStep> KeyMaker::key_of_copy(const ResolvedStep& step, const CopyOper
 }
 
 Status KeyMaker::check_context_sources(const ResolvedStep& step) {
-    std::vector<std::string> paths;
-    if (const auto* copy = std::get_if<CopyOperation>(&step.operation); copy && !copy->from) paths = copy->sources;
-    if (const auto* run = std::get_if<RunOperation>(&step.operation))
-        for (const auto& mount : run->mounts)
-            if (!mount.from && mount.mount.type == MountType::bind) paths.push_back(mount.mount.source);
-    for (const auto& path : paths) {
+    for (const auto& path : step.context_sources()) {
         const auto digest = project_.context->source_digest(path); // remembered: the key needs it soon
         if (!digest) return fail(step.blamed(digest.error()));
     }

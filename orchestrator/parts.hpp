@@ -46,6 +46,7 @@ struct Parts {
     EngineClient* engine = nullptr;
     progress::Reporter* reporter = nullptr;
     const std::atomic<bool>* cancelled = nullptr; // set by a signal
+    std::filesystem::path stat_folder;            // where stat caches of contexts are kept; empty: nowhere
 };
 
 } // namespace dbuild::orchestrator

@@ -44,14 +44,18 @@ Result<std::string> read_ignore_file(const BuildOptions& options, std::string& n
     return std::string();
 }
 
-Status open_context(Project& project) {
+Status open_context(const Parts& parts, Project& project) {
     std::string name;
     DBUILD_TRY_ASSIGN(project.ignore_source, read_ignore_file(project.options, name));
     DBUILD_TRY_ASSIGN(auto matcher, parser::IgnoreMatcher::parse(project.ignore_source, name));
     const auto shared = std::make_shared<const parser::IgnoreMatcher>(std::move(matcher)); // by the two functions below
-    DBUILD_TRY_ASSIGN(auto context, cache::context::ContextTree::open(
-                                        project.options.context, [shared](std::string_view path) { return shared->is_ignored(path); },
-                                        [shared](std::string_view path) { return shared->can_skip_directory(path); }));
+    cache::context::ContextTree::PathPredicate is_ignored, can_skip;
+    if (!shared->is_empty()) {
+        is_ignored = [shared](std::string_view path) { return shared->is_ignored(path); };
+        can_skip = [shared](std::string_view path) { return shared->can_skip_directory(path); };
+    }
+    DBUILD_TRY_ASSIGN(auto context, cache::context::ContextTree::open(project.options.context, std::move(is_ignored),
+                                                                      std::move(can_skip), parts.stat_folder));
     project.context = std::make_unique<cache::context::ContextTree>(std::move(context));
     return {};
 }
@@ -141,7 +145,7 @@ Status fill_project(const Parts& parts, Project& project) {
     DBUILD_TRY_ASSIGN(project.graph, parser::build_stage_graph(*project.dockerfile, project.options.target,
                                                                project.options.build_arguments, project.platform));
     DBUILD_TRY(check_is_plannable(project));
-    DBUILD_TRY(open_context(project));
+    DBUILD_TRY(open_context(parts, project));
     DBUILD_TRY(find_base_images(parts, project));
     return resolve_stages(project);
 }

@@ -195,6 +195,7 @@ Status StageRunner::make_in_process(std::size_t index, SharedLock& lock) {
 
 Result<executors::SegmentResult> StageRunner::execute(const PreparedSegment& prepared, SharedLock& lock) {
     ++shared_.report.totals.executor_calls;
+    verified_.clear();
     const auto observer = observe(prepared);
     const Unlocked unlocked(lock);
     return shared_.parts.executor->run(
@@ -223,8 +224,11 @@ executors::SegmentObserver StageRunner::observe(const PreparedSegment& prepared)
     }
     executors::SegmentObserver observer;
     auto* reporter = shared_.parts.reporter;
-    observer.on_started = [=](std::size_t i) {
+    observer.on_started = [=, this, &prepared](std::size_t i) {
         reporter->report(progress::StepStarted{lines->at(i).label, lines->at(i).reason});
+        const std::lock_guard lock(shared_.mutex);
+        const auto origin = prepared.origins[i];
+        verified_[origin] = verify_context(*plan().steps[origin].step);
     };
     observer.on_output = [=](std::size_t i, std::string_view bytes) {
         reporter->report(progress::StepOutput{lines->at(i).label, bytes});
@@ -243,8 +247,21 @@ executors::SegmentObserver StageRunner::observe(const PreparedSegment& prepared)
 /// Stores what a segment made, step by step: layer first, row last. Then the records take their places in the plan.
 Status StageRunner::record(const PreparedSegment& prepared, const executors::SegmentResult& result, SharedLock& lock) {
     std::size_t k = 0;
-    for (std::size_t i = 0; i < prepared.segment.steps.size() && k < result.layers.size(); ++i)
-        if (prepared.segment.steps[i].makes_layer) DBUILD_TRY(record_step(prepared.origins[i], result.layers[k++], shared_.parts.executor->name(), lock));
+    for (std::size_t i = 0; i < prepared.segment.steps.size() && k < result.layers.size(); ++i) {
+        if (!prepared.segment.steps[i].makes_layer) continue;
+        const auto origin = prepared.origins[i];
+        const auto verified = verified_.find(origin); // absent: nobody said when it started
+        DBUILD_TRY(verified != verified_.end() ? verified->second : verify_context(*plan().steps[origin].step));
+        DBUILD_TRY(record_step(origin, result.layers[k++], shared_.parts.executor->name(), lock));
+    }
+    return {};
+}
+
+/// Whether what the executor took from the context can only be what was hashed. Called when the step starts, because the executor
+/// has its own copy by then: edits during a long RUN do no harm.
+/// Errors: transient — something changed; the next plan hashes again.
+Status StageRunner::verify_context(const ResolvedStep& step) {
+    for (const auto& source : step.context_sources()) DBUILD_TRY(shared_.project.context->verify_unchanged(source));
     return {};
 }
 
@@ -278,7 +295,7 @@ Status StageRunner::record_step(std::size_t index, const executors::MadeLayer& m
     return {};
 }
 
-/// What BuildKit copied must be what was hashed: a file changed in between must not poison the cache.
+/// What BuildKit copied must be what was hashed, also where it takes a changed file for an unchanged one.
 /// Errors: transient — it was not; the next plan hashes again.
 Status StageRunner::check_copied_bytes(const ResolvedStep& step, const cache::oci::TableOfContents& contents) {
     const auto* copy = std::get_if<CopyOperation>(&step.operation);

@@ -8,6 +8,7 @@
 #include "orchestrator/segment.hpp"
 #include "orchestrator/step_reports.hpp"
 
+#include <map>
 #include <mutex>
 #include <optional>
 
@@ -49,6 +50,7 @@ private:
     Result<executors::SegmentResult> execute(const PreparedSegment& prepared, SharedLock& lock);
     Status load_images_below(std::size_t first);
     executors::SegmentObserver observe(const PreparedSegment& prepared);
+    Status verify_context(const ResolvedStep& step);
     Status record(const PreparedSegment& prepared, const executors::SegmentResult& result, SharedLock& lock);
     Status record_step(std::size_t index, const executors::MadeLayer& made, std::string_view executor, SharedLock& lock);
     Status check_copied_bytes(const ResolvedStep& step, const cache::oci::TableOfContents& contents);
@@ -59,6 +61,7 @@ private:
 
     SharedRun& shared_;
     int stage_;
+    std::map<std::size_t, Status> verified_; // of the segment that runs: by step, whether the context was still what was hashed
 };
 
 } // namespace dbuild::orchestrator

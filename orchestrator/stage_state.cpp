@@ -443,6 +443,15 @@ std::vector<parser::StageReference> ResolvedStep::sources() const {
     return sources;
 }
 
+std::vector<std::string> ResolvedStep::context_sources() const {
+    std::vector<std::string> paths;
+    if (const auto* copy = std::get_if<CopyOperation>(&operation); copy && !copy->from) paths = copy->sources;
+    if (const auto* run = std::get_if<RunOperation>(&operation))
+        for (const auto& mount : run->mounts)
+            if (!mount.from && mount.mount.type == parser::MountType::bind) paths.push_back(mount.mount.source);
+    return paths;
+}
+
 BuildState state_from_image(cache::oci::ImageConfig config) {
     BuildState state;
     state.config = std::move(config);

@@ -72,6 +72,8 @@ struct ResolvedStep {
 
     /// The stages and images that it reads from besides its own root file system, in order, perhaps repeated.
     std::vector<dockerfile_parser::StageReference> sources() const;
+    /// What it copies or mounts from the build context, as ContextTree takes it; perhaps repeated.
+    std::vector<std::string> context_sources() const;
     bool makes_layer() const { return !std::holds_alternative<MetadataOperation>(operation); }
     /// A source that does not exist is the fault of the instruction that names it, and gets its place.
     Error blamed(Error error) const {

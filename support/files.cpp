@@ -106,10 +106,12 @@ AtomicFile::~AtomicFile() {
 
 Status AtomicFile::write(std::string_view bytes) { return write_all(fd_.get(), bytes, temporary_); }
 
-Status AtomicFile::commit() {
-    if (::fdatasync(fd_.get()) != 0) return errno_failure("cannot sync", temporary_);
+Status AtomicFile::commit(Durability durability) {
+    const bool is_synced = durability == Durability::synced;
+    if (is_synced && ::fdatasync(fd_.get()) != 0) return errno_failure("cannot sync", temporary_);
     if (::rename(temporary_.c_str(), final_path_.c_str()) != 0) return errno_failure("cannot rename to", final_path_);
     fd_.reset();
+    if (!is_synced) return {};
     const fs::path folder = final_path_.has_parent_path() ? final_path_.parent_path() : fs::path(".");
     Fd directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!directory.is_open() || ::fsync(directory.get()) != 0) return errno_failure("cannot sync folder", folder);

@@ -25,6 +25,8 @@ public:
     int get() const { return fd_; }
     bool is_open() const { return fd_ >= 0; }
     void reset();
+    /// The caller closes it from now on.
+    int release() { return std::exchange(fd_, -1); }
 
 private:
     int fd_ = -1;
@@ -57,7 +59,9 @@ public:
     ~AtomicFile();
 
     Status write(std::string_view bytes);
-    Status commit();
+    /// `not_synced`: after a power cut the file may be empty, torn or the old one.
+    enum class Durability { synced, not_synced };
+    Status commit(Durability durability = Durability::synced);
 
 private:
     AtomicFile(std::filesystem::path final_path, std::filesystem::path temporary, Fd fd);

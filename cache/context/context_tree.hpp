@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The build context as BuildKit would receive it: only what a COPY source names is walked and hashed, each file once.
-// What is ignored is decided by the caller; the digest of a selection is made by the same rules as for stages.
+// What is ignored is decided by the caller. Files that did not change since an earlier run are not read (stat_cache.hpp).
 #pragma once
 
+#include "cache/context/counters.hpp"
 #include "cache/oci/layer_tar.hpp"
 #include "support/digest.hpp"
 #include "support/result.hpp"
@@ -11,6 +12,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,18 +20,16 @@
 
 namespace dbuild::cache::context {
 
-struct ContextCounters {
-    std::uint64_t bytes_read = 0, files_hashed = 0;
-};
-
 class ContextTree {
 public:
     using PathPredicate = std::function<bool(std::string_view)>;
 
     /// In:      root — the context's folder.
-    ///          is_ignored, can_skip_directory — of a path below the root; both callable.
+    ///          is_ignored, can_skip_directory — of a path below the root; both callable, by several threads; or both null.
+    ///          stat_folder — where stat caches are kept; empty: every file is read.
     /// Errors:  unavailable — `root` is no folder.
-    static Result<ContextTree> open(std::filesystem::path root, PathPredicate is_ignored, PathPredicate can_skip_directory);
+    static Result<ContextTree> open(std::filesystem::path root, PathPredicate is_ignored, PathPredicate can_skip_directory,
+                                    std::filesystem::path stat_folder = {});
     ~ContextTree();
     ContextTree(ContextTree&&) noexcept;
 
@@ -37,7 +37,7 @@ public:
     /// In:      source — expanded; may hold Go's wildcards.
     /// Errors:  not_found — a literal that is missing or ignored: `"/x": not found`; unavailable — a file that cannot be read;
     ///          invalid_dockerfile — a malformed wildcard.
-    /// Threads: one caller at a time; it hashes with two.
+    /// Threads: one caller at a time; it walks and hashes with several.
     Result<Digest> source_digest(std::string_view source);
 
     /// The regular files that the last source_digest of this source hashed: path below the root, SHA-256 of the bytes; sorted.
@@ -48,8 +48,20 @@ public:
     /// Errors: as source_digest.
     Result<std::vector<oci::SelectedPath>> select(std::string_view source);
 
-    /// All that was looked at so far, ignored paths left out. Owners are 0:0; times are those of the look.
-    const oci::FileTree& files() const;
+    /// One path that a source selected, not following it; nothing for the root and what no source_digest came to. Its owner is
+    /// 0:0; its times are those of the look.
+    std::optional<oci::LayerEntry> find(const std::string& path) const;
+
+    /// A path of find() with everything below it, itself first. The root, which nothing describes, is a folder 0755.
+    /// In: now — its time, seconds since 1970.
+    std::vector<oci::LayerEntry> subtree(const std::string& path, std::int64_t now) const;
+
+    /// Looks again, after somebody else read what the source selects: what they read is what was hashed only if this succeeds.
+    /// Errors:  transient — something changed since, be it back to what it was; as source_digest.
+    Status verify_unchanged(std::string_view source);
+
+    /// Has later runs not read the files again that were hashed. Errors: unavailable, no_space — costs them time only.
+    Status save_stat_cache();
 
     const ContextCounters& counters() const;
 

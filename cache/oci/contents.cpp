@@ -209,10 +209,6 @@ void FileTree::apply(const TableOfContents& layer) {
     }
 }
 
-void FileTree::apply_entries(const TableOfContents& entries) {
-    for (const auto& entry : entries.entries) entries_.insert_or_assign(entry.path, entry);
-}
-
 const LayerEntry* FileTree::find(std::string_view path) const {
     const auto found = entries_.find(path);
     return found == entries_.end() ? nullptr : &found->second;
@@ -249,10 +245,11 @@ Result<std::string> FileTree::resolve(std::string_view path) const {
     return done;
 }
 
-Digest subtree_digest(const FileTree& tree, const std::string& path) {
+void SubtreeHasher::add(std::string_view name, const LayerEntry& entry) {
     Encoder out;
-    encode_subtree(out, tree, path);
-    return sha256(out.bytes());
+    out.text(name);
+    encode_attributes(out, entry);
+    hasher_.update(out.bytes());
 }
 
 bool is_walked_before(std::string_view a, std::string_view b) {

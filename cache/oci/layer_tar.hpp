@@ -79,8 +79,6 @@ std::string parent_path(std::string_view path);
 class FileTree {
 public:
     void apply(const TableOfContents& layer); // with whiteouts
-    /// Adds entries that are no layer: nothing is removed.
-    void apply_entries(const TableOfContents& entries);
     const LayerEntry* find(std::string_view path) const; // does not follow links; null if absent
     /// Follows links, never out of the root. Errors: not_found.
     Result<std::string> resolve(std::string_view path) const;
@@ -91,8 +89,16 @@ private:
     std::map<std::string, LayerEntry, std::less<>> entries_;
 };
 
-/// Of everything at and below `path`, without times.
-Digest subtree_digest(const FileTree& tree, const std::string& path);
+/// Digest of a path with everything below it, told entry by entry in the order of the bytes of the names. Times do not count.
+class SubtreeHasher {
+public:
+    /// In: name — relative to the path; "" is the path itself. entry — its own path is not looked at; no hard link.
+    void add(std::string_view name, const LayerEntry& entry);
+    Digest finish() { return hasher_.finish(); }
+
+private:
+    Sha256 hasher_;
+};
 
 /// One path that a COPY source selects.
 struct SelectedPath {

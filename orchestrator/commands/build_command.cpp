@@ -31,7 +31,7 @@ struct OwnedParts {
     std::unique_ptr<EngineClient> engine;
     std::unique_ptr<executors::Executor> executor;
     Parts borrow(progress::Reporter& reporter, const std::atomic<bool>& cancelled) {
-        return {&index, &layers, executor.get(), engine.get(), &reporter, &cancelled};
+        return {&index, &layers, executor.get(), engine.get(), &reporter, &cancelled, layers.root() / "stat"};
     }
 };
 

@@ -58,6 +58,12 @@ private:
     TempDir folder_;
 };
 
+std::pair<std::time_t, long> changed_at(const fs::path& path) {
+    struct stat status {};
+    REQUIRE(::lstat(path.c_str(), &status) == 0);
+    return {status.st_ctim.tv_sec, status.st_ctim.tv_nsec};
+}
+
 void check_not_found(const Result<Digest>& digest, std::string_view text) {
     REQUIRE_FALSE(digest);
     CHECK(digest.error().kind == ErrorKind::not_found);
@@ -276,6 +282,66 @@ TEST_CASE("a file that cannot be read is unavailable, and named" * doctest::skip
     REQUIRE_FALSE(digest);
     CHECK(digest.error().kind == ErrorKind::unavailable);
     CHECK(digest.error().message.find("locked") != std::string::npos);
+}
+
+TEST_CASE("a context that nobody touched is verified, also one that was written just now") {
+    Folder folder;
+    folder.put("src/a", "1");
+    folder.put("other", "1");
+    folder.link("src/l", "a");
+    auto tree = folder.open();
+    for (const auto* source : {".", "src", "src/a", "src/l", "*", "no*"}) {
+        REQUIRE(tree.source_digest(source));
+        CHECK(tree.verify_unchanged(source));
+    }
+    folder.put("other", "2");
+    CHECK(tree.verify_unchanged("src"));
+}
+
+TEST_CASE("whatever changed after it was hashed fails the verification, by name") {
+    Folder folder;
+    folder.put("src/deep/a", "1");
+    folder.put("src/b", "1");
+    folder.link("src/l", "b");
+    auto check = [&](std::string_view name, auto edit) {
+        auto tree = folder.open();
+        REQUIRE(tree.source_digest("src"));
+        REQUIRE(tree.verify_unchanged("src"));
+        edit();
+        const auto verified = tree.verify_unchanged("src");
+        REQUIRE_FALSE(verified);
+        CHECK(verified.error().kind == ErrorKind::transient);
+        CHECK(verified.error().message == "the build context changed while it was used: /" + std::string(name));
+    };
+    check("src/deep/a", [&] { folder.put("src/deep/a", "2"); });
+    check("src/deep/a", [&] { // there and back, which shows as soon as the clock has ticked
+        const auto before = changed_at(folder.path() / "src/deep/a");
+        while (changed_at(folder.path() / "src/deep/a") == before) {
+            folder.put("src/deep/a", "3");
+            folder.put("src/deep/a", "2");
+        }
+    });
+    check("src/deep", [&] { folder.put("src/deep/new", "1"); });
+    check("src/deep", [&] { fs::remove(folder.path() / "src/deep/new"); });
+    check("src", [&] { fs::remove(folder.path() / "src/l"); });
+    check("src/b", [&] { REQUIRE(::chmod((folder.path() / "src/b").c_str(), 0600) == 0); });
+    check("src", [&] { fs::remove_all(folder.path() / "src"); });
+}
+
+TEST_CASE("a wildcard that matches more, and a link that leads elsewhere, fail the verification") {
+    Folder folder;
+    folder.put("a.c", "1");
+    folder.put("b", "1");
+    folder.link("l", "a.c");
+    auto tree = folder.open();
+    REQUIRE(tree.source_digest("*.c"));
+    REQUIRE(tree.source_digest("l"));
+    folder.put("z.c", "1");
+    fs::remove(folder.path() / "l");
+    folder.link("l", "b");
+    CHECK_FALSE(tree.verify_unchanged("*.c"));
+    CHECK_FALSE(tree.verify_unchanged("l"));
+    CHECK(tree.select("*.c").value().size() == 1); // a selection stays what was hashed
 }
 
 TEST_CASE("a context that is no folder is refused") {

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache/context/context_view.hpp"
+
+#include "cache/context/file_hasher.hpp"
+#include "dockerfile_parser/dockerignore.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <dirent.h>
+#include <fcntl.h>
+#include <memory>
+#include <sys/stat.h>
+
+namespace fs = std::filesystem;
+
+namespace dbuild::cache::context {
+namespace {
+
+constexpr std::string_view k_wildcards = "*?[\\";
+constexpr int k_max_links = 255; // as BuildKit
+
+std::string joined(const std::string& folder, const std::string& name) { return folder.empty() ? name : folder + "/" + name; }
+
+tl::unexpected<Error> not_found(const std::string& path) { return fail(ErrorKind::not_found, "\"/" + path + "\": not found"); }
+
+} // namespace
+
+bool has_wildcard(std::string_view source) { return source.find_first_of(k_wildcards) != source.npos; }
+
+/// The path that a source without wildcards means: its symlinks followed, never out of the context.
+Result<std::string> ContextView::follow(const std::string& path) const {
+    std::string done, rest = path;
+    for (int links = 0; !rest.empty();) {
+        const auto slash = rest.find('/');
+        const auto part = rest.substr(0, slash);
+        rest = slash == rest.npos ? "" : rest.substr(slash + 1);
+        if (part.empty() || part == ".") continue;
+        if (part == "..") {
+            done = oci::parent_path(done);
+            continue;
+        }
+        const auto next = joined(done, part);
+        struct stat status {};
+        if (::fstatat(root_.fd.get(), next.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+            if (errno == ENOENT || errno == ENOTDIR) return not_found(path);
+            return root_.failure("cannot look at", next);
+        }
+        if (!S_ISLNK(status.st_mode)) {
+            done = next;
+            continue;
+        }
+        if (++links > k_max_links) return fail(ErrorKind::not_found, "\"/" + path + "\": too many links");
+        std::error_code error;
+        const auto text = fs::read_symlink(root_.path / next, error).string();
+        if (error) return fail(ErrorKind::unavailable, "cannot read link " + (root_.path / next).string() + ": " + error.message());
+        if (text.starts_with('/')) done.clear();
+        rest = text + "/" + rest;
+    }
+    return done;
+}
+
+/// The names in a folder that match one component of a pattern; none if it is no folder.
+Result<std::vector<std::string>> ContextView::matching_names(const std::string& folder, const std::string& pattern) const {
+    std::vector<std::string> names;
+    if (!folder.empty() && root_.skips(folder)) return names;
+    Fd fd = root_.open_below(folder, O_RDONLY | O_DIRECTORY);
+    if (!fd.is_open()) {
+        if (errno == ENOTDIR || errno == ENOENT || errno == ELOOP) return names;
+        return root_.failure("cannot read folder", folder);
+    }
+    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::fdopendir(fd.get()), &::closedir);
+    if (!directory) return root_.failure("cannot read folder", folder);
+    fd.release(); // closedir closes it
+    while (const auto* item = ::readdir(directory.get())) {
+        const std::string name(item->d_name);
+        if (name == "." || name == "..") continue;
+        DBUILD_TRY_ASSIGN(const bool matches, dockerfile_parser::match_path(pattern, name));
+        if (matches) names.push_back(name);
+    }
+    return names;
+}
+
+/// The paths that match a pattern. The folders before its first wildcard are followed; from there on, only folders that can match
+/// are listed.
+Result<std::vector<std::string>> ContextView::matches(std::string_view wanted) const {
+    DBUILD_TRY(dockerfile_parser::match_path(wanted, "")); // a malformed pattern is an error also without any file
+    const auto slash = wanted.rfind('/', wanted.find_first_of(k_wildcards));
+    auto folder = follow(slash == wanted.npos ? std::string() : std::string(wanted.substr(0, slash)));
+    if (!folder) {
+        if (folder.error().kind != ErrorKind::not_found) return fail(std::move(folder).error());
+        return std::vector<std::string>(); // no such folder: nothing matches
+    }
+    std::vector<std::string> found = {std::move(*folder)};
+    for (std::string rest(slash == wanted.npos ? wanted : wanted.substr(slash + 1)); !rest.empty();) {
+        const auto end = std::min(rest.find('/'), rest.size());
+        const auto pattern = rest.substr(0, end);
+        rest.erase(0, end + 1);
+        std::vector<std::string> next;
+        for (const auto& above : found) {
+            DBUILD_TRY_ASSIGN(const auto names, matching_names(above, pattern));
+            for (const auto& name : names) next.push_back(joined(above, name));
+        }
+        found = std::move(next);
+    }
+    std::sort(found.begin(), found.end());
+    return found;
+}
+
+Status ContextView::load(const std::vector<std::string>& paths) {
+    DBUILD_TRY_ASSIGN(auto files, read_folders(root_, cache_, trust_, paths, tree_));
+    return hash_files(root_, std::move(files), tree_, cache_, counters_);
+}
+
+Result<std::vector<ContextView::Target>> ContextView::targets(std::string_view source) {
+    const auto wanted = oci::clean_path(source);
+    std::vector<Target> targets;
+    if (!has_wildcard(source)) {
+        DBUILD_TRY_ASSIGN(auto path, follow(wanted));
+        DBUILD_TRY(load({path}));
+        if (!tree_.find(path)) return not_found(wanted);
+        targets.push_back({path, path});
+        return targets;
+    }
+    DBUILD_TRY_ASSIGN(auto paths, matches(wanted));
+    DBUILD_TRY(load(paths));
+    std::erase_if(paths, [&](const auto& path) { return !tree_.find(path); }); // ignored
+    std::vector<std::string> behind_links;
+    for (auto& path : paths) {
+        DBUILD_TRY_ASSIGN(auto target, follow(path)); // a match that is a link is followed too
+        behind_links.push_back(target);
+        targets.push_back({std::move(path), std::move(target)});
+    }
+    DBUILD_TRY(load(behind_links));
+    return targets;
+}
+
+} // namespace dbuild::cache::context

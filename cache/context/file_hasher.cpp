@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache/context/file_hasher.hpp"
+
+#include "cache/context/workers.hpp"
+#include "cache/context/xattrs.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <fcntl.h>
+#include <mutex>
+#include <unistd.h>
+
+namespace dbuild::cache::context {
+namespace {
+
+constexpr std::size_t k_buffer_bytes = std::size_t{1} << 17; // stays in a core's cache between reading and hashing
+constexpr std::size_t k_big_file_bytes = std::size_t{1} << 20;
+constexpr std::size_t k_files_before_threads = 32; // of a few KiB: less costs less than a thread
+constexpr int k_attempts = 3; // for a file that changes while it is read
+
+/// Whether anybody could write to a file without the kernel stamping it: through a descriptor, or a mapping that is dirty already.
+/// A read lease is refused then. One who opens the file after that stamps it with the first byte.
+Writers writers_of(int fd) {
+    // Who opens the file in between makes the kernel signal the lease's holder; SIGURG is ignored unless somebody asks for it.
+    ::fcntl(fd, F_SETSIG, SIGURG);
+    if (::fcntl(fd, F_SETLEASE, F_RDLCK) == 0) {
+        ::fcntl(fd, F_SETLEASE, F_UNLCK);
+        return Writers::none;
+    }
+    return errno == EAGAIN ? Writers::possible : Writers::unknown; // EACCES: another's file
+}
+
+class Hashing {
+public:
+    Hashing(const ContextRoot& root, std::vector<FileToHash> files, FolderTree& tree, StatCache& cache, ContextCounters& counters)
+        : root_(root), files_(std::move(files)), tree_(tree), cache_(cache), counters_(counters) {}
+
+    Status run();
+
+private:
+    struct Scratch {
+        Sha256 hasher;
+        std::string buffer;
+        std::uint64_t bytes_read = 0;
+    };
+
+    void work();
+    Status look_again(int fd, const std::string& path, Node& node, FileIdentity& identity) const;
+    Status hash(const FileToHash& file, Scratch& scratch);
+    Result<std::uint64_t> read(int fd, std::uint64_t size, const std::string& path, Scratch& scratch) const;
+
+    const ContextRoot& root_;
+    std::vector<FileToHash> files_;
+    FolderTree& tree_;
+    StatCache& cache_;
+    ContextCounters& counters_;
+    std::uint64_t clock_ = 0;
+
+    std::atomic<std::size_t> next_ = 0;
+    std::atomic<bool> has_failed_ = false;
+    std::mutex mutex_; // of what follows, of the cache, the counters, and folders' details
+    std::optional<Error> failure_;
+};
+
+/// Feeds a file's bytes to the hasher. Out: how many. Where times can be trusted no read is spent on finding the end: they tell of a
+/// file that grew. Elsewhere a size may be anything (/proc says 0).
+Result<std::uint64_t> Hashing::read(int fd, std::uint64_t size, const std::string& path, Scratch& scratch) const {
+    std::uint64_t done = 0;
+    while (done < size || !cache_.is_trusted()) {
+        const auto count = ::read(fd, scratch.buffer.data(), scratch.buffer.size());
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return root_.failure("cannot read", path);
+        if (count == 0) break;
+        scratch.hasher.update({scratch.buffer.data(), static_cast<std::size_t>(count)});
+        done += static_cast<std::uint64_t>(count);
+    }
+    return done;
+}
+
+/// Puts what an open file is now into its node and identity. Errors: unavailable — it is no regular file.
+Status Hashing::look_again(int fd, const std::string& path, Node& node, FileIdentity& identity) const {
+    struct stat status {};
+    if (::fstat(fd, &status) != 0) return root_.failure("cannot look at", path);
+    if (!S_ISREG(status.st_mode)) {
+        errno = ESTALE;
+        return root_.failure("changed while it was read:", path);
+    }
+    if (::lseek(fd, 0, SEEK_SET) != 0) return root_.failure("cannot read", path);
+    identity = FileIdentity::of(status);
+    node.mode = static_cast<std::uint16_t>(status.st_mode);
+    node.mtime_seconds = status.st_mtim.tv_sec;
+    node.changed_ns = identity.changed_ns;
+    return {};
+}
+
+Status Hashing::hash(const FileToHash& file, Scratch& scratch) {
+    auto& folder = tree_.at(file.folder); // nobody adds folders meanwhile
+    auto& node = folder.nodes[file.node];
+    const auto path = folder.path_of(node);
+    const auto fd = root_.open_below(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    if (!fd.is_open()) return root_.failure("cannot open", path);
+    HashedFile hashed{file.identity, {}, false, false}; // that of the look is as good as one before the first byte
+    std::uint64_t size = 0;
+    for (int attempt = 1; attempt <= k_attempts; ++attempt) {
+        if (attempt > 1) DBUILD_TRY(look_again(fd.get(), path, node, hashed.identity));
+        const auto writers = cache_.is_trusted() ? writers_of(fd.get()) : Writers::unknown;
+        if (hashed.identity.size > k_big_file_bytes) ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
+        scratch.hasher.start();
+        DBUILD_TRY_ASSIGN(size, read(fd.get(), hashed.identity.size, path, scratch));
+        scratch.bytes_read += size;
+        hashed.content = scratch.hasher.finish();
+        auto xattrs = read_xattrs(fd.get());
+        struct stat after {};
+        if (::fstat(fd.get(), &after) != 0) return root_.failure("cannot look at", path);
+        const bool is_whole = size == hashed.identity.size || !cache_.is_trusted();
+        const bool is_same = hashed.identity == FileIdentity::of(after) && is_whole;
+        hashed.is_proven = is_same && cache_.is_proven(hashed.identity, writers, clock_);
+        hashed.has_xattrs = !xattrs.empty();
+        if (!is_same && attempt < k_attempts) continue;
+        node.size = size;
+        node.content = hashed.content;
+        const std::lock_guard lock(mutex_);
+        if (hashed.has_xattrs) folder.set_detail(node, {{}, std::move(xattrs), 0, 0});
+        if (is_same) cache_.add(hashed);
+        break;
+    }
+    return {};
+}
+
+void Hashing::work() {
+    Scratch scratch;
+    scratch.buffer.resize(k_buffer_bytes);
+    for (auto i = next_++; i < files_.size() && !has_failed_; i = next_++) {
+        if (Status done = hash(files_[i], scratch); !done) {
+            const std::lock_guard lock(mutex_);
+            if (!failure_) failure_ = std::move(done).error();
+            has_failed_ = true;
+        }
+    }
+    const std::lock_guard lock(mutex_);
+    counters_.bytes_read += scratch.bytes_read;
+}
+
+Status Hashing::run() {
+    // Big ones first, so that no thread is left alone with one at the end; else in the order in which disks tend to hold them.
+    const auto rank = [&](const FileToHash& file) {
+        const auto size = tree_.at(file.folder).nodes[file.node].size;
+        return std::make_pair(~(size / k_big_file_bytes), file.identity.inode);
+    };
+    std::sort(files_.begin(), files_.end(), [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
+    const bool has_big_ones = files_.size() > 1 && rank(files_[1]).first != ~std::uint64_t{0};
+    if (cache_.is_trusted()) clock_ = cache_.clock();
+    cache_.begin_adding(files_.size());
+    {
+        Workers workers;
+        if (files_.size() > k_files_before_threads || has_big_ones) workers.start([this] { work(); });
+        work();
+    }
+    cache_.end_adding();
+    if (failure_) return fail(std::move(*failure_));
+    counters_.files_hashed += files_.size();
+    return {};
+}
+
+} // namespace
+
+Status hash_files(const ContextRoot& root, std::vector<FileToHash> files, FolderTree& tree, StatCache& cache,
+                  ContextCounters& counters) {
+    if (files.empty()) return {};
+    return Hashing(root, std::move(files), tree, cache, counters).run();
+}
+
+} // namespace dbuild::cache::context

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Files of the context that are edited while a build runs: what a RUN mounted or a COPY copied is recorded only if it is what was
+# hashed, an edit after that harms nothing, and a file that never holds still does not fail the build.
+set -euo pipefail
+. "$(dirname "$0")/../helpers/cli.sh"
+
+tag=dbuild-test/race-$run_id:1
+mkdir "$work/context"
+cat >"$work/context/Dockerfile" <<END
+FROM dbuild-test/busybox:1 AS slow
+RUN echo $run_id > /slow; sleep 3
+FROM dbuild-test/busybox:1
+COPY --from=slow /slow /
+RUN --mount=type=bind,target=/context cat /context/file > /mounted; sleep 3
+RUN echo after
+COPY file /copied
+END
+content() { docker run --rm --network none "$tag" cat /mounted /copied; }
+wait_for_step() { wait_for 60 "$2 to start" grep -q "$2" "$work/$1.err"; }
+
+# Between hashing and use: one second after the slow stage began, everything is hashed.
+echo one >"$work/context/file"
+build hashed_before --progress plain -t "$tag" "$work/context" &
+builder=$!
+wait_for_step hashed_before 'sleep 3'
+echo two >"$work/context/file"
+wait $builder
+expect_contains "$work/hashed_before.err" 'the build context changed while it was used: /file'
+expect_equal "two
+two" "$(content)" "content after the edit"
+
+# The result of the first attempt stands under no key: with the first bytes again, nothing that read them is a hit.
+echo one >"$work/context/file"
+build first_again -t "$tag" "$work/context"
+expect_equal "one
+one" "$(content)" "content of the first bytes"
+expect_equal 1 "$(steps_done first_again | grep -c mount=type=bind)" "the RUN that mounts ran"
+
+# While the RUN that mounts sleeps, its files are its own: it does not run again. COPY comes later, and takes the new bytes.
+echo three >"$work/context/file"
+build used_before --progress plain -t "$tag" "$work/context" &
+builder=$!
+wait_for_step used_before 'mount=type=bind'
+sleep 1.5 # the RUN sleeps 3 s after it has read the file
+echo four >"$work/context/file"
+wait $builder
+build settled -t "$tag" "$work/context"
+expect_equal "four
+four" "$(content)" "content in the end"
+echo three >"$work/context/file"
+build third_again -t "$tag" "$work/context"
+expect_equal "" "$(steps_done third_again | grep mount=type=bind || true)" "steps that run for the third bytes"
+expect_equal "three
+three" "$(content)" "content of the third bytes"
+
+# A file that never holds still.
+python3 -c '
+import itertools, sys
+for i in itertools.count():
+    with open(sys.argv[1], "w") as file: file.write(str(i))
+' "$work/context/busy" &
+writer=$!
+background+=("$writer")
+printf 'FROM dbuild-test/busybox:1\nCOPY . /context\n' >"$work/context/Dockerfile"
+build busy -t "$tag" "$work/context"
+kill "$writer"
+wait "$writer" || true
+echo calm >"$work/context/busy"
+build calm -t "$tag" "$work/context"
+expect_equal calm "$(docker run --rm --network none "$tag" cat /context/busy)" "content of the file that was busy"
