@@ -89,7 +89,9 @@ public:
     Status export_target() {
         const int target = project_.graph.target;
         DBUILD_TRY(load_base_below(target));
+        std::optional<cache::store::Index::ReadTransaction> assembly(*parts_.index);
         DBUILD_TRY_ASSIGN(auto image, assemble(parts_, project_, planner_, target));
+        assembly.reset();
         auto exported = exporters::export_to_engine(parts_, image, project_.options.tags);
         if (!exported && exported.error().kind == ErrorKind::not_found) {
             SharedLock lock(shared_.mutex);
@@ -163,10 +165,12 @@ void prefetch_named_image(const Parts& parts, const BuildOptions& options) {
 
 Status build_once(const Parts& parts, const BuildOptions& options, Report& report) {
     prefetch_named_image(parts, options);
+    std::optional<cache::store::Index::ReadTransaction> planning(*parts.index);
     DBUILD_TRY_ASSIGN(auto project, load_project(parts, options));
     report.scope = project.scope;
     Round round(parts, project, report);
     Status done = round.plan_all();
+    planning.reset();
     if (done) done = round.run_missing();
     if (done) done = round.export_target();
     report.totals.bytes_read += project.context->counters().bytes_read;
