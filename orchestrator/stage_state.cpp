@@ -264,12 +264,11 @@ private:
 
     Status apply(const parser::CopyInstruction& copy, ResolvedStep& step) {
         const std::string keyword = copy.is_add ? "ADD" : "COPY";
-        if (copy.parents) return fail(ErrorKind::unsupported, keyword + " --parents");
-        if (!copy.excludes.empty()) return fail(ErrorKind::unsupported, keyword + " --exclude");
-        if (!copy.checksum.empty() || copy.keep_git_dir || copy.unpack)
-            return fail(ErrorKind::unsupported, "ADD --checksum, --keep-git-dir or --unpack");
+        if (!copy.checksum.empty() || copy.keep_git_dir) return fail(ErrorKind::unsupported, "ADD --checksum or --keep-git-dir");
         CopyOperation operation;
         operation.is_add = copy.is_add;
+        operation.filter = {copy.parents, copy.excludes};
+        operation.unpacks = copy.unpack.value_or(copy.is_add);
         DBUILD_TRY_ASSIGN(operation.sources, expand_all(copy.sources));
         for (const auto& source : operation.sources)
             if (copy.is_add && parser::is_remote_source(source))
@@ -290,7 +289,7 @@ private:
         if (!copy.from.empty()) {
             DBUILD_TRY_ASSIGN(operation.from, resolve_source(parser::resolve_copy_from(*inputs_.dockerfile, stage_, copy.from)));
         }
-        note(step, copy_history(keyword, operation, destination), true);
+        note(step, copy_history(keyword + (copy.parents ? " --parents" : ""), operation, destination), true);
         step.operation = std::move(operation);
         return {};
     }

@@ -3,6 +3,7 @@
 // the image configuration, and says what each step will do. Source of the rules: reference/buildkit-semantics.md §2, §7.1.
 #pragma once
 
+#include "cache/oci/copy_selection.hpp"
 #include "cache/oci/image.hpp"
 #include "dockerfile_parser/instructions.hpp"
 #include "dockerfile_parser/run_mount.hpp"
@@ -56,6 +57,8 @@ struct CopyOperation {
     std::vector<dockerfile_parser::Heredoc> files; // bodies expanded
     std::string destination;                // absolute; a trailing "/" means a directory
     std::string chown, chmod;
+    cache::oci::CopyFilter filter;
+    bool unpacks = false;                   // archives that are named
     bool is_link = false;
 };
 struct WorkdirOperation {
