@@ -6,6 +6,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -19,6 +20,7 @@ using cache::oci::EntryType;
 
 constexpr std::size_t k_buffer_bytes = std::size_t{1} << 17;
 constexpr std::size_t k_block_bytes = 512;
+constexpr std::size_t k_max_link = 4095; // the kernel's
 constexpr std::string_view k_capability = "security.capability";
 
 struct Deleter {
@@ -32,6 +34,7 @@ struct Input {
     Sha256 hasher;
     std::string buffer = std::string(k_buffer_bytes, '\0');
     int error = 0; // errno
+    bool is_empty = true;
 
     la_ssize_t pull() {
         ssize_t count = 0;
@@ -39,6 +42,7 @@ struct Input {
         while (count < 0 && errno == EINTR);
         if (count < 0) error = errno;
         if (count > 0) hasher.update({buffer.data(), static_cast<std::size_t>(count)});
+        is_empty = is_empty && count <= 0;
         return count;
     }
     static la_ssize_t read(archive*, void* context, const void** data) {
@@ -84,6 +88,19 @@ bool is_dot(std::string_view name) {
     return !name.starts_with('/') && name.find("..") == name.npos && cache::oci::clean_path(name).empty();
 }
 
+/// The kernel's limits. Errors: step_failed.
+Status check_name(std::string_view path) {
+    constexpr std::size_t k_max_path = 4095, k_max_name = 255; // bytes
+    bool fits = path.size() <= k_max_path;
+    for (std::size_t begin = 0; begin < path.size() && fits;) {
+        const auto end = std::min(path.find('/', begin), path.size());
+        fits = end - begin <= k_max_name;
+        begin = end + 1;
+    }
+    if (!fits) return fail(ErrorKind::step_failed, "cannot unpack " + std::string(path.substr(0, k_max_name)) + "…: the name is too long");
+    return {};
+}
+
 Result<EntryType> type_of(archive_entry* raw) {
     switch (archive_entry_filetype(raw)) {
     case AE_IFREG: return EntryType::file;
@@ -119,6 +136,7 @@ Result<CopiedEntry> read_entry(archive* reader, archive_entry* raw, std::string_
     CopiedEntry copied;
     auto& entry = copied.entry;
     entry.path = cache::oci::clean_path(name);
+    DBUILD_TRY(check_name(entry.path));
     entry.mode = static_cast<std::uint32_t>(archive_entry_perm(raw)) & 07777;
     if (archive_entry_uid(raw) < 0 || archive_entry_gid(raw) < 0 || archive_entry_uid(raw) > UINT32_MAX || archive_entry_gid(raw) > UINT32_MAX)
         return fail(ErrorKind::step_failed, "cannot unpack " + std::string(name) + ": no such owner");
@@ -140,7 +158,8 @@ Result<CopiedEntry> read_entry(archive* reader, archive_entry* raw, std::string_
     if (entry.type == EntryType::symlink) {
         const char* target = either(archive_entry_symlink(raw), archive_entry_symlink_utf8(raw));
         entry.link_target = target ? target : "";
-        if (entry.link_target.empty()) return fail(ErrorKind::step_failed, "cannot unpack " + std::string(name) + ": an empty link");
+        if (entry.link_target.empty() || entry.link_target.size() > k_max_link)
+            return fail(ErrorKind::step_failed, "cannot unpack " + std::string(name) + ": an empty or too long link");
         entry.mode = 0777;
     } else if (entry.type == EntryType::file) {
         DBUILD_TRY(read_body(reader, copied, scratch));
@@ -177,7 +196,7 @@ Result<bool> is_archive(const Fd& file) {
     std::size_t size = 0;
     bool is_damaged = false; // then unpacking it says how, where copying it would hide it
     if (!is_open || archive_read_next_header(reader.get(), &whole) != ARCHIVE_OK) {
-        is_damaged = archive_filter_count(reader.get()) > 1; // it is compressed at least
+        is_damaged = !input.is_empty; // nothing but decompressing can fail here
     } else {
         while (size < block.size()) {
             const auto count = archive_read_data(reader.get(), block.data() + size, block.size() - size);
