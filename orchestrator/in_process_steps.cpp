@@ -9,6 +9,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <unistd.h>
 
 namespace dbuild::orchestrator {
 namespace {
@@ -32,6 +35,20 @@ Status check_links(const oci::SelectedTree& selected, std::string_view source, c
         if (item.entry.type == EntryType::symlink && !leads_somewhere(item.entry.path))
             return fail(ErrorKind::not_found, "\"/" + item.entry.path + "\": not found");
     return {};
+}
+
+BodyReader read_from_start(const std::shared_ptr<const Fd>& file) {
+    return [file](const oci::ByteSink& sink) -> Status {
+        std::string buffer(std::size_t{1} << 17, '\0');
+        for (off_t offset = 0;;) {
+            const auto count = ::pread(file->get(), buffer.data(), buffer.size(), offset);
+            if (count < 0 && errno == EINTR) continue;
+            if (count < 0) return fail(ErrorKind::unavailable, std::string("cannot read a temporary file: ") + std::strerror(errno));
+            if (count == 0) return {};
+            DBUILD_TRY(sink({buffer.data(), static_cast<std::size_t>(count)}));
+            offset += count;
+        }
+    };
 }
 
 /// The files of a stage or an image as far as it has results.
@@ -60,6 +77,7 @@ Result<bool> can_make_in_process(const Project& project, const ResolvedStep& ste
     // Whether --chown is for what an archive holds depends on BuildKit's version.
     if (!copy->unpacks || copy->chown.empty()) return true;
     for (const auto& source : copy->sources) {
+        if (is_http_source(source)) continue;
         DBUILD_TRY_ASSIGN(const auto selected, project.context->select(source));
         DBUILD_TRY_ASSIGN(const auto files, ContextFiles::open(project.options.context));
         for (const auto& [named, path] : selected) {
@@ -77,7 +95,8 @@ bool must_make_in_process(const ResolvedStep& step) {
     const auto* copy = std::get_if<CopyOperation>(&step.operation);
     if (!copy) return false;
     const auto mode = ModeChange::parse(copy->chmod);
-    return !copy->filter.is_plain() || (!copy->chmod.empty() && mode && mode->is_symbolic());
+    const bool is_remote = copy->is_add && std::any_of(copy->sources.begin(), copy->sources.end(), is_http_source);
+    return is_remote || !copy->filter.is_plain() || (!copy->chmod.empty() && mode && mode->is_symbolic());
 }
 
 Status InProcessStep::add_context_source(const Project& project, const std::string& source, const CopyOperation& copy,
@@ -99,6 +118,24 @@ Status InProcessStep::add_context_source(const Project& project, const std::stri
         }
         request_.sources.push_back(std::move(copied));
     }
+    return {};
+}
+
+Status InProcessStep::add_remote_source(const Project& project, const std::string& url, const CopyOperation& copy) {
+    DBUILD_TRY_ASSIGN(const auto fetched, project.remote_files->fetch(url, copy.checksum));
+    CopiedEntry file;
+    file.entry.path = http_file_name(url);
+    file.entry.mode = 0600;
+    file.entry.size = fetched.size;
+    file.entry.content = fetched.content;
+    file.entry.mtime_seconds = fetched.mtime_seconds;
+    file.body = read_from_start(fetched.bytes);
+    CopySource source{file.entry.path, {std::move(file)}};
+    if (copy.unpacks_remote) {
+        DBUILD_TRY_ASSIGN(const bool is_unpacked, is_archive(*fetched.bytes));
+        if (is_unpacked) source.archive = fetched.bytes;
+    }
+    request_.sources.push_back(std::move(source));
     return {};
 }
 
@@ -167,8 +204,11 @@ Result<InProcessStep> InProcessStep::prepare(const Parts& parts, const Project& 
             if (added) added = made.add_layer_source(source, copy->filter);
     } else if (!copy->sources.empty()) {
         DBUILD_TRY_ASSIGN(const auto files, ContextFiles::open(project.options.context));
-        for (const auto& source : copy->sources)
-            if (added) added = made.add_context_source(project, source, *copy, files);
+        for (const auto& source : copy->sources) {
+            if (!added) break;
+            added = copy->is_add && is_http_source(source) ? made.add_remote_source(project, source, *copy)
+                                                           : made.add_context_source(project, source, *copy, files);
+        }
     }
     if (!added) {
         auto error = std::move(added).error();

@@ -40,6 +40,7 @@ private:
     InProcessStep() = default;
     Status add_context_source(const Project& project, const std::string& source, const CopyOperation& copy,
                               const executors::in_process::ContextFiles& files);
+    Status add_remote_source(const Project& project, const std::string& url, const CopyOperation& copy);
     Status add_layer_source(const std::string& source, const cache::oci::CopyFilter& filter);
     void add_heredoc(const dockerfile_parser::Heredoc& heredoc);
     Result<std::optional<executors::in_process::Owner>> owner(const executors::LayerReader& read_layer) const;

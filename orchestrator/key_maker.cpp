@@ -158,9 +158,17 @@ Result<KeyedStep> KeyMaker::key_of_copy(const ResolvedStep& step, const CopyOper
     key.add("destination", copy.destination);
     key.add("owner", copy.chown);
     key.add("mode", copy.chmod);
+    if (copy.unpacks_remote) key.add("unpack remote", "yes");
     if (copy.unpacks != copy.is_add) key.add("unpack", copy.unpacks ? "yes" : "no");
     if (!copy.filter.is_plain()) key.add("filter", copy.filter.to_string());
     for (const auto& source : copy.sources) {
+        if (copy.is_add && is_http_source(source)) { // its time does not count, as that of other copies
+            const auto content = project_.remote_files->content_of(source, copy.checksum);
+            if (!content) return fail(step.blamed(content.error()));
+            key.add("remote name", http_file_name(source));
+            key.add("remote content", *content);
+            continue;
+        }
         const auto digest = copy.from ? selection(*copy.from, source, copy.filter) : context_selection(source, copy.filter);
         if (!digest) return fail(step.blamed(digest.error()));
         key.add("source name", base_name(source));
@@ -180,7 +188,8 @@ Status KeyMaker::check_context_sources(const ResolvedStep& step) {
         return {};
     };
     if (const auto* copy = std::get_if<CopyOperation>(&step.operation); copy && !copy->from)
-        for (const auto& source : copy->sources) DBUILD_TRY(check(source, copy->filter));
+        for (const auto& source : copy->sources)
+            if (!copy->is_add || !is_http_source(source)) DBUILD_TRY(check(source, copy->filter));
     if (const auto* run = std::get_if<RunOperation>(&step.operation))
         for (const auto& mount : run->mounts)
             if (!mount.from && mount.mount.type == MountType::bind) DBUILD_TRY(check(mount.mount.source, {}));

@@ -187,6 +187,7 @@ Result<std::vector<CopiedEntry>> read_entries(archive* reader, ScratchFile& scra
 } // namespace
 
 Result<bool> is_archive(const Fd& file) {
+    if (::lseek(file.get(), 0, SEEK_SET) != 0) return false; // a pipe or the like
     Input input;
     input.fd = file.get();
     bool is_open = false;
@@ -205,13 +206,13 @@ Result<bool> is_archive(const Fd& file) {
             size += static_cast<std::size_t>(count);
         }
     }
-    if (input.error || ::lseek(file.get(), 0, SEEK_SET) != 0)
-        return fail(ErrorKind::unavailable, std::string("cannot read a file that ADD names: ") + std::strerror(input.error ? input.error : errno));
+    if (input.error) return fail(ErrorKind::unavailable, std::string("cannot read a file that ADD names: ") + std::strerror(input.error));
     return is_damaged || is_tar_header(std::string_view(block).substr(0, size));
 }
 
 Result<std::vector<CopiedEntry>> read_archive(const Fd& file, const Digest& content) {
     DBUILD_TRY_ASSIGN(const auto scratch, ScratchFile::create());
+    if (::lseek(file.get(), 0, SEEK_SET) != 0) return fail(ErrorKind::unavailable, std::string("cannot read an archive: ") + std::strerror(errno));
     Input input;
     input.fd = file.get();
     bool is_open = false;

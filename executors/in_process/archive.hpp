@@ -10,7 +10,7 @@
 namespace dbuild::executors::in_process {
 
 /// True if BuildKit takes the file for an archive: its first block, after gzip, bzip2, xz or zstd was undone, is a tar header.
-/// In: file — open for reading; it is left at its beginning. Errors: unavailable.
+/// In: file — open for reading, at any place. Errors: unavailable.
 Result<bool> is_archive(const Fd& file);
 
 /// The entries in the archive's order. `path` is clamped at the archive's root, "" that root; a hard link's target too. Entries
