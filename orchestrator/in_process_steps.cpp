@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/in_process_steps.hpp"
 
+#include "executors/in_process/archive.hpp"
 #include "executors/in_process/pending_layer.hpp"
 #include "orchestrator/assemble.hpp"
 #include "support/environment.hpp"
@@ -8,7 +9,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+#include <cerrno>
+#include <cstring>
+#include <unistd.h>
 
 namespace dbuild::orchestrator {
 namespace {
@@ -21,34 +24,31 @@ using namespace executors::in_process;
 
 constexpr std::uint64_t k_max_account_bytes = 10 << 20; // BuildKit's limit
 
-/// --chmod as digits; nothing for the symbolic form.
-std::optional<std::uint32_t> octal_mode(std::string_view text) {
-    std::uint32_t mode = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
-    if (error != std::errc() || end != text.data() + text.size() || mode > 07777) return std::nullopt;
-    return mode;
-}
-
 std::string base_name(std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); }
 
-/// Everything at and below a path, itself first; a folder that no entry describes is like one that a copy makes.
-std::vector<oci::LayerEntry> subtree(const oci::FileTree& tree, const std::string& path, std::int64_t now) {
-    std::vector<oci::LayerEntry> entries;
-    if (const auto* top = tree.find(path)) {
-        entries.push_back(*top);
-    } else {
-        oci::LayerEntry folder;
-        folder.path = path;
-        folder.type = EntryType::directory;
-        folder.mode = 0755;
-        folder.mtime_seconds = now;
-        entries.push_back(std::move(folder));
-    }
-    const auto prefix = path.empty() ? std::string() : path + "/";
-    const auto& all = tree.entries();
-    for (auto it = all.lower_bound(prefix); it != all.end() && it->first.starts_with(prefix); ++it)
-        if (it->first != path) entries.push_back(it->second);
-    return entries;
+/// A link that stands in a folder that a wildcard matches must lead somewhere; it is copied as it is all the same.
+/// Source: BuildKit's contenthash, which makes a digest of the target of every link that a wildcard comes to.
+template <class Leads>
+Status check_links(const oci::SelectedTree& selected, std::string_view source, const Leads& leads_somewhere) {
+    if (source.find_first_of("*?[\\") == source.npos || selected.is_link) return {};
+    for (const auto& item : selected.items)
+        if (item.entry.type == EntryType::symlink && !leads_somewhere(item.entry.path))
+            return fail(ErrorKind::not_found, "\"/" + item.entry.path + "\": not found");
+    return {};
+}
+
+BodyReader read_from_start(const std::shared_ptr<const Fd>& file) {
+    return [file](const oci::ByteSink& sink) -> Status {
+        std::string buffer(std::size_t{1} << 17, '\0');
+        for (off_t offset = 0;;) {
+            const auto count = ::pread(file->get(), buffer.data(), buffer.size(), offset);
+            if (count < 0 && errno == EINTR) continue;
+            if (count < 0) return fail(ErrorKind::unavailable, std::string("cannot read a temporary file: ") + std::strerror(errno));
+            if (count == 0) return {};
+            DBUILD_TRY(sink({buffer.data(), static_cast<std::size_t>(count)}));
+            offset += count;
+        }
+    };
 }
 
 /// The files of a stage or an image as far as it has results.
@@ -69,49 +69,86 @@ Result<LayerFiles> files_of(const Parts& parts, const Project& project, const Pl
 Result<bool> can_make_in_process(const Project& project, const ResolvedStep& step) {
     if (project.options.build_arguments.contains("SOURCE_DATE_EPOCH") || !environment("SOURCE_DATE_EPOCH").empty()) return false;
     if (std::holds_alternative<WorkdirOperation>(step.operation))
-        return step.before.config.user.empty() || OwnerText::parse(step.before.config.user);
+        return true;
     const auto* copy = std::get_if<CopyOperation>(&step.operation);
     if (!copy) return false;
-    if (!copy->chmod.empty() && !octal_mode(copy->chmod)) return false;
-    if (!copy->chown.empty()) {
-        const auto owner = OwnerText::parse(copy->chown);
-        if (!owner || (copy->is_link && (owner->needs_passwd || owner->needs_group))) return false;
-    }
     const auto is_plain = [](const auto& file) { return file.name.find('/') == file.name.npos; };
     if (!std::all_of(copy->files.begin(), copy->files.end(), is_plain)) return false;
-    if (!copy->is_add) return true;
+    // Whether --chown is for what an archive holds depends on BuildKit's version.
+    if (!copy->unpacks || copy->chown.empty()) return true;
     for (const auto& source : copy->sources) {
+        if (is_http_source(source)) continue;
         DBUILD_TRY_ASSIGN(const auto selected, project.context->select(source));
         DBUILD_TRY_ASSIGN(const auto files, ContextFiles::open(project.options.context));
         for (const auto& [named, path] : selected) {
             const auto entry = project.context->find(path);
             if (!entry || entry->type != EntryType::file) continue;
-            DBUILD_TRY_ASSIGN(const bool is_archive, may_be_archive(files.file(*entry)));
-            if (is_archive) return false;
+            DBUILD_TRY_ASSIGN(const auto file, files.open_file(path));
+            DBUILD_TRY_ASSIGN(const bool unpacks, is_archive(file));
+            if (unpacks) return false;
         }
     }
     return true;
 }
 
-Status InProcessStep::add_context_source(const Project& project, const std::string& source, const ContextFiles& files) {
-    DBUILD_TRY_ASSIGN(const auto selected, project.context->select(source));
-    for (const auto& [named, path] : selected) {
-        CopySource copied{base_name(named), {}};
-        for (auto& entry : project.context->subtree(path, now_)) {
+bool must_make_in_process(const ResolvedStep& step) {
+    const auto* copy = std::get_if<CopyOperation>(&step.operation);
+    if (!copy) return false;
+    const auto mode = ModeChange::parse(copy->chmod);
+    const bool is_remote = copy->is_add && std::any_of(copy->sources.begin(), copy->sources.end(), is_http_source);
+    return is_remote || !copy->filter.is_plain() || (!copy->chmod.empty() && mode && mode->is_symbolic());
+}
+
+Status InProcessStep::add_context_source(const Project& project, const std::string& source, const CopyOperation& copy,
+                                         const ContextFiles& files) {
+    const auto tree = cache::context::source_tree_of(*project.context);
+    DBUILD_TRY_ASSIGN(auto trees, oci::select_trees(tree, source, copy.filter, now_));
+    for (auto& selected : trees) {
+        DBUILD_TRY(check_links(selected, source, [&](const auto& path) { return files.leads_somewhere(path); }));
+        CopySource copied{base_name(selected.named), {}};
+        if (const auto& top = selected.items.front().entry; copy.unpacks && top.type == EntryType::file) {
+            DBUILD_TRY_ASSIGN(auto file, files.open_file(top.path));
+            DBUILD_TRY_ASSIGN(const bool is_unpacked, is_archive(file));
+            if (is_unpacked) copied.archive = std::make_shared<const Fd>(std::move(file));
+        }
+        for (auto& [entry, is_on_the_way] : selected.items) {
             entry.xattrs.clear(); // BuildKit's client does not send them
-            copied.entries.push_back(entry.type == EntryType::file ? files.file(std::move(entry)) : CopiedEntry{std::move(entry), {}, {}});
+            const bool is_file = entry.type == EntryType::file;
+            copied.entries.push_back(is_file ? files.file(std::move(entry)) : CopiedEntry{std::move(entry), {}, {}, is_on_the_way});
         }
         request_.sources.push_back(std::move(copied));
     }
     return {};
 }
 
-Status InProcessStep::add_layer_source(const std::string& source) {
-    DBUILD_TRY_ASSIGN(const auto selected, oci::select(from_->tree(), source));
-    for (const auto& [named, path] : selected) {
-        CopySource copied{base_name(named), {}};
-        for (auto& entry : subtree(from_->tree(), path, now_))
-            copied.entries.push_back(entry.type == EntryType::file ? from_->entry(entry.path) : CopiedEntry{std::move(entry), {}, {}});
+Status InProcessStep::add_remote_source(const Project& project, const std::string& url, const CopyOperation& copy) {
+    DBUILD_TRY_ASSIGN(const auto fetched, project.remote_files->fetch(url, copy.checksum));
+    CopiedEntry file;
+    file.entry.path = http_file_name(url);
+    file.entry.mode = 0600;
+    file.entry.size = fetched.size;
+    file.entry.content = fetched.content;
+    file.entry.mtime_seconds = fetched.mtime_seconds;
+    file.body = read_from_start(fetched.bytes);
+    CopySource source{file.entry.path, {std::move(file)}};
+    if (copy.unpacks_remote) {
+        DBUILD_TRY_ASSIGN(const bool is_unpacked, is_archive(*fetched.bytes));
+        if (is_unpacked) source.archive = fetched.bytes;
+    }
+    request_.sources.push_back(std::move(source));
+    return {};
+}
+
+Status InProcessStep::add_layer_source(const std::string& source, const oci::CopyFilter& filter) {
+    const auto& tree = from_->tree();
+    DBUILD_TRY_ASSIGN(auto trees, oci::select_trees(oci::source_tree_of(tree), source, filter, now_));
+    for (auto& selected : trees) {
+        DBUILD_TRY(check_links(selected, source, [&](const auto& path) { return tree.resolve(path).has_value(); }));
+        CopySource copied{base_name(selected.named), {}};
+        for (auto& [entry, is_on_the_way] : selected.items) {
+            const bool is_file = entry.type == EntryType::file;
+            copied.entries.push_back(is_file ? from_->entry(entry.path) : CopiedEntry{std::move(entry), {}, {}, is_on_the_way});
+        }
         request_.sources.push_back(std::move(copied));
     }
     return {};
@@ -141,6 +178,7 @@ Result<InProcessStep> InProcessStep::prepare(const Parts& parts, const Project& 
         std::size_t below = plan.base_layers.size();
         for (std::size_t i = 0; i < index; ++i) below += plan.steps[i].record ? 1 : 0;
         DBUILD_TRY_ASSIGN(made.root_, files_of(parts, project, planner, StageReference::to_stage(stage), below));
+        made.has_accounts_ = below > 0;
     }
     if (!copy) {
         made.is_workdir_ = true;
@@ -150,16 +188,27 @@ Result<InProcessStep> InProcessStep::prepare(const Parts& parts, const Project& 
     }
     made.owner_text_ = copy->chown;
     made.request_.destination = copy->destination;
-    if (!copy->chmod.empty()) made.request_.mode = octal_mode(copy->chmod);
+    if (!copy->chmod.empty()) {
+        auto mode = ModeChange::parse(copy->chmod);
+        if (!mode) {
+            auto error = std::move(mode).error();
+            error.where = step.instruction->where;
+            return fail(std::move(error));
+        }
+        made.request_.mode = std::move(*mode);
+    }
     Status added;
     if (copy->from) {
         DBUILD_TRY_ASSIGN(made.from_, files_of(parts, project, planner, *copy->from, SIZE_MAX));
         for (const auto& source : copy->sources)
-            if (added) added = made.add_layer_source(source);
+            if (added) added = made.add_layer_source(source, copy->filter);
     } else if (!copy->sources.empty()) {
         DBUILD_TRY_ASSIGN(const auto files, ContextFiles::open(project.options.context));
-        for (const auto& source : copy->sources)
-            if (added) added = made.add_context_source(project, source, files);
+        for (const auto& source : copy->sources) {
+            if (!added) break;
+            added = copy->is_add && is_http_source(source) ? made.add_remote_source(project, source, *copy)
+                                                           : made.add_context_source(project, source, *copy, files);
+        }
     }
     if (!added) {
         auto error = std::move(added).error();
@@ -189,16 +238,18 @@ Result<std::string> InProcessStep::account_file(const std::string& path, const L
 }
 
 Result<std::optional<Owner>> InProcessStep::owner(const LayerReader& read_layer) const {
+    if (owner_text_.empty()) return std::nullopt;
     const auto text = OwnerText::parse(owner_text_);
-    if (!text) return std::nullopt;
+    if (!has_accounts_ && (text.needs_passwd || text.needs_group))
+        return fail(ErrorKind::step_failed, "no accounts to look up " + owner_text_ + ": invalid user index: -1"); // BuildKit's words
     std::string passwd, groups;
-    if (text->needs_passwd) {
+    if (text.needs_passwd) {
         DBUILD_TRY_ASSIGN(passwd, account_file("etc/passwd", read_layer));
     }
-    if (text->needs_group) {
+    if (text.needs_group) {
         DBUILD_TRY_ASSIGN(groups, account_file("etc/group", read_layer));
     }
-    return text->look_up(passwd, groups);
+    return text.look_up(passwd, groups);
 }
 
 Result<executors::MadeLayer> InProcessStep::run(const LayerReader& read_layer, const std::filesystem::path& path) {
@@ -212,7 +263,13 @@ Result<executors::MadeLayer> InProcessStep::run(const LayerReader& read_layer, c
             for (auto& source : request_.sources)
                 for (auto& copied : source.entries) files.push_back(&copied);
         if (from_) DBUILD_TRY(from_->load(files, read_layer));
-        DBUILD_TRY(copy(request_, layer));
+        const auto read_existing = [&](const std::string& name) -> Result<BodyReader> {
+            auto file = root_.entry(name);
+            CopiedEntry* wanted[] = {&file};
+            DBUILD_TRY(root_.load(wanted, read_layer));
+            return file.body;
+        };
+        DBUILD_TRY(copy(request_, layer, read_existing));
     }
     DBUILD_TRY_ASSIGN(const auto written, layer.write(path));
     return executors::MadeLayer{written.diff_id, path, started_, std::chrono::system_clock::now()};

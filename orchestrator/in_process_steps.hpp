@@ -18,6 +18,10 @@ inline constexpr std::string_view k_in_process = "in-process"; // as in the repo
 /// Errors: as ContextTree::select.
 Result<bool> can_make_in_process(const Project& project, const ResolvedStep& step);
 
+/// True if an engine may not know what the step asks for, or would do something else than the step's key says: such a step is
+/// made in process wherever it stands. In: step — one that can_make_in_process().
+bool must_make_in_process(const ResolvedStep& step);
+
 /// A step with everything that it needs to know; running it touches nothing that builds share.
 class InProcessStep {
 public:
@@ -34,15 +38,17 @@ public:
 
 private:
     InProcessStep() = default;
-    Status add_context_source(const Project& project, const std::string& source,
+    Status add_context_source(const Project& project, const std::string& source, const CopyOperation& copy,
                               const executors::in_process::ContextFiles& files);
-    Status add_layer_source(const std::string& source);
+    Status add_remote_source(const Project& project, const std::string& url, const CopyOperation& copy);
+    Status add_layer_source(const std::string& source, const cache::oci::CopyFilter& filter);
     void add_heredoc(const dockerfile_parser::Heredoc& heredoc);
     Result<std::optional<executors::in_process::Owner>> owner(const executors::LayerReader& read_layer) const;
     Result<std::string> account_file(const std::string& path, const executors::LayerReader& read_layer) const;
 
     bool is_link_ = false;
     bool is_workdir_ = false;
+    bool has_accounts_ = false; // there is a layer below that may hold them
     std::string owner_text_; // empty: none is given
     std::int64_t now_ = 0;   // seconds since 1970
     Instant started_;

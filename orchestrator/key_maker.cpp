@@ -72,9 +72,10 @@ Result<KeyMaker::Source> KeyMaker::source_of(const StageReference& from) {
 }
 
 /// Digest of what a path names in another root file system; remembered, so that a plan reads tables of contents only once.
-Result<Digest> KeyMaker::selection(const StageReference& from, const std::string& path) {
+Result<Digest> KeyMaker::selection(const StageReference& from, const std::string& path, const cache::oci::CopyFilter& filter) {
     DBUILD_TRY_ASSIGN(const auto source, source_of(from));
-    DBUILD_TRY_ASSIGN(const auto known, parts_.index->find_selection(source.chain.digest(), path));
+    const auto remembered_as = filter.is_plain() ? path : path + "\n" + filter.to_string();
+    DBUILD_TRY_ASSIGN(const auto known, parts_.index->find_selection(source.chain.digest(), remembered_as));
     if (known) return *known;
     // An image's table of contents is there once something was built on it; a plan without a build may be the first to ask.
     if (auto* base = project_.base_below(from)) DBUILD_TRY(load_base(parts_, *base));
@@ -84,9 +85,22 @@ Result<Digest> KeyMaker::selection(const StageReference& from, const std::string
         if (!contents) return fail(ErrorKind::corrupt, "cache index: no table of contents of layer " + diff_id.to_string());
         tree.apply(*contents);
     }
-    DBUILD_TRY_ASSIGN(const auto digest, cache::oci::selection_digest(tree, path));
-    DBUILD_TRY(parts_.index->record_selection(source.chain.digest(), path, digest));
+    Result<Digest> digest;
+    if (filter.is_plain()) {
+        digest = cache::oci::selection_digest(tree, path);
+    } else {
+        DBUILD_TRY_ASSIGN(auto trees, cache::oci::select_trees(cache::oci::source_tree_of(tree), path, filter, 0));
+        digest = cache::oci::selection_digest(std::move(trees), path);
+    }
+    if (digest) DBUILD_TRY(parts_.index->record_selection(source.chain.digest(), remembered_as, *digest));
     return digest;
+}
+
+Result<Digest> KeyMaker::context_selection(const std::string& source, const cache::oci::CopyFilter& filter) {
+    auto& context = *project_.context;
+    if (filter.is_plain()) return context.source_digest(source);
+    DBUILD_TRY_ASSIGN(auto trees, cache::oci::select_trees(cache::context::source_tree_of(context), source, filter, 0));
+    return cache::oci::selection_digest(std::move(trees), source);
 }
 
 /// The nearest earlier step of the same ancestry that may have left something in a cache mount: "" if there is none. What the
@@ -108,7 +122,7 @@ Status KeyMaker::add_mount(cache::StepKeyBuilder& key, const PlannedStage& plan,
     key.add("mount", mount_fields(operation));
     const auto& path = operation.mount.source;
     if (operation.from) {
-        DBUILD_TRY_ASSIGN(const auto digest, selection(*operation.from, path));
+        DBUILD_TRY_ASSIGN(const auto digest, selection(*operation.from, path, {}));
         key.add("mount content", digest);
     } else if (operation.mount.type == MountType::bind) {
         DBUILD_TRY_ASSIGN(const auto digest, project_.context->source_digest(path));
@@ -144,8 +158,18 @@ Result<KeyedStep> KeyMaker::key_of_copy(const ResolvedStep& step, const CopyOper
     key.add("destination", copy.destination);
     key.add("owner", copy.chown);
     key.add("mode", copy.chmod);
+    if (copy.unpacks_remote) key.add("unpack remote", "yes");
+    if (copy.unpacks != copy.is_add) key.add("unpack", copy.unpacks ? "yes" : "no");
+    if (!copy.filter.is_plain()) key.add("filter", copy.filter.to_string());
     for (const auto& source : copy.sources) {
-        const auto digest = copy.from ? selection(*copy.from, source) : project_.context->source_digest(source);
+        if (copy.is_add && is_http_source(source)) { // its time does not count, as that of other copies
+            const auto content = project_.remote_files->content_of(source, copy.checksum);
+            if (!content) return fail(step.blamed(content.error()));
+            key.add("remote name", http_file_name(source));
+            key.add("remote content", *content);
+            continue;
+        }
+        const auto digest = copy.from ? selection(*copy.from, source, copy.filter) : context_selection(source, copy.filter);
         if (!digest) return fail(step.blamed(digest.error()));
         key.add("source name", base_name(source));
         key.add("source content", *digest);
@@ -158,10 +182,17 @@ Result<KeyedStep> KeyMaker::key_of_copy(const ResolvedStep& step, const CopyOper
 }
 
 Status KeyMaker::check_context_sources(const ResolvedStep& step) {
-    for (const auto& path : step.context_sources()) {
-        const auto digest = project_.context->source_digest(path); // remembered: the key needs it soon
+    const auto check = [&](const std::string& path, const cache::oci::CopyFilter& filter) -> Status {
+        const auto digest = context_selection(path, filter); // remembered: the key needs it soon
         if (!digest) return fail(step.blamed(digest.error()));
-    }
+        return {};
+    };
+    if (const auto* copy = std::get_if<CopyOperation>(&step.operation); copy && !copy->from)
+        for (const auto& source : copy->sources)
+            if (!copy->is_add || !is_http_source(source)) DBUILD_TRY(check(source, copy->filter));
+    if (const auto* run = std::get_if<RunOperation>(&step.operation))
+        for (const auto& mount : run->mounts)
+            if (!mount.from && mount.mount.type == MountType::bind) DBUILD_TRY(check(mount.mount.source, {}));
     return {};
 }
 

@@ -30,7 +30,9 @@ private:
         std::vector<Digest> layers; // diff_ids, lowest first
     };
     Result<Source> source_of(const dockerfile_parser::StageReference& from);
-    Result<Digest> selection(const dockerfile_parser::StageReference& from, const std::string& path);
+    Result<Digest> selection(const dockerfile_parser::StageReference& from, const std::string& path,
+                             const cache::oci::CopyFilter& filter);
+    Result<Digest> context_selection(const std::string& source, const cache::oci::CopyFilter& filter);
 
     Result<KeyedStep> key_of_run(const PlannedStage& plan, std::size_t step, const RunOperation& run,
                                  const cache::Chain& before);

@@ -7,6 +7,7 @@
 #include "cache/step_key.hpp"
 #include "orchestrator/base_images.hpp"
 #include "orchestrator/parts.hpp"
+#include "orchestrator/remote_files.hpp"
 #include "orchestrator/stage_state.hpp"
 
 #include <optional>
@@ -25,6 +26,7 @@ struct Project {
     std::map<std::string, BaseImage> bases;     // by familiar reference
     std::map<int, ResolvedStage> stages;        // the needed ones, by index
     std::unique_ptr<cache::context::ContextTree> context;
+    std::unique_ptr<RemoteFiles> remote_files;
     std::string scope;
     std::string platform; // "linux/amd64"
 

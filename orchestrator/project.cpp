@@ -4,6 +4,7 @@
 #include "dockerfile_parser/diagnostics.hpp"
 #include "dockerfile_parser/dockerignore.hpp"
 #include "dockerfile_parser/parser.hpp"
+#include "orchestrator/cache_folder.hpp"
 #include "orchestrator/plan.hpp"
 #include "support/files.hpp"
 #include "support/platform.hpp"
@@ -155,6 +156,7 @@ Status fill_project(const Parts& parts, Project& project) {
 Result<Project> load_project(const Parts& parts, BuildOptions options) {
     Project project;
     project.platform = native_platform();
+    project.remote_files = std::make_unique<RemoteFiles>(cache_folder() / "remote");
     DBUILD_TRY_ASSIGN(project.source, read_dockerfile(options));
     project.options = std::move(options);
     if (Status filled = fill_project(parts, project); !filled) return fail(project.explained(std::move(filled).error()));

@@ -96,7 +96,7 @@ Result<std::size_t> StageRunner::end_of_segment(std::size_t first) {
             continue;
         }
         DBUILD_TRY_ASSIGN(const bool is_in_process, can_make_in_process(shared_.project, *steps[i].step));
-        if (is_in_process && !needs_executor) return i;
+        if (is_in_process && (!needs_executor || must_make_in_process(*steps[i].step))) return needs_executor ? end : i;
         if (is_in_process) continue;
         needs_executor = true;
         end = i + 1;
@@ -277,7 +277,7 @@ Status StageRunner::record_step(std::size_t index, const executors::MadeLayer& m
         stored = shared_.parts.layers->put_file(made.blob, made.diff_id);
     }
     DBUILD_TRY_ASSIGN(const auto scan, std::move(stored));
-    DBUILD_TRY(check_copied_bytes(step, scan.contents));
+    if (executor != k_in_process) DBUILD_TRY(check_copied_bytes(step, scan.contents)); // which checked while it copied
     DBUILD_TRY(shared_.parts.index->record_layer(scan.diff_id, {scan.size, executor == k_in_process}, scan.contents));
     const double wall_ms = std::chrono::duration<double, std::milli>(made.finished - made.started).count();
     StepRecord record{keyed->key, scan.diff_id, content_of(step, scan.contents, made), scan.size,

@@ -4,6 +4,7 @@
 #include "cache/oci/reference.hpp"
 #include "dockerfile_parser/expansion.hpp"
 #include "dockerfile_parser/values.hpp"
+#include "orchestrator/remote_files.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -264,16 +265,19 @@ private:
 
     Status apply(const parser::CopyInstruction& copy, ResolvedStep& step) {
         const std::string keyword = copy.is_add ? "ADD" : "COPY";
-        if (copy.parents) return fail(ErrorKind::unsupported, keyword + " --parents");
-        if (!copy.excludes.empty()) return fail(ErrorKind::unsupported, keyword + " --exclude");
-        if (!copy.checksum.empty() || copy.keep_git_dir || copy.unpack)
-            return fail(ErrorKind::unsupported, "ADD --checksum, --keep-git-dir or --unpack");
+        if (copy.keep_git_dir) return fail(ErrorKind::unsupported, "ADD --keep-git-dir");
         CopyOperation operation;
         operation.is_add = copy.is_add;
+        operation.filter = {copy.parents, copy.excludes};
+        operation.unpacks = copy.unpack.value_or(copy.is_add);
+        operation.unpacks_remote = copy.unpack.value_or(false);
         DBUILD_TRY_ASSIGN(operation.sources, expand_all(copy.sources));
         for (const auto& source : operation.sources)
-            if (copy.is_add && parser::is_remote_source(source))
-                return fail(ErrorKind::unsupported, "ADD of a remote source");
+            if (copy.is_add && parser::is_remote_source(source) && !is_http_source(source))
+                return fail(ErrorKind::unsupported, "ADD of a git repository");
+        if (!copy.checksum.empty()) {
+            DBUILD_TRY_ASSIGN(operation.checksum, checksum_of(copy, operation.sources));
+        }
         for (const auto& heredoc : copy.heredocs) {
             operation.files.push_back(heredoc);
             if (heredoc.expands) {
@@ -290,9 +294,19 @@ private:
         if (!copy.from.empty()) {
             DBUILD_TRY_ASSIGN(operation.from, resolve_source(parser::resolve_copy_from(*inputs_.dockerfile, stage_, copy.from)));
         }
-        note(step, copy_history(keyword, operation, destination), true);
+        note(step, copy_history(keyword + (copy.parents ? " --parents" : ""), operation, destination), true);
         step.operation = std::move(operation);
         return {};
+    }
+
+    Result<Digest> checksum_of(const parser::CopyInstruction& copy, const std::vector<std::string>& sources) const {
+        const auto invalid = [](std::string why) { return fail(ErrorKind::invalid_dockerfile, std::move(why)); };
+        if (sources.size() != 1) return invalid("checksum can't be specified for multiple sources");
+        if (!is_http_source(sources.front())) return invalid("checksum can't be specified for non-HTTP(S) sources");
+        DBUILD_TRY_ASSIGN(const auto text, expand(copy.checksum));
+        auto digest = Digest::parse(text);
+        if (!digest) return invalid("invalid checksum digest format: " + text);
+        return *digest;
     }
 
     static std::string copy_history(const std::string& keyword, const CopyOperation& copy, const std::string& destination) {

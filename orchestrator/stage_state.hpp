@@ -3,6 +3,7 @@
 // the image configuration, and says what each step will do. Source of the rules: reference/buildkit-semantics.md §2, §7.1.
 #pragma once
 
+#include "cache/oci/copy_selection.hpp"
 #include "cache/oci/image.hpp"
 #include "dockerfile_parser/instructions.hpp"
 #include "dockerfile_parser/run_mount.hpp"
@@ -52,10 +53,14 @@ struct RunOperation {
 struct CopyOperation {
     bool is_add = false;
     std::optional<dockerfile_parser::StageReference> from; // a stage or an image in familiar form; nothing: the context
-    std::vector<std::string> sources;                      // expanded
+    std::vector<std::string> sources;                      // expanded; of ADD also http(s) URLs
+    std::optional<Digest> checksum;                        // of the only source, which is a URL
     std::vector<dockerfile_parser::Heredoc> files; // bodies expanded
     std::string destination;                // absolute; a trailing "/" means a directory
     std::string chown, chmod;
+    cache::oci::CopyFilter filter;
+    bool unpacks = false;                   // archives of the context that are named
+    bool unpacks_remote = false;            // --unpack=true: also those of URLs
     bool is_link = false;
 };
 struct WorkdirOperation {

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -34,10 +35,12 @@ struct HttpRequest {
     std::vector<std::string> headers;                                   // "Name: value"
     std::function<std::size_t(char* buffer, std::size_t capacity)> body; // source of an upload, 0 at its end
     std::chrono::milliseconds connect_timeout{5000};
+    bool follows_redirects = false; // to http and https only; not over a unix socket
 };
 struct HttpResponse {
     int status = 0;
     std::string body; // empty where a sink took it
+    std::map<std::string, std::string> headers; // names in lower case; not of answers over a unix socket
 };
 
 class HttpClient {

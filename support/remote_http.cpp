@@ -69,6 +69,24 @@ std::size_t take_body(char* data, std::size_t, std::size_t size, void* context) 
     return transfer.sink_status ? size : 0; // 0 ends the transfer
 }
 
+/// One line of an answer's head; each answer of a chain of redirects begins anew.
+std::size_t take_header(char* data, std::size_t, std::size_t size, void* context) {
+    auto& response = static_cast<Transfer*>(context)->response;
+    std::string_view line(data, size);
+    while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.remove_suffix(1);
+    const auto colon = line.find(':');
+    if (line.starts_with("HTTP/")) {
+        response.headers.clear();
+        response.body.clear();
+    } else if (colon != line.npos) {
+        std::string name(line.substr(0, colon));
+        for (auto& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+        const auto begin = line.find_first_not_of(" \t", colon + 1);
+        response.headers[name] = begin == line.npos ? std::string_view() : line.substr(begin);
+    }
+    return size;
+}
+
 std::size_t give_body(char* buffer, std::size_t unit, std::size_t count, void* context) {
     return static_cast<Transfer*>(context)->request->body(buffer, unit * count);
 }
@@ -153,6 +171,13 @@ Result<HttpResponse> RemoteHttp::send(const HttpRequest& request, const std::fun
     curl.easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_timeout.count()));
     curl.easy_setopt(handle, CURLOPT_WRITEFUNCTION, take_body);
     curl.easy_setopt(handle, CURLOPT_WRITEDATA, &transfer);
+    curl.easy_setopt(handle, CURLOPT_HEADERFUNCTION, take_header);
+    curl.easy_setopt(handle, CURLOPT_HEADERDATA, &transfer);
+    if (request.follows_redirects) {
+        curl.easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 1L);
+        curl.easy_setopt(handle, CURLOPT_MAXREDIRS, 10L); // as Go's client
+        curl.easy_setopt(handle, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    }
     if (request.body) {
         headers.add("Transfer-Encoding: chunked");
         curl.easy_setopt(handle, CURLOPT_UPLOAD, 1L);

@@ -173,4 +173,10 @@ Status ContextTree::verify_unchanged(std::string_view source) {
 
 Status ContextTree::save_stat_cache() { return impl_->cache.save(); }
 
+oci::SourceTree source_tree_of(ContextTree& context) {
+    return {[&context](std::string_view source) { return context.select(source); },
+            [&context](const std::string& path) { return context.find(path); },
+            [&context](const std::string& path, std::int64_t folder_time) { return context.subtree(path, folder_time); }};
+}
+
 } // namespace dbuild::cache::context

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "cache/context/counters.hpp"
-#include "cache/oci/layer_tar.hpp"
+#include "cache/oci/copy_selection.hpp"
 #include "support/digest.hpp"
 #include "support/result.hpp"
 
@@ -70,5 +70,8 @@ private:
     explicit ContextTree(std::unique_ptr<Impl> impl);
     std::unique_ptr<Impl> impl_;
 };
+
+/// The context as what is copied from. In: context — borrowed.
+oci::SourceTree source_tree_of(ContextTree& context);
 
 } // namespace dbuild::cache::context

@@ -8,11 +8,11 @@ namespace dbuild::executors::in_process {
 namespace {
 
 std::optional<std::uint64_t> number(std::string_view text) {
-    if (text == "root") return 0;
+    if (text.empty() || text == "root") return 0;
     std::int32_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size() || value < 0) return std::nullopt;
-    return static_cast<std::uint64_t>(value);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return static_cast<std::uint32_t>(value); // -1 is 4294967295, as in BuildKit
 }
 
 /// The fields of the first line of an account file that begins with this name.
@@ -37,12 +37,13 @@ std::uint64_t field_number(const std::vector<std::string_view>& fields, std::siz
 
 } // namespace
 
-std::optional<OwnerText> OwnerText::parse(std::string_view text) {
+OwnerText OwnerText::parse(std::string_view text) {
     const auto colon = text.find(':');
-    OwnerText owner{std::string(text.substr(0, colon)), colon == text.npos ? "" : std::string(text.substr(colon + 1))};
-    if (owner.user.empty() || (colon != text.npos && owner.group.empty())) return std::nullopt;
+    OwnerText owner;
+    owner.user = text.substr(0, colon);
+    if (colon != text.npos) owner.group = text.substr(colon + 1);
     owner.needs_passwd = !number(owner.user);
-    owner.needs_group = !owner.group.empty() && !number(owner.group);
+    owner.needs_group = owner.group && !number(*owner.group);
     return owner;
 }
 
@@ -54,10 +55,10 @@ Owner OwnerText::look_up(std::string_view passwd_file, std::string_view group_fi
         const auto fields = find_line(passwd_file, user); // name:password:uid:gid:…
         owner = {field_number(fields, 2), field_number(fields, 3)};
     }
-    if (group.empty()) return owner;
-    if (const auto id = number(group)) {
+    if (!group) return owner;
+    if (const auto id = number(*group)) {
         owner.gid = *id;
-    } else if (const auto fields = find_line(group_file, group); !fields.empty()) { // name:password:gid:…
+    } else if (const auto fields = find_line(group_file, *group); !fields.empty()) { // name:password:gid:…
         owner.gid = field_number(fields, 2);
     }
     return owner;

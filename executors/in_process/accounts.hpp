@@ -11,13 +11,14 @@
 
 namespace dbuild::executors::in_process {
 
-/// "user", "user:group", numbers or names. In: text — not empty.
+/// "user", "user:group", "user:", ":group"; numbers or names. In: text — not empty.
 struct OwnerText {
-    std::string user, group; // group may be empty
+    std::string user;
+    std::optional<std::string> group; // nothing: that of the user
     bool needs_passwd = false, needs_group = false; // holds a name other than root
 
-    /// Nothing: a form whose meaning differs between BuildKit's versions ("user:", ":group").
-    static std::optional<OwnerText> parse(std::string_view text);
+    /// A user or group that is left out beside the colon is 0.
+    static OwnerText parse(std::string_view text);
     /// In: passwd, group — the files' texts; empty where there are none, or none is needed.
     Owner look_up(std::string_view passwd_file, std::string_view group_file) const;
 };

@@ -63,25 +63,14 @@ CopiedEntry ContextFiles::file(cache::oci::LayerEntry entry) const {
     return copied;
 }
 
-Result<bool> may_be_archive(const CopiedEntry& file) {
-    constexpr std::size_t k_magic_at = 257, k_header_bytes = 512;
-    using namespace std::string_view_literals;
-    std::string head;
-    bool is_complete = false; // what is needed was read: the sink's failure only ends the reading
-    const auto read = file.entry.size == 0 ? Status() : file.body([&](std::string_view bytes) -> Status {
-        head += bytes.substr(0, k_header_bytes);
-        is_complete = head.size() >= k_header_bytes;
-        if (is_complete) return fail(ErrorKind::interrupted, "enough");
-        return {};
-    });
-    if (!read && !is_complete) return fail(read.error());
-    for (const auto magic : {"\x1f\x8b"sv, "BZh"sv, "\xfd" "7zXZ\0"sv, "\x28\xb5\x2f\xfd"sv})
-        if (head.starts_with(magic)) return true;
-    if (head.size() < k_header_bytes) return false;
-    if (std::string_view(head).substr(k_magic_at).starts_with("ustar")) return true;
-    unsigned sum = 0; // of a header from before USTAR
-    for (std::size_t i = 0; i < k_header_bytes; ++i) sum += i >= 148 && i < 156 ? ' ' : static_cast<unsigned char>(head[i]);
-    return std::strtoul(head.substr(148, 7).c_str(), nullptr, 8) == sum;
+Result<Fd> ContextFiles::open_file(const std::string& path) const { return open_below(root_->get(), path); }
+
+bool ContextFiles::leads_somewhere(const std::string& path) const {
+    open_how how{};
+    how.flags = O_PATH | O_CLOEXEC;
+    how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+    const Fd fd(static_cast<int>(::syscall(SYS_openat2, root_->get(), path.c_str(), &how, sizeof how)));
+    return fd.is_open() || errno == ENOSYS;
 }
 
 } // namespace dbuild::executors::in_process

@@ -18,13 +18,15 @@ public:
     /// The file at a path below the root, with the names of its inode and the way to its bytes.
     CopiedEntry file(cache::oci::LayerEntry entry) const;
 
+    /// Errors: transient — gone, or a link now; unavailable.
+    Result<Fd> open_file(const std::string& path) const;
+
+    /// False for a link whose target does not exist inside the root.
+    bool leads_somewhere(const std::string& path) const;
+
 private:
     explicit ContextFiles(std::shared_ptr<const Fd> root) : root_(std::move(root)) {}
     std::shared_ptr<const Fd> root_; // shared with the readers of the files
 };
-
-/// True if ADD might unpack the file: it begins like a tar, or like a format that a tar may be compressed with.
-/// Errors: as the file's body.
-Result<bool> may_be_archive(const CopiedEntry& file);
 
 } // namespace dbuild::executors::in_process

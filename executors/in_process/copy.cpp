@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "executors/in_process/copy.hpp"
 
+#include "executors/in_process/archive.hpp"
+#include "executors/in_process/unpack.hpp"
+
 #include <utility>
 
 namespace dbuild::executors::in_process {
@@ -30,7 +33,7 @@ public:
             const auto path = join(target, name);
             if (copied.entry.type == EntryType::directory) {
                 DBUILD_TRY(put_folder(copied, path, is_top));
-                folders.emplace_back(path, copied.entry.mtime_seconds);
+                if (!copied.is_on_the_way) folders.emplace_back(path, copied.entry.mtime_seconds);
             } else {
                 DBUILD_TRY(put_file(copied, path));
             }
@@ -64,7 +67,8 @@ private:
             entry.uid = request_.owner->uid;
             entry.gid = request_.owner->gid;
         }
-        if (request_.mode && entry.type != EntryType::symlink) entry.mode = *request_.mode;
+        if (request_.mode && entry.type != EntryType::symlink)
+            entry.mode = request_.mode->apply(entry.mode, entry.type == EntryType::directory);
         return entry;
     }
 
@@ -74,6 +78,12 @@ private:
         if (existing && existing->type != EntryType::directory)
             return fail(ErrorKind::step_failed, "cannot copy to non-directory: /" + path);
         if (existing && is_top) return {};
+        if (existing && copied.is_on_the_way) {
+            auto kept = *existing;
+            kept.mode = copied.entry.mode;
+            layer_.put(std::move(kept));
+            return {};
+        }
         return put(copied, path);
     }
 
@@ -96,10 +106,17 @@ private:
 
 } // namespace
 
-Status copy(const CopyRequest& request, PendingLayer& layer) {
+Status copy(const CopyRequest& request, PendingLayer& layer, const ExistingFileReader& read_existing) {
     Copier copier(request, layer);
     int number = 0;
-    for (const auto& source : request.sources) DBUILD_TRY(copier.copy(source, std::to_string(number++) + ":"));
+    for (const auto& source : request.sources) {
+        if (source.archive) {
+            DBUILD_TRY_ASSIGN(const auto entries, read_archive(*source.archive, source.entries.front().entry.content));
+            DBUILD_TRY(unpack(entries, request.destination, request.owner.value_or(Owner{}), layer, read_existing));
+        } else {
+            DBUILD_TRY(copier.copy(source, std::to_string(number++) + ":"));
+        }
+    }
     return {};
 }
 

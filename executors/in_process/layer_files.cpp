@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "executors/in_process/layer_files.hpp"
 
+#include "executors/in_process/scratch_file.hpp"
+
 #include <fmt/format.h>
 
 #include <cerrno>
@@ -14,44 +16,8 @@
 namespace dbuild::executors::in_process {
 namespace {
 
-using cache::oci::ByteSink;
 using cache::oci::ByteSource;
 using cache::oci::EntryType;
-
-/// A file without a name below TMPDIR or /tmp; it goes when it is closed.
-class ScratchFile {
-public:
-    static Result<std::shared_ptr<ScratchFile>> create() {
-        DBUILD_TRY_ASSIGN(const auto folder, TempDir::create("dbuild-copy"));
-        const auto path = folder.path() / "bytes";
-        auto file = std::make_shared<ScratchFile>();
-        file->fd_ = Fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-        if (!file->fd_.is_open()) return fail(ErrorKind::unavailable, "cannot create " + path.string() + ": " + std::strerror(errno));
-        return file;
-    }
-    Status append(std::string_view bytes) {
-        size_ += bytes.size();
-        return write_all(fd_.get(), bytes, "scratch file");
-    }
-    std::uint64_t size() const { return size_; }
-    Status read(std::uint64_t offset, std::uint64_t size, const ByteSink& sink) const {
-        std::string buffer(std::size_t{1} << 17, '\0');
-        while (size > 0) {
-            const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(size, buffer.size()));
-            const auto count = ::pread(fd_.get(), buffer.data(), wanted, static_cast<off_t>(offset));
-            if (count < 0 && errno == EINTR) continue;
-            if (count <= 0) return fail(ErrorKind::unavailable, "cannot read a scratch file");
-            DBUILD_TRY(sink({buffer.data(), static_cast<std::size_t>(count)}));
-            offset += static_cast<std::uint64_t>(count);
-            size -= static_cast<std::uint64_t>(count);
-        }
-        return {};
-    }
-
-private:
-    Fd fd_;
-    std::uint64_t size_ = 0;
-};
 
 /// Turns a reader that pushes into a source that is pulled from: the reader runs in a thread of its own, behind a pipe.
 Status scan_pushed(const LayerReader& read_layer, const Digest& blob, const cache::oci::FileSink& files) {
@@ -131,9 +97,7 @@ Status LayerFiles::load(std::span<CopiedEntry* const> files, const LayerReader& 
             const auto offset = offsets.find(path);
             if (offset == offsets.end()) return fail(ErrorKind::corrupt, "a layer lacks the bytes of /" + path);
             for (auto* copied : entries)
-                copied->body = [scratch, at = offset->second, size = copied->entry.size](const ByteSink& sink) {
-                    return scratch->read(at, size, sink);
-                };
+                copied->body = scratch->reader(offset->second, copied->entry.size);
         }
     }
     return {};

@@ -2,7 +2,6 @@
 #include "executors/in_process/pending_layer.hpp"
 
 #include <algorithm>
-#include <set>
 
 namespace dbuild::executors::in_process {
 namespace {
@@ -24,6 +23,7 @@ std::string capability_of(const LayerEntry& entry) {
 
 std::optional<LayerEntry> PendingLayer::find(const std::string& path) const {
     if (const auto changed = changed_.find(path); changed != changed_.end()) return changed->second.entry;
+    if (is_removed(path)) return std::nullopt;
     if (const auto* entry = root_.find(path)) return *entry;
     const auto& entries = root_.entries();
     const auto below = entries.lower_bound(path + "/"); // a tar may leave out parent folders
@@ -42,15 +42,23 @@ bool PendingLayer::is_directory(const std::string& path) const {
     return entry && entry->type == EntryType::directory;
 }
 
-Result<std::string> PendingLayer::resolve(std::string_view path) const {
-    std::string done, rest(path);
+bool PendingLayer::is_removed(std::string_view path) const {
+    if (removed_.empty()) return false;
+    for (auto slash = path.find('/');; slash = path.find('/', slash + 1)) {
+        if (removed_.contains(path.substr(0, slash))) return true;
+        if (slash == path.npos) return false;
+    }
+}
+
+Result<std::string> PendingLayer::resolve(std::string_view path, const std::string& top) const {
+    std::string done = top, rest(path);
     for (int links = 0; !rest.empty();) {
         const auto slash = rest.find('/');
         const auto part = rest.substr(0, slash);
         rest = slash == rest.npos ? "" : rest.substr(slash + 1);
         if (part.empty() || part == ".") continue;
         if (part == "..") {
-            done = parent_path(done);
+            if (done != top) done = parent_path(done);
             continue;
         }
         const auto next = done.empty() ? part : done + "/" + part;
@@ -60,7 +68,7 @@ Result<std::string> PendingLayer::resolve(std::string_view path) const {
             continue;
         }
         if (++links > k_max_links) return fail(ErrorKind::step_failed, "too many links in /" + std::string(path));
-        if (entry->link_target.starts_with('/')) done.clear();
+        if (entry->link_target.starts_with('/')) done = top;
         rest = entry->link_target + "/" + rest;
     }
     return done;
@@ -99,6 +107,56 @@ void PendingLayer::put(LayerEntry entry, std::string link_group, BodyReader body
     changed_.insert_or_assign(std::move(path), Node{std::move(entry), std::move(link_group), std::move(body)});
 }
 
+void PendingLayer::remove(const std::string& path) {
+    touch(parent_path(path));
+    const auto is_inside = [&](const auto& changed) { return changed.first == path || changed.first.starts_with(path + "/"); };
+    std::erase_if(changed_, is_inside);
+    removed_.insert(path);
+}
+
+Status PendingLayer::link(const LayerEntry& entry, const ExistingFileReader& read_existing) {
+    const auto target = find(entry.link_target);
+    if (!target || target->type == EntryType::directory)
+        return fail(ErrorKind::step_failed, "cannot link /" + entry.path + " to /" + entry.link_target + ": " +
+                                                (target ? "a folder" : "no such file"));
+    auto known = changed_.find(entry.link_target);
+    if (known == changed_.end()) {
+        BodyReader body;
+        if (target->type == EntryType::file && target->size > 0) {
+            DBUILD_TRY_ASSIGN(body, read_existing(entry.link_target));
+        }
+        known = changed_.emplace(entry.link_target, Node{*target, {}, std::move(body)}).first;
+    }
+    auto& node = known->second;
+    if (node.link_group.empty()) node.link_group = "linked " + std::to_string(links_++);
+    auto made = node;
+    made.entry.path = entry.path;
+    put(made.entry, made.link_group, made.body);
+    for (auto& [path, other] : changed_) {
+        if (other.link_group != made.link_group) continue;
+        other.entry.uid = entry.uid;
+        other.entry.gid = entry.gid;
+        if (other.entry.type == EntryType::symlink) continue;
+        other.entry.mode = entry.mode;
+        other.entry.mtime_seconds = entry.mtime_seconds;
+    }
+    return {};
+}
+
+/// Names of the root that are gone from folders that are still there.
+std::vector<std::string> PendingLayer::whiteouts() const {
+    std::vector<std::string> gone;
+    for (const auto& top : removed_) {
+        const auto& entries = root_.entries();
+        for (auto it = entries.lower_bound(top); it != entries.end() && it->first.starts_with(top); ++it) {
+            const auto& path = it->first;
+            const bool is_inside = path.size() == top.size() || path[top.size()] == '/';
+            if (is_inside && !find(path) && is_directory(parent_path(path))) gone.push_back(path);
+        }
+    }
+    return gone;
+}
+
 /// Times of folders do not count. Those of files do, in seconds: a layer holds no finer ones.
 bool PendingLayer::is_in_root(const Node& node) const {
     const auto& now = node.entry;
@@ -124,6 +182,13 @@ Result<LayerWriter::Written> PendingLayer::write(const std::filesystem::path& pa
         }
         return {};
     };
+    for (const auto& path_gone : whiteouts()) {
+        LayerEntry whiteout;
+        const auto folder = parent_path(path_gone);
+        whiteout.path = (folder.empty() ? "" : folder + "/") + ".wh." + path_gone.substr(folder.empty() ? 0 : folder.size() + 1);
+        DBUILD_TRY(add_folders(whiteout.path));
+        DBUILD_TRY(writer.add(whiteout));
+    }
     for (const auto& [name, node] : changed_) {
         if (folders.contains(name) || is_in_root(node)) continue;
         DBUILD_TRY(add_folders(name));

@@ -10,10 +10,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace dbuild::executors::in_process {
 
@@ -21,6 +24,9 @@ struct Owner {
     std::uint64_t uid = 0, gid = 0;
     friend bool operator==(const Owner&, const Owner&) = default;
 };
+
+/// Gives the bytes of a file of the root file system.
+using ExistingFileReader = std::function<Result<BodyReader>(const std::string& path)>;
 
 /// Names have no leading slash; "" is the root folder. `now` is in seconds since 1970.
 class PendingLayer {
@@ -32,9 +38,10 @@ public:
     std::optional<cache::oci::LayerEntry> find(const std::string& path) const;
     bool is_directory(const std::string& path) const;
 
-    /// Follows every link, the last one too, never out of the root; what does not exist stays as it is written.
+    /// Follows every link, the last one too; what does not exist stays as it is written.
+    /// In:     top — a folder, no link on the way to it, below which the path begins and which neither links nor ".." leave.
     /// Errors: step_failed — links that never end.
-    Result<std::string> resolve(std::string_view path) const;
+    Result<std::string> resolve(std::string_view path, const std::string& top = {}) const;
 
     /// Makes the folders that are missing, 0755. Errors: step_failed — something else stands in the way.
     Status make_directories(const std::string& path, Owner owner);
@@ -42,6 +49,14 @@ public:
     /// Puts an entry in the place of what is there; its folder exists and was just changed by that.
     /// In: link_group — files with the same text are names of one file; may be empty. body — as LayerWriter::add.
     void put(cache::oci::LayerEntry entry, std::string link_group = {}, BodyReader body = nullptr);
+
+    /// Takes away what is there, with all below it.
+    void remove(const std::string& path);
+
+    /// Makes one more name of a file, whose mode, owner and time become those of the entry.
+    /// In:     entry — a hard link at a path where nothing is; its target, not followed, stands in this tree.
+    /// Errors: step_failed — no target, or a folder; what read_existing fails with.
+    Status link(const cache::oci::LayerEntry& entry, const ExistingFileReader& read_existing);
 
     /// A folder's time is set after its content was changed. No effect on the root folder, of which layers say nothing.
     void set_time(const std::string& folder, std::int64_t mtime_seconds);
@@ -60,11 +75,15 @@ private:
         bool operator()(std::string_view a, std::string_view b) const { return cache::oci::is_walked_before(a, b); }
     };
     bool is_in_root(const Node& node) const;
+    bool is_removed(std::string_view path) const;
+    std::vector<std::string> whiteouts() const;
     void touch(const std::string& folder);
 
     const cache::oci::FileTree& root_;
     std::int64_t now_;
     std::map<std::string, Node, WalkOrder> changed_;
+    std::set<std::string, std::less<>> removed_; // of the root, with all below
+    int links_ = 0;                              // groups that link() made
 };
 
 } // namespace dbuild::executors::in_process

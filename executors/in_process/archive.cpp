@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "executors/in_process/archive.hpp"
+
+#include "executors/in_process/scratch_file.hpp"
+
+#include <archive.h>
+#include <archive_entry.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <unistd.h>
+
+namespace dbuild::executors::in_process {
+namespace {
+
+using cache::oci::EntryType;
+
+constexpr std::size_t k_buffer_bytes = std::size_t{1} << 17;
+constexpr std::size_t k_block_bytes = 512;
+constexpr std::size_t k_max_link = 4095; // the kernel's
+constexpr std::string_view k_capability = "security.capability";
+
+struct Deleter {
+    void operator()(archive* handle) const { archive_read_free(handle); }
+};
+using Reader = std::unique_ptr<archive, Deleter>;
+
+/// The file's bytes, hashed on the way.
+struct Input {
+    int fd = -1;
+    Sha256 hasher;
+    std::string buffer = std::string(k_buffer_bytes, '\0');
+    int error = 0; // errno
+    bool is_empty = true;
+
+    la_ssize_t pull() {
+        ssize_t count = 0;
+        do count = ::read(fd, buffer.data(), buffer.size());
+        while (count < 0 && errno == EINTR);
+        if (count < 0) error = errno;
+        if (count > 0) hasher.update({buffer.data(), static_cast<std::size_t>(count)});
+        is_empty = is_empty && count <= 0;
+        return count;
+    }
+    static la_ssize_t read(archive*, void* context, const void** data) {
+        auto& input = *static_cast<Input*>(context);
+        *data = input.buffer.data();
+        return input.pull();
+    }
+};
+
+Reader open_reader(Input& input, int (*support_format)(archive*), bool& is_open) {
+    Reader reader(archive_read_new());
+    archive_read_support_filter_gzip(reader.get());
+    archive_read_support_filter_bzip2(reader.get());
+    archive_read_support_filter_xz(reader.get());
+    archive_read_support_filter_zstd(reader.get());
+    support_format(reader.get());
+    is_open = archive_read_open(reader.get(), &input, nullptr, Input::read, nullptr) == ARCHIVE_OK;
+    return reader;
+}
+
+/// Source: Go's archive/tar: a sum over signed or unsigned bytes will do, and blocks of zeros are an end, not a header.
+bool is_tar_header(std::string_view block) {
+    if (block.size() < k_block_bytes || block.find_first_not_of('\0') == block.npos) return false;
+    long unsigned_sum = 0, signed_sum = 0;
+    for (std::size_t i = 0; i < k_block_bytes; ++i) {
+        const bool is_sum = i >= 148 && i < 156;
+        unsigned_sum += is_sum ? ' ' : static_cast<unsigned char>(block[i]);
+        signed_sum += is_sum ? ' ' : static_cast<signed char>(block[i]);
+    }
+    const auto written = std::strtol(std::string(block.substr(148, 8)).c_str(), nullptr, 8);
+    return written == unsigned_sum || written == signed_sum;
+}
+
+tl::unexpected<Error> damaged(archive* reader) {
+    const char* text = archive_error_string(reader);
+    return fail(ErrorKind::step_failed, std::string("cannot unpack: ") + (text ? text : "unknown error"));
+}
+
+const char* either(const char* plain, const char* utf8) { return plain ? plain : utf8; }
+
+/// "." and "./", but not "/": that one changes the folder that the archive goes to.
+bool is_dot(std::string_view name) {
+    return !name.starts_with('/') && name.find("..") == name.npos && cache::oci::clean_path(name).empty();
+}
+
+/// The kernel's limits. Errors: step_failed.
+Status check_name(std::string_view path) {
+    constexpr std::size_t k_max_path = 4095, k_max_name = 255; // bytes
+    bool fits = path.size() <= k_max_path;
+    for (std::size_t begin = 0; begin < path.size() && fits;) {
+        const auto end = std::min(path.find('/', begin), path.size());
+        fits = end - begin <= k_max_name;
+        begin = end + 1;
+    }
+    if (!fits) return fail(ErrorKind::step_failed, "cannot unpack " + std::string(path.substr(0, k_max_name)) + "…: the name is too long");
+    return {};
+}
+
+Result<EntryType> type_of(archive_entry* raw) {
+    switch (archive_entry_filetype(raw)) {
+    case AE_IFREG: return EntryType::file;
+    case AE_IFDIR: return EntryType::directory;
+    case AE_IFLNK: return EntryType::symlink;
+    case AE_IFCHR: return EntryType::character_device;
+    case AE_IFBLK: return EntryType::block_device;
+    case AE_IFIFO: return EntryType::fifo;
+    default: break;
+    }
+    return fail(ErrorKind::step_failed, "cannot unpack: an entry of a type that no file has");
+}
+
+Status read_body(archive* reader, CopiedEntry& copied, ScratchFile& scratch) {
+    const auto offset = scratch.size();
+    Sha256 hasher;
+    std::string buffer(k_buffer_bytes, '\0');
+    for (;;) {
+        const auto count = archive_read_data(reader, buffer.data(), buffer.size());
+        if (count < 0) return damaged(reader);
+        if (count == 0) break;
+        const std::string_view bytes(buffer.data(), static_cast<std::size_t>(count));
+        hasher.update(bytes);
+        DBUILD_TRY(scratch.append(bytes));
+    }
+    copied.entry.size = scratch.size() - offset;
+    copied.entry.content = hasher.finish();
+    if (copied.entry.size > 0) copied.body = scratch.reader(offset, copied.entry.size);
+    return {};
+}
+
+Result<CopiedEntry> read_entry(archive* reader, archive_entry* raw, std::string_view name, ScratchFile& scratch) {
+    CopiedEntry copied;
+    auto& entry = copied.entry;
+    entry.path = cache::oci::clean_path(name);
+    DBUILD_TRY(check_name(entry.path));
+    entry.mode = static_cast<std::uint32_t>(archive_entry_perm(raw)) & 07777;
+    if (archive_entry_uid(raw) < 0 || archive_entry_gid(raw) < 0 || archive_entry_uid(raw) > UINT32_MAX || archive_entry_gid(raw) > UINT32_MAX)
+        return fail(ErrorKind::step_failed, "cannot unpack " + std::string(name) + ": no such owner");
+    entry.uid = static_cast<std::uint64_t>(archive_entry_uid(raw));
+    entry.gid = static_cast<std::uint64_t>(archive_entry_gid(raw));
+    entry.mtime_seconds = std::max<std::int64_t>(0, archive_entry_mtime(raw)); // earlier times become 1970
+    const char* key = nullptr;
+    const void* value = nullptr;
+    std::size_t size = 0;
+    archive_entry_xattr_reset(raw);
+    while (archive_entry_xattr_next(raw, &key, &value, &size) == ARCHIVE_OK)
+        if (key == k_capability) entry.xattrs.emplace(key, std::string(static_cast<const char*>(value), size));
+    if (const char* target = either(archive_entry_hardlink(raw), archive_entry_hardlink_utf8(raw))) {
+        entry.type = EntryType::hard_link;
+        entry.link_target = cache::oci::clean_path(target);
+        return copied;
+    }
+    DBUILD_TRY_ASSIGN(entry.type, type_of(raw));
+    if (entry.type == EntryType::symlink) {
+        const char* target = either(archive_entry_symlink(raw), archive_entry_symlink_utf8(raw));
+        entry.link_target = target ? target : "";
+        if (entry.link_target.empty() || entry.link_target.size() > k_max_link)
+            return fail(ErrorKind::step_failed, "cannot unpack " + std::string(name) + ": an empty or too long link");
+        entry.mode = 0777;
+    } else if (entry.type == EntryType::file) {
+        DBUILD_TRY(read_body(reader, copied, scratch));
+    } else if (entry.type == EntryType::character_device || entry.type == EntryType::block_device) {
+        entry.device_major = static_cast<std::uint32_t>(archive_entry_rdevmajor(raw));
+        entry.device_minor = static_cast<std::uint32_t>(archive_entry_rdevminor(raw));
+    }
+    return copied;
+}
+
+Result<std::vector<CopiedEntry>> read_entries(archive* reader, ScratchFile& scratch) {
+    std::vector<CopiedEntry> entries;
+    for (archive_entry* raw = nullptr;;) {
+        const int code = archive_read_next_header(reader, &raw);
+        if (code == ARCHIVE_EOF) return entries;
+        if (code != ARCHIVE_OK && code != ARCHIVE_WARN) return damaged(reader);
+        const char* name = either(archive_entry_pathname(raw), archive_entry_pathname_utf8(raw));
+        if (!name || !*name) return fail(ErrorKind::step_failed, "cannot unpack: an entry without a name");
+        if (is_dot(name)) continue;
+        DBUILD_TRY_ASSIGN(auto copied, read_entry(reader, raw, name, scratch));
+        entries.push_back(std::move(copied));
+    }
+}
+
+} // namespace
+
+Result<bool> is_archive(const Fd& file) {
+    if (::lseek(file.get(), 0, SEEK_SET) != 0) return false; // a pipe or the like
+    Input input;
+    input.fd = file.get();
+    bool is_open = false;
+    const auto reader = open_reader(input, archive_read_support_format_raw, is_open);
+    archive_entry* whole = nullptr;
+    std::string block(k_block_bytes, '\0');
+    std::size_t size = 0;
+    bool is_damaged = false; // then unpacking it says how, where copying it would hide it
+    if (!is_open || archive_read_next_header(reader.get(), &whole) != ARCHIVE_OK) {
+        is_damaged = !input.is_empty; // nothing but decompressing can fail here
+    } else {
+        while (size < block.size()) {
+            const auto count = archive_read_data(reader.get(), block.data() + size, block.size() - size);
+            is_damaged = count < 0;
+            if (count <= 0) break;
+            size += static_cast<std::size_t>(count);
+        }
+    }
+    if (input.error) return fail(ErrorKind::unavailable, std::string("cannot read a file that ADD names: ") + std::strerror(input.error));
+    return is_damaged || is_tar_header(std::string_view(block).substr(0, size));
+}
+
+Result<std::vector<CopiedEntry>> read_archive(const Fd& file, const Digest& content) {
+    DBUILD_TRY_ASSIGN(const auto scratch, ScratchFile::create());
+    if (::lseek(file.get(), 0, SEEK_SET) != 0) return fail(ErrorKind::unavailable, std::string("cannot read an archive: ") + std::strerror(errno));
+    Input input;
+    input.fd = file.get();
+    bool is_open = false;
+    const auto reader = open_reader(input, archive_read_support_format_tar, is_open);
+    auto entries = is_open ? read_entries(reader.get(), *scratch) : Result<std::vector<CopiedEntry>>(damaged(reader.get()));
+    while (input.pull() > 0) {} // what stands behind the archive counts too
+    if (input.error) return fail(ErrorKind::unavailable, std::string("cannot read an archive: ") + std::strerror(input.error));
+    if (input.hasher.finish() != content) return fail(ErrorKind::transient, "an archive changed while it was unpacked");
+    return entries;
+}
+
+} // namespace dbuild::executors::in_process
