@@ -3,6 +3,7 @@
 
 #include "dockerfile_parser/lint.hpp"
 #include "dockerfile_parser/parser.hpp"
+#include "dockerfile_parser/run_mount.hpp"
 #include "dockerfile_parser/unicode.hpp"
 
 #include <fmt/format.h>
@@ -90,7 +91,37 @@ Diagnostic from_error(Error error) {
     return {Severity::error, "", without_place(std::move(error.message)), error.where.value_or(SourceSpan{}), 1};
 }
 
-void find_all(std::string_view text, const std::string& file_name, CheckReport& report) {
+void find_wrong_bases(const Dockerfile& dockerfile, const StageGraph& graph, const CheckContext& context,
+                      std::vector<Error>& errors) {
+    if (!context.is_image_name) return;
+    for (const StageNode& node : graph.stages) {
+        if (node.base.kind != StageReference::Kind::image) continue;
+        if (auto name = context.is_image_name(node.base.image); !name)
+            errors.push_back({ErrorKind::invalid_dockerfile,
+                              name.error().message,
+                              {},
+                              dockerfile.stages[static_cast<std::size_t>(node.index)].where});
+    }
+}
+
+/// Mounts whose values are known without a build: the build would refuse them when it reaches them.
+void find_wrong_mounts(const Dockerfile& dockerfile, std::vector<Error>& errors) {
+    const VariableLookup no_variables = [](std::string_view) { return std::optional<std::string>(); };
+    for (const Stage& stage : dockerfile.stages)
+        for (const Instruction& instruction : stage.instructions) {
+            const auto* run = std::get_if<RunInstruction>(&instruction.body);
+            if (run == nullptr) continue;
+            for (const std::string& mount : run->mounts) {
+                if (mount.find('$') != mount.npos) continue;
+                if (auto parsed = parse_run_mount(mount, no_variables, dockerfile.escape); !parsed) {
+                    parsed.error().where = instruction.where;
+                    errors.push_back(std::move(parsed).error());
+                }
+            }
+        }
+}
+
+void find_all(std::string_view text, const std::string& file_name, const CheckContext& context, CheckReport& report) {
     std::vector<Error> errors;
     auto tree = parse_syntax_tree(text, file_name, &errors);
     if (!tree) {
@@ -99,16 +130,35 @@ void find_all(std::string_view text, const std::string& file_name, CheckReport& 
         report.warnings_are_errors = LintSettings::parse(tree->check).warnings_are_errors;
         const Dockerfile dockerfile = collect_stages(*tree, file_name, errors);
         if (errors.empty()) {
-            const auto graph = build_stage_graph(dockerfile, "", {}, "linux/amd64");
-            if (!graph)
+            const auto graph = build_stage_graph(dockerfile, {"", {}, "linux/amd64", {}, {}, true});
+            if (!graph) {
                 errors.push_back(graph.error());
-            else
-                for (auto& warning : lint(*tree, dockerfile, *graph))
+            } else {
+                find_wrong_bases(dockerfile, *graph, context, errors);
+                find_wrong_mounts(dockerfile, errors);
+            }
+            if (errors.empty())
+                for (auto& warning : lint(*tree, dockerfile, *graph, context.ignored))
                     report.diagnostics.push_back({Severity::warning, std::move(warning.rule),
                                                   std::move(warning.message), std::move(warning.where), 1});
         }
     }
     for (auto& error : errors) report.diagnostics.push_back(from_error(std::move(error)));
+}
+
+std::string one_text(const Diagnostic& diagnostic, const LineIndex& lines) {
+    const auto& where = diagnostic.where;
+    std::string text = fmt::format("{}:{}:{}: {}: {}{}\n", where.file, where.first_line, where.column + 1,
+                                   diagnostic.severity == Severity::error ? "error" : "warning", diagnostic.message,
+                                   diagnostic.rule.empty() ? "" : " [" + diagnostic.rule + "]");
+    std::string_view line = lines.line(where.first_line);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.empty()) return text;
+    std::string padding; // tabs stay tabs, so that the caret stands under its word
+    for (const char c : line.substr(0, static_cast<std::size_t>(where.column)))
+        if ((static_cast<unsigned char>(c) & 0xC0U) != 0x80U) padding += c == '\t' ? '\t' : ' ';
+    const std::string marks(static_cast<std::size_t>(diagnostic.length) - 1, '~');
+    return text + fmt::format("{:5} | {}\n      | {}^{}\n", where.first_line, line, padding, marks);
 }
 
 int count(const CheckReport& report, Severity severity) {
@@ -122,9 +172,9 @@ int count(const CheckReport& report, Severity severity) {
 int CheckReport::error_count() const { return count(*this, Severity::error); }
 int CheckReport::warning_count() const { return count(*this, Severity::warning); }
 
-CheckReport check_dockerfile(std::string_view text, const std::string& file_name) {
+CheckReport check_dockerfile(std::string_view text, const std::string& file_name, const CheckContext& context) {
     CheckReport report;
-    find_all(text, file_name, report);
+    find_all(text, file_name, context, report);
     const LineIndex lines(text);
     for (Diagnostic& diagnostic : report.diagnostics) {
         if (diagnostic.where.file.empty()) diagnostic.where = {file_name, 1, 1, 0};
@@ -135,19 +185,11 @@ CheckReport check_dockerfile(std::string_view text, const std::string& file_name
     return report;
 }
 
-std::string to_text(const Diagnostic& diagnostic, std::string_view source_text) {
-    const auto& where = diagnostic.where;
-    std::string text = fmt::format("{}:{}:{}: {}: {}{}\n", where.file, where.first_line, where.column + 1,
-                                   diagnostic.severity == Severity::error ? "error" : "warning", diagnostic.message,
-                                   diagnostic.rule.empty() ? "" : " [" + diagnostic.rule + "]");
-    std::string_view line = LineIndex(source_text).line(where.first_line);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (line.empty()) return text;
-    std::string padding; // tabs stay tabs, so that the caret stands under its word
-    for (const char c : line.substr(0, static_cast<std::size_t>(where.column)))
-        if ((static_cast<unsigned char>(c) & 0xC0U) != 0x80U) padding += c == '\t' ? '\t' : ' ';
-    const std::string marks(static_cast<std::size_t>(diagnostic.length) - 1, '~');
-    return text + fmt::format("{:5} | {}\n      | {}^{}\n", where.first_line, line, padding, marks);
+std::string to_text(const std::vector<Diagnostic>& diagnostics, std::string_view source_text) {
+    const LineIndex lines(source_text);
+    std::string text;
+    for (const Diagnostic& diagnostic : diagnostics) text += one_text(diagnostic, lines);
+    return text;
 }
 
 } // namespace dbuild::dockerfile_parser

@@ -5,6 +5,7 @@
 #include "dockerfile_parser/expansion.hpp"
 #include "dockerfile_parser/flags.hpp"
 #include "dockerfile_parser/unicode.hpp"
+#include "dockerfile_parser/values.hpp"
 
 #include <fmt/format.h>
 
@@ -13,6 +14,8 @@
 
 namespace dbuild::dockerfile_parser {
 namespace {
+
+constexpr std::size_t k_most_names = 1000; // that a name is compared with: more would make the time quadratic
 
 bool is_lower(std::string_view text) { return ascii_lower(text) == text; }
 bool is_upper(std::string_view text) { return ascii_upper(text) == text; }
@@ -33,13 +36,6 @@ bool names_a_secret(std::string_view name) {
     return is_secret;
 }
 
-/// Whether the text gives the variable a default or asks whether it is set: then it may be unset.
-bool has_alternative(std::string_view text, const std::string& name) {
-    for (const std::string_view modifier : {":-", "-", ":+", "+", ":?", "?"})
-        if (text.find("${" + name + std::string(modifier)) != text.npos) return true;
-    return false;
-}
-
 /// An image name that cannot be one, as far as its ends show it.
 bool is_broken_image_name(std::string_view name) {
     return name.empty() || std::string_view(":/@-").find(name.front()) != std::string_view::npos ||
@@ -49,8 +45,11 @@ bool is_broken_image_name(std::string_view name) {
 
 class Linter {
 public:
-    Linter(const SyntaxTree& tree, const Dockerfile& dockerfile, const StageGraph& graph)
-        : tree_(tree), dockerfile_(dockerfile), graph_(graph) {}
+    Linter(const SyntaxTree& tree, const Dockerfile& dockerfile, const StageGraph& graph, const IgnoreMatcher* ignored)
+        : tree_(tree), dockerfile_(dockerfile), graph_(graph), ignored_(ignored),
+          settings_(LintSettings::parse(tree.check)) {
+        if (!settings_.tries("CopyIgnoredFile")) ignored_ = nullptr;
+    }
 
     std::vector<LintWarning> run() {
         for (const SyntaxNode& node : tree_.nodes) check_node(node);
@@ -72,13 +71,19 @@ private:
 
     void check_node(const SyntaxNode& node) {
         const std::string keyword = ascii_upper(node.keyword);
-        if (node.has_empty_continuation) warn("NoEmptyContinuation", "Empty continuation line", node.where);
+        if (node.has_empty_continuation) {
+            SourceSpan end = node.where;
+            end.first_line = end.last_line;
+            warn("NoEmptyContinuation", "Empty continuation line", end);
+        }
         if (keyword == "MAINTAINER")
             warn("MaintainerDeprecated", "Maintainer instruction is deprecated in favor of using label", node.where);
         if ((keyword == "ENV" || keyword == "LABEL") && node.words.size() >= 3 && node.words[2].empty())
             warn("LegacyKeyValueFormat",
-                 fmt::format("\"{0} key=value\" should be used instead of legacy \"{0} key value\" format", keyword),
+                 fmt::format("\"{0} key=value\" should be used instead of legacy \"{0} key value\" format",
+                             node.keyword),
                  node.where);
+        check_description(node, keyword);
         if (keyword != "FROM" || node.words.size() != 3) return;
         const bool is_mixed = !is_lower(node.keyword) && !is_upper(node.keyword);
         if (!is_mixed && node.words[1] != (is_lower(node.keyword) ? "as" : "AS"))
@@ -86,6 +91,35 @@ private:
                  fmt::format("'{}' and '{}' keywords' casing do not match", node.words[1], node.keyword), node.where);
         if (!is_lower(node.words[2]))
             warn("StageNameCasing", fmt::format("Stage name '{}' should be lowercase", node.words[2]), node.where);
+    }
+
+    /// The comment above an ARG or a named stage is shown as its description, if it begins with the name.
+    void check_description(const SyntaxNode& node, const std::string& keyword) {
+        if (!settings_.tries("InvalidDefinitionDescription") || node.comment.empty()) return;
+        std::vector<std::string> names;
+        if (keyword == "ARG")
+            for (const std::string& word : node.words) names.push_back(word.substr(0, word.find('=')));
+        if (keyword == "FROM" && node.words.size() == 3) names.push_back(ascii_lower(node.words[2]));
+        const std::string first = node.comment.substr(0, node.comment.find(' '));
+        if (names.empty() || std::find(names.begin(), names.end(), first) != names.end()) return;
+        warn("InvalidDefinitionDescription",
+             fmt::format("Comment for {} should follow the format: `# {} <description>`", keyword,
+                         names.size() > 1 ? "<arg_key>" : names[0]),
+             node.where);
+    }
+
+    void check_ignored(const CopyInstruction& copy, const SourceSpan& where) {
+        if (ignored_ == nullptr || !copy.from.empty()) return;
+        const VariableLookup no_variables = [](std::string_view) { return std::optional<std::string>(); };
+        for (const std::string& source : copy.sources) {
+            if (source.find('$') != source.npos || is_remote_source(source)) continue;
+            const auto path = expand_word(source, no_variables, dockerfile_.escape); // without its quotes
+            if (path && ignored_->is_ignored(*path))
+                warn("CopyIgnoredFile",
+                     fmt::format("Attempting to {} file {} that is excluded by .dockerignore",
+                                 copy.is_add ? "Add" : "Copy", quoted(*path)),
+                     where);
+        }
     }
 
     void check_keyword_casing() {
@@ -135,15 +169,17 @@ private:
     }
 
     /// The variables a text asks for that are not among the names, each once.
-    std::set<std::string> undefined_in(std::string_view text, const std::set<std::string>& names) const {
+    enum class Form { word, heredoc };
+    std::set<std::string> undefined_in(std::string_view text, const std::set<std::string>& names,
+                                       Form form = Form::word) const {
         std::set<std::string> missing;
         const VariableLookup lookup = [&](std::string_view name) -> std::optional<std::string> {
             if (names.contains(std::string(name))) return "x";
             missing.insert(std::string(name));
             return std::nullopt;
         };
-        (void)expand_word(text, lookup, dockerfile_.escape); // its errors are the build's to report
-        std::erase_if(missing, [&](const std::string& name) { return has_alternative(text, name); });
+        // Errors are the build's to report.
+        (void)(form == Form::heredoc ? expand_heredoc(text, lookup) : expand_word(text, lookup, dockerfile_.escape));
         return missing;
     }
 
@@ -190,9 +226,10 @@ private:
     struct StageEnd {
         std::set<std::string> names = {"PATH",       "HTTP_PROXY",  "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY",
                                        "http_proxy", "https_proxy", "ftp_proxy",   "no_proxy",  "all_proxy"};
-        bool knows_all = false; // the base is scratch: no image can define more
+        std::vector<std::string> valued = {"PATH"}; // those that have a value, in order: what may have been meant
+        bool knows_all = false;                     // the base is scratch: no image can define more
         bool has_shell = false;
-        bool has_workdir = false; // an absolute one
+        bool has_workdir = false;
     };
 
     void check_stage(const Stage& stage) {
@@ -219,14 +256,17 @@ private:
         ends_.push_back(std::move(end));
     }
 
-    void check_undefined(const Instruction& instruction, std::string_view text, const StageEnd& state) {
-        std::vector<std::string> known(state.names.begin(), state.names.end());
-        for (const std::string& name : undefined_in(text, state.names)) {
-            if (name.size() < 2 && !is_ascii_letter(static_cast<unsigned char>(name.front()))) continue; // $1, $@
+    void check_undefined(const Instruction& instruction, std::string_view text, const StageEnd& state,
+                         Form form = Form::word) {
+        const auto missing = undefined_in(text, state.names, form);
+        if (missing.empty()) return;
+        std::vector<std::string> known;
+        if (state.valued.size() <= k_most_names) known = state.valued;
+        for (const std::string& name : missing) {
             const std::string near = suggestion(name, known, CaseRule::insensitive);
             if (!state.knows_all && near.empty()) continue;
-            std::string hint = near;
-            if (const auto at = hint.find("mean "); at != std::string::npos) hint.insert(at + 5, "$");
+            constexpr std::string_view beginning = " (did you mean ";
+            const std::string hint = near.empty() ? "" : fmt::format("{}${}", beginning, near.substr(beginning.size()));
             warn("UndefinedVar", fmt::format("Usage of undefined variable '${}'{}", name, hint), instruction.where);
         }
     }
@@ -238,19 +278,24 @@ private:
             for (const auto& item : arg->items) {
                 if (item.value) check(*item.value);
                 check_secret("ARG", item.name, where);
-                state.names.insert(item.name);
+                const bool has_value = item.value || global_values_.contains(item.name);
+                if (state.names.insert(item.name).second && has_value) state.valued.push_back(item.name);
             }
         } else if (const auto* env = std::get_if<EnvInstruction>(&instruction.body)) {
             for (const auto& pair : env->pairs) {
                 check(pair.value);
                 check_secret("ENV", pair.key, where);
             }
-            for (const auto& pair : env->pairs) state.names.insert(pair.key);
+            for (const auto& pair : env->pairs)
+                if (state.names.insert(pair.key).second) state.valued.push_back(pair.key);
         } else if (const auto* label = std::get_if<LabelInstruction>(&instruction.body)) {
             for (const auto& pair : label->pairs) check(pair.value);
         } else if (const auto* copy = std::get_if<CopyInstruction>(&instruction.body)) {
             for (const auto& source : copy->sources) check(source);
             for (const auto* text : {&copy->destination, &copy->chown, &copy->chmod}) check(*text);
+            for (const auto& heredoc : copy->heredocs)
+                if (heredoc.expands) check_undefined(instruction, heredoc.body, state, Form::heredoc);
+            check_ignored(*copy, where);
         } else if (const auto* user = std::get_if<UserInstruction>(&instruction.body)) {
             check(user->user);
         } else if (const auto* volume = std::get_if<VolumeInstruction>(&instruction.body)) {
@@ -259,13 +304,15 @@ private:
             check(stop->signal);
         } else if (const auto* workdir = std::get_if<WorkdirInstruction>(&instruction.body)) {
             check(workdir->path);
-            if (workdir->path.starts_with('/') || workdir->path.starts_with('$') || workdir->path.starts_with('"'))
-                state.has_workdir = true;
-            else if (!state.has_workdir && !state.knows_all)
+            const std::string_view beginnings = "/$\"";
+            const bool may_be_absolute =
+                !workdir->path.empty() && beginnings.find(workdir->path.front()) != beginnings.npos;
+            if (!may_be_absolute && !state.has_workdir && !state.knows_all)
                 warn("WorkdirRelativePath",
                      fmt::format("Relative workdir {} can have unexpected results if the base image changes",
                                  quoted(workdir->path)),
                      where);
+            state.has_workdir = true; // one warning is enough
         } else if (const auto* expose = std::get_if<ExposeInstruction>(&instruction.body)) {
             for (const auto& port : expose->ports) {
                 check(port);
@@ -302,13 +349,12 @@ private:
     }
 
     void drop_skipped() {
-        const LintSettings all = LintSettings::parse(tree_.check);
+        std::map<int, LintSettings> of_lines;
+        for (const SyntaxNode& node : tree_.nodes)
+            if (!node.check.empty()) of_lines.emplace(node.where.first_line, LintSettings::parse(node.check));
         std::erase_if(warnings_, [&](const LintWarning& warning) {
-            if (all.skips(warning.rule)) return true;
-            const auto node = std::find_if(tree_.nodes.begin(), tree_.nodes.end(), [&](const SyntaxNode& candidate) {
-                return candidate.where.first_line == warning.where.first_line;
-            });
-            return node != tree_.nodes.end() && LintSettings::parse(node->check).skips(warning.rule);
+            const auto own = of_lines.find(warning.where.first_line);
+            return settings_.skips(warning.rule) || (own != of_lines.end() && own->second.skips(warning.rule));
         });
         std::stable_sort(warnings_.begin(), warnings_.end(), [](const LintWarning& a, const LintWarning& b) {
             return a.where.first_line < b.where.first_line;
@@ -318,6 +364,8 @@ private:
     const SyntaxTree& tree_;
     const Dockerfile& dockerfile_;
     const StageGraph& graph_;
+    const IgnoreMatcher* ignored_; // null: CopyIgnoredFile is off
+    LintSettings settings_;
     std::map<std::string, std::string> global_values_;
     std::set<std::string> global_names_;
     std::vector<StageEnd> ends_; // of the stages so far, by index
@@ -336,19 +384,21 @@ LintSettings LintSettings::parse(std::string_view text) {
         const auto name = trim(part.substr(0, equals));
         auto values = part.substr(equals + 1);
         if (name == "error") settings.warnings_are_errors = trim(values) == "true" || trim(values) == "1";
-        if (name != "skip") continue;
+        if (name != "skip" && name != "experimental") continue;
+        const bool is_skip = name == "skip";
         while (!values.empty()) {
             const auto rule = trim(values.substr(0, values.find(',')));
             values.remove_prefix(std::min(values.find(','), values.size() - 1) + 1);
-            if (rule == "all") settings.skips_all = true;
-            settings.skipped.insert(std::string(rule));
+            if (rule == "all") (is_skip ? settings.skips_all : settings.tries_all) = true;
+            (is_skip ? settings.skipped : settings.experimental).insert(std::string(rule));
         }
     }
     return settings;
 }
 
-std::vector<LintWarning> lint(const SyntaxTree& tree, const Dockerfile& dockerfile, const StageGraph& graph) {
-    return Linter(tree, dockerfile, graph).run();
+std::vector<LintWarning> lint(const SyntaxTree& tree, const Dockerfile& dockerfile, const StageGraph& graph,
+                              const IgnoreMatcher* ignored) {
+    return Linter(tree, dockerfile, graph, ignored).run();
 }
 
 } // namespace dbuild::dockerfile_parser
