@@ -61,6 +61,11 @@ struct Fixture : StoreFixture {
                 " WHERE key IN (SELECT key FROM step WHERE diff_id = " + blob + ")");
     }
 
+    void set_parent(int step, const Digest& parent) {
+        execute("UPDATE step SET parent = x'" + parent.hex() + "' WHERE key = x'" +
+                sha256("key" + std::to_string(step)).hex() + "'");
+    }
+
     bool is_stored(const Digest& diff_id) { return layers.catalog().find_layer(diff_id).value().has_value(); }
 };
 
@@ -99,6 +104,55 @@ TEST_CASE_FIXTURE(Fixture, "of layers used at the same time the newest goes firs
     CHECK(is_stored(diff_ids[0]));
     CHECK(is_stored(diff_ids[1]));
     CHECK_FALSE(is_stored(diff_ids[2]));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a layer goes before what it stands on, whichever is older and dearer") {
+    const auto diff_ids = add_steps(3);
+    set_parent(1, diff_ids[0]);
+    set_parent(2, diff_ids[1]);
+    age(diff_ids[0], 90'000);
+    execute("UPDATE step SET wall_ms = 100000 WHERE diff_id = x'" + diff_ids[2].hex() + "'");
+    PruneOptions options;
+    options.max_bytes = 1'500'000;
+    REQUIRE(store::prune(layers, options));
+    CHECK(is_stored(diff_ids[0]));
+    CHECK_FALSE(is_stored(diff_ids[1]));
+    CHECK_FALSE(is_stored(diff_ids[2]));
+}
+
+TEST_CASE_FIXTURE(Fixture, "what a kept layer stands on stays") {
+    const auto diff_ids = add_steps(3);
+    set_parent(1, diff_ids[0]);
+    REQUIRE(layers.has(diff_ids[1]));
+    PruneOptions options;
+    options.max_bytes = 0;
+    REQUIRE(store::prune(layers, options));
+    CHECK(is_stored(diff_ids[0]));
+    CHECK(is_stored(diff_ids[1]));
+    CHECK_FALSE(is_stored(diff_ids[2]));
+}
+
+TEST_CASE_FIXTURE(Fixture, "of layers of the same size and age the cheapest to make goes first") {
+    const auto diff_ids = add_steps(3);
+    execute("UPDATE step SET wall_ms = 1000 * 60 WHERE diff_id <> x'" + diff_ids[1].hex() + "'");
+    PruneOptions options;
+    options.max_bytes = 2'500'000;
+    REQUIRE(store::prune(layers, options));
+    CHECK(is_stored(diff_ids[0]));
+    CHECK_FALSE(is_stored(diff_ids[1]));
+    CHECK(is_stored(diff_ids[2]));
+}
+
+TEST_CASE_FIXTURE(Fixture, "no record goes by age while its layer is stored") {
+    const auto diff_ids = add_steps(1);
+    execute("UPDATE scope_step SET used = 1");
+    PruneOptions options;
+    options.max_age = std::chrono::hours(24 * 30);
+    CHECK(store::prune(layers, options).value().removed_records == 0);
+    CHECK(Index::open(root.path()).value().find_step({sha256("key0")}).value());
+    execute("UPDATE packed_layer SET used = 1; UPDATE scope_step SET used = 1");
+    CHECK(store::prune(layers, options).value().removed_records == 1);
+    CHECK_FALSE(is_stored(diff_ids[0]));
 }
 
 TEST_CASE_FIXTURE(Fixture, "a dry run changes nothing and says what would go") {
