@@ -153,8 +153,7 @@ public:
         : store_(store), options_(options), root_(store.root()) {}
 
     Result<PruneResult> run() {
-        if (store_.catalog().is_private())
-            return fail(ErrorKind::unavailable, "the cache folder cannot be written: nothing is evicted");
+        DBUILD_TRY(require_kept_rows());
         started_ = std::chrono::steady_clock::now();
         if (!options_.is_dry_run) DBUILD_TRY(adopt_orphans(store_));
         DBUILD_TRY(load());
@@ -169,6 +168,12 @@ public:
     }
 
 private:
+    /// No file goes whose row could not be removed from the disk: an index that went on in memory says nothing about it.
+    Status require_kept_rows() {
+        if (!store_.catalog().is_private()) return {};
+        return fail(ErrorKind::unavailable, "the cache folder cannot be written: nothing is evicted");
+    }
+
     Status load() {
         DBUILD_TRY_ASSIGN(auto records, Records::open(root_));
         DBUILD_TRY_ASSIGN(packs_, store_.catalog().packs());
@@ -249,6 +254,7 @@ private:
         DBUILD_TRY(catalog.doom_layers(doomed_layers_));
         DBUILD_TRY_ASSIGN(const auto protected_now, leased(root_)); // whoever asked before the doom is in it
         DBUILD_TRY(catalog.forget_doomed(protected_now));
+        DBUILD_TRY(require_kept_rows());
         for (const auto* file : doomed_files_)
             if (!protected_now.contains(file->digest)) ::unlink(file->path.c_str());
         return {};
@@ -257,6 +263,7 @@ private:
     Status remove_packs() {
         DBUILD_TRY_ASSIGN(const auto protected_now, leased(root_));
         DBUILD_TRY_ASSIGN(const auto names, store_.catalog().forget_unneeded_packs(protected_now));
+        DBUILD_TRY(require_kept_rows());
         for (const auto& name : names) ::unlink(pack_path(root_, name).c_str());
         result_.removed_packs += names.size();
         return {};
