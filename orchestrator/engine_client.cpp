@@ -235,4 +235,26 @@ Status EngineClient::tag(const std::string& id, const std::string& reference) {
     return {};
 }
 
+Result<EngineUsage> EngineClient::usage() {
+    HttpRequest request;
+    request.url = "/system/df?type=image&type=build-cache"; // engines before API 1.42 say all they know
+    DBUILD_TRY_ASSIGN(const auto response, send(std::move(request)));
+    if (response.status != 200) return refusal("say what it keeps", response);
+    const auto bytes_in = [](const json::object& object, std::string_view name) {
+        const auto* value = object.if_contains(name);
+        return value && value->is_int64() ? static_cast<std::uint64_t>(std::max<std::int64_t>(value->get_int64(), 0)) : 0;
+    };
+    boost::system::error_code error;
+    const auto value = json::parse(response.body, error);
+    const auto* object = value.if_object();
+    if (!object) return fail(ErrorKind::internal, "the engine's answer to /system/df is no JSON object");
+    EngineUsage usage{bytes_in(*object, "LayersSize"), 0};
+    if (const auto* records = object->if_contains("BuildCache"); records && records->is_array())
+        for (const auto& record : records->get_array())
+            if (const auto* each = record.if_object())
+                if (const auto* shared = each->if_contains("Shared"); !shared || !shared->is_bool() || !shared->get_bool())
+                    usage.build_cache_bytes += bytes_in(*each, "Size");
+    return usage;
+}
+
 } // namespace dbuild::orchestrator

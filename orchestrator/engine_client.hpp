@@ -32,6 +32,12 @@ struct EngineImage {
 /// Where the engine keeps images, which decides what their IDs are and whether it knows OCI layouts.
 enum class ImageStore { unknown, containerd, classic };
 
+/// What the engine keeps beside dbuild's cache, in bytes.
+struct EngineUsage {
+    std::uint64_t image_bytes = 0;       // of all images' layers, each once
+    std::uint64_t build_cache_bytes = 0; // BuildKit's records, without what images have too
+};
+
 class EngineClient {
 public:
     /// Connects with the first request.
@@ -57,6 +63,9 @@ public:
 
     /// Removes a name, and the image if that was its last one.
     Status remove(const std::string& name);
+
+    /// May take the engine seconds: it adds up what its layers take.
+    Result<EngineUsage> usage();
 
     /// As far as an image that was found has shown.
     ImageStore image_store() const { return image_store_; }

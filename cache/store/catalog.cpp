@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
+#include <map>
 
 namespace dbuild::cache::store {
 namespace {
@@ -79,6 +81,50 @@ Result<bool> insert_layer(Database& database, std::uint64_t own_pack, const Pack
         need.reset();
     }
     return true;
+}
+
+// When it was used last is not in packs: it counts as used now.
+Status insert_step(Database& database, const PackedStep& step) {
+    DBUILD_TRY_ASSIGN(
+        auto insert, database.query("INSERT INTO step(key, diff_id, content_id, created, wall_ms, ingredients, parent) "
+                                    "VALUES(?,?,?,?,?,?,?) ON CONFLICT(key) DO NOTHING"));
+    DBUILD_TRY(insert.bind(step.key)
+                   .bind(step.diff_id)
+                   .bind(step.content_id)
+                   .bind(step.created)
+                   .bind(static_cast<double>(step.wall_us) / 1000)
+                   .bind(step.ingredients)
+                   .bind(step.parent)
+                   .run());
+    for (const auto& scope : step.scopes) {
+        DBUILD_TRY_ASSIGN(auto use, database.query("INSERT OR IGNORE INTO scope_step(scope, key, used) VALUES(?,?,?)"));
+        DBUILD_TRY(use.bind(scope).bind(step.key).bind(as_stored(unix_seconds())).run());
+    }
+    return {};
+}
+
+Status insert_base(Database& database, const PackedBase& base) {
+    DBUILD_TRY_ASSIGN(auto insert,
+                      database.query("INSERT OR IGNORE INTO base_image(id, config, manifest, used) VALUES(?,?,?,?)"));
+    DBUILD_TRY(insert.bind(base.id).bind(base.config).bind(base.manifest).bind(as_stored(unix_seconds())).run());
+    for (const auto& reference : base.references) {
+        DBUILD_TRY_ASSIGN(auto pin, database.query("INSERT OR IGNORE INTO base_pin(reference, id) VALUES(?,?)"));
+        DBUILD_TRY(pin.bind(reference).bind(base.id).run());
+    }
+    return {};
+}
+
+/// The first column of all rows.
+Result<std::vector<std::string>> texts(Database& database, std::string_view sql,
+                                       const std::function<void(Query&)>& bind) {
+    DBUILD_TRY_ASSIGN(auto query, database.query(sql));
+    bind(query);
+    std::vector<std::string> found;
+    for (;;) {
+        DBUILD_TRY_ASSIGN(const bool is_row, query.step());
+        if (!is_row) return found;
+        found.emplace_back(query.bytes(0));
+    }
 }
 
 Status delete_layer(Database& database, const Digest& diff_id) {
@@ -176,22 +222,61 @@ Result<std::vector<CatalogLayer>> Catalog::layers() {
 
 Result<std::vector<PackedStep>> Catalog::steps_of(std::span<const PackedLayer> layers) {
     const std::lock_guard lock(state_->mutex);
-    DBUILD_TRY_ASSIGN(
-        auto query, state_->database.query(
-                        "SELECT key, diff_id, content_id, created, ingredients, wall_ms FROM step WHERE diff_id = ?"));
+    auto& database = state_->database;
+    DBUILD_TRY_ASSIGN(auto query, database.query("SELECT key, diff_id, content_id, created, ingredients, wall_ms, "
+                                                 "parent FROM step WHERE diff_id = ?"));
     std::vector<PackedStep> steps;
     for (const auto& layer : layers) {
         query.bind(layer.diff_id);
         for (;;) {
             DBUILD_TRY_ASSIGN(const bool found, query.step());
             if (!found) break;
-            steps.push_back({query.digest(0), query.digest(1), query.digest(2), std::string(query.bytes(3)),
+            steps.push_back({query.digest(0),
+                             query.digest(1),
+                             query.digest(2),
+                             std::string(query.bytes(3)),
                              std::string(query.bytes(4)),
-                             static_cast<std::uint64_t>(std::max(query.real(5), 0.0) * 1000)});
+                             static_cast<std::uint64_t>(std::max(query.real(5), 0.0) * 1000),
+                             query.digest(6),
+                             {}});
         }
         query.reset();
     }
+    for (auto& step : steps) {
+        DBUILD_TRY_ASSIGN(step.scopes, texts(database, "SELECT scope FROM scope_step WHERE key = ? ORDER BY scope",
+                                             [&](Query& scopes) { scopes.bind(step.key); }));
+    }
     return steps;
+}
+
+Result<std::vector<PackedBase>> Catalog::bases_below(std::span<const PackedStep> steps) {
+    const std::lock_guard lock(state_->mutex);
+    auto& database = state_->database;
+    std::set<Digest> parents;
+    for (const auto& step : steps)
+        if (!step.parent.is_zero()) parents.insert(step.parent);
+    for (const auto& step : steps) parents.erase(step.diff_id);
+    std::map<std::string, PackedBase> bases; // by ID
+    for (const auto& parent : parents) {
+        // The configuration lists the layers' diff_ids.
+        DBUILD_TRY_ASSIGN(auto query,
+                          database.query("SELECT id, config, manifest FROM base_image WHERE instr(config, ?) > 0"));
+        query.bind(parent.to_string());
+        for (;;) {
+            DBUILD_TRY_ASSIGN(const bool found, query.step());
+            if (!found) break;
+            const std::string id(query.bytes(0));
+            bases[id] = {id, std::string(query.bytes(1)), std::string(query.bytes(2)), {}};
+        }
+    }
+    std::vector<PackedBase> found;
+    for (auto& [id, base] : bases) {
+        DBUILD_TRY_ASSIGN(base.references,
+                          texts(database, "SELECT reference FROM base_pin WHERE id = ? ORDER BY reference",
+                                [&](Query& pins) { pins.bind(base.id); }));
+        found.push_back(std::move(base));
+    }
+    return found;
 }
 
 Result<std::vector<Digest>> Catalog::record_pack(const PackWriter::Finished& pack) {
@@ -217,22 +302,11 @@ Result<std::vector<Digest>> Catalog::record_pack(const PackWriter::Finished& pac
     return left_out;
 }
 
-Status Catalog::record_steps(std::span<const PackedStep> steps) {
+Status Catalog::record_steps(std::span<const PackedStep> steps, std::span<const PackedBase> bases) {
     const std::lock_guard lock(state_->mutex);
     return state_->database.write([&]() -> Status {
-        DBUILD_TRY_ASSIGN(auto insert, state_->database.query(
-                                           "INSERT INTO step(key, diff_id, content_id, created, wall_ms, ingredients) "
-                                           "VALUES(?,?,?,?,?,?) ON CONFLICT(key) DO NOTHING"));
-        for (const auto& step : steps) {
-            DBUILD_TRY(insert.bind(step.key)
-                           .bind(step.diff_id)
-                           .bind(step.content_id)
-                           .bind(step.created)
-                           .bind(static_cast<double>(step.wall_us) / 1000)
-                           .bind(step.ingredients)
-                           .run());
-            insert.reset();
-        }
+        for (const auto& step : steps) DBUILD_TRY(insert_step(state_->database, step));
+        for (const auto& base : bases) DBUILD_TRY(insert_base(state_->database, base));
         return {};
     });
 }

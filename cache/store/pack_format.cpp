@@ -109,6 +109,17 @@ bool decode_pieces(WireReader& in, PackTables& tables) {
     return true;
 }
 
+void put_texts(WireWriter& out, const std::vector<std::string>& texts) {
+    out.number(texts.size());
+    for (const auto& text : texts) out.text(text);
+}
+
+std::vector<std::string> get_texts(WireReader& in) {
+    std::vector<std::string> texts(in.count(1));
+    for (auto& text : texts) text = in.text();
+    return texts;
+}
+
 std::string encode_steps(const PackTables& tables) {
     WireWriter out;
     out.number(tables.steps.size());
@@ -119,6 +130,17 @@ std::string encode_steps(const PackTables& tables) {
         out.text(step.created);
         out.text(step.ingredients);
         out.number(step.wall_us);
+    }
+    for (const auto& step : tables.steps) {
+        out.digest(step.parent);
+        put_texts(out, step.scopes);
+    }
+    out.number(tables.bases.size());
+    for (const auto& base : tables.bases) {
+        out.text(base.id);
+        out.text(base.config);
+        out.text(base.manifest);
+        put_texts(out, base.references);
     }
     return out.take();
 }
@@ -132,6 +154,18 @@ bool decode_steps(WireReader& in, PackTables& tables) {
         step.created = in.text();
         step.ingredients = in.text();
         step.wall_us = in.number();
+    }
+    if (in.at_end()) return true; // of store format 2
+    for (auto& step : tables.steps) {
+        step.parent = in.digest();
+        step.scopes = get_texts(in);
+    }
+    tables.bases.resize(in.count(4));
+    for (auto& base : tables.bases) {
+        base.id = in.text();
+        base.config = in.text();
+        base.manifest = in.text();
+        base.references = get_texts(in);
     }
     return true;
 }

@@ -54,6 +54,14 @@ struct PackedStep {
     Digest key, diff_id, content_id;
     std::string created, ingredients;
     std::uint64_t wall_us = 0;
+    Digest parent = {}; // zeros: none, or not known
+    std::vector<std::string> scopes = {};
+};
+
+/// A base image that steps of this pack stand on, and the references that meant it.
+struct PackedBase {
+    std::string id, config, manifest; // JSON texts, as in the index
+    std::vector<std::string> references;
 };
 
 struct PackTables {
@@ -61,6 +69,7 @@ struct PackTables {
     std::vector<PackedLayer> layers;
     std::vector<PackedPiece> pieces;
     std::vector<PackedStep> steps;
+    std::vector<PackedBase> bases; // in the step table
 };
 
 /// Uncompressed tables, in the order of PackTables.

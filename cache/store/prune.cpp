@@ -2,6 +2,7 @@
 #include "cache/store/prune.hpp"
 
 #include "cache/store/catalog.hpp"
+#include "cache/store/eviction_order.hpp"
 #include "cache/store/lease.hpp"
 #include "cache/store/rebuild.hpp"
 #include "cache/store/records.hpp"
@@ -50,14 +51,6 @@ Result<std::vector<LayerFile>> layer_files(const fs::path& root) {
     }
     return files;
 }
-
-/// What can be evicted, in the order of eviction.
-struct Candidate {
-    Digest digest;
-    std::int64_t used = 0, created = 0;
-    const CatalogLayer* layer = nullptr; // or
-    const LayerFile* file = nullptr;
-};
 
 /// How much of each pack is still needed.
 class PackLedger {
@@ -113,6 +106,24 @@ std::map<Digest, std::int64_t> last_uses_of_bases(const std::vector<RecordedBase
     return used;
 }
 
+/// A stored blob of a base image stands for its layer.
+std::map<Digest, Digest> diff_ids_of_blobs(const std::vector<RecordedBase>& bases) {
+    std::map<Digest, Digest> diff_ids;
+    for (const auto& base : bases)
+        for (std::size_t i = 0; i < std::min(base.blobs.size(), base.diff_ids.size()); ++i)
+            diff_ids[base.blobs[i]] = base.diff_ids[i];
+    return diff_ids;
+}
+
+LayersBelow layers_below(const std::vector<RecordedStep>& steps, const std::vector<RecordedBase>& bases) {
+    LayersBelow below;
+    for (const auto& step : steps)
+        if (!step.parent.is_zero()) below[step.diff_id].insert(step.parent);
+    for (const auto& base : bases)
+        for (std::size_t i = 1; i < base.diff_ids.size(); ++i) below[base.diff_ids[i]].insert(base.diff_ids[i - 1]);
+    return below;
+}
+
 std::set<Digest> kept_by_scopes(const std::vector<std::string>& scopes, const std::vector<RecordedStep>& steps,
                                 const std::map<Digest, std::int64_t>& bases) {
     std::set<Digest> kept;
@@ -142,8 +153,7 @@ public:
         : store_(store), options_(options), root_(store.root()) {}
 
     Result<PruneResult> run() {
-        if (store_.catalog().is_private())
-            return fail(ErrorKind::unavailable, "the cache folder cannot be written: nothing is evicted");
+        DBUILD_TRY(require_kept_rows());
         started_ = std::chrono::steady_clock::now();
         if (!options_.is_dry_run) DBUILD_TRY(adopt_orphans(store_));
         DBUILD_TRY(load());
@@ -158,6 +168,12 @@ public:
     }
 
 private:
+    /// No file goes whose row could not be removed from the disk: an index that went on in memory says nothing about it.
+    Status require_kept_rows() {
+        if (!store_.catalog().is_private()) return {};
+        return fail(ErrorKind::unavailable, "the cache folder cannot be written: nothing is evicted");
+    }
+
     Status load() {
         DBUILD_TRY_ASSIGN(auto records, Records::open(root_));
         DBUILD_TRY_ASSIGN(packs_, store_.catalog().packs());
@@ -172,14 +188,35 @@ private:
             const auto found = base_uses.find(digest);
             return found == base_uses.end() ? used : std::max(used, found->second);
         };
-        for (const auto& layer : layers_)
-            candidates_.push_back({layer.diff_id, used_at(layer.diff_id, layer.used), layer.created, &layer, nullptr});
-        for (const auto& file : files_)
-            candidates_.push_back({file.digest, used_at(file.digest, file.used), file.used, nullptr, &file});
-        std::erase_if(candidates_, [&](const Candidate& candidate) { return kept_.contains(candidate.digest); });
-        std::sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) {
-            return a.used != b.used ? a.used < b.used : a.created > b.created;
-        });
+        const auto diff_ids = diff_ids_of_blobs(bases);
+        const auto diff_id_of = [&](const Digest& digest) {
+            const auto found = diff_ids.find(digest);
+            return found == diff_ids.end() ? digest : found->second;
+        };
+        std::map<Digest, double> seconds;
+        for (const auto& step : steps) seconds[step.diff_id] = std::max(seconds[step.diff_id], step.wall_ms / 1000);
+        const auto below = layers_below(steps, bases);
+        std::set<Digest> kept;
+        for (const auto& digest : kept_) kept.insert(diff_id_of(digest));
+        kept = with_all_below(kept, below); // nobody pulls the floor from under what stays
+
+        std::vector<EvictionCandidate> candidates;
+        const auto add = [&](const EvictionCandidate& candidate) {
+            if (!kept.contains(candidate.layer)) candidates.push_back(candidate);
+        };
+        for (std::size_t i = 0; i < layers_.size(); ++i) {
+            const auto& layer = layers_[i];
+            std::uint64_t bytes = 0;
+            for (const auto& need : layer.needs) bytes += need.raw_bytes;
+            add({layer.diff_id, used_at(layer.diff_id, layer.used), layer.created, bytes, seconds[layer.diff_id], i});
+        }
+        for (std::size_t i = 0; i < files_.size(); ++i) {
+            const auto& file = files_[i];
+            const auto diff_id = diff_id_of(file.digest);
+            add({diff_id, used_at(file.digest, file.used), file.used, file.bytes, seconds[diff_id],
+                 layers_.size() + i});
+        }
+        candidates_ = eviction_order(std::move(candidates), below, unix_seconds());
         return {};
     }
 
@@ -191,15 +228,20 @@ private:
         const auto limit = options_.max_bytes.value_or(std::numeric_limits<std::uint64_t>::max());
         const auto oldest =
             options_.max_age ? unix_seconds() - options_.max_age->count() : std::numeric_limits<std::int64_t>::min();
-        for (const auto& candidate : candidates_) {
-            if (candidate.used >= oldest && ledger.bytes() + file_total <= limit) break;
-            if (candidate.layer) {
-                ledger.evict(*candidate.layer);
-                doomed_layers_.push_back(candidate.digest);
+        const auto doom = [&](const EvictionCandidate& candidate) {
+            if (candidate.number < layers_.size()) {
+                ledger.evict(layers_[candidate.number]);
+                doomed_layers_.push_back(candidate.layer);
             } else {
-                file_total -= candidate.file->bytes;
-                doomed_files_.push_back(candidate.file);
+                doomed_files_.push_back(&files_[candidate.number - layers_.size()]);
+                file_total -= doomed_files_.back()->bytes;
             }
+        };
+        for (const auto& candidate : candidates_)
+            if (candidate.used < oldest) doom(candidate);
+        for (const auto& candidate : candidates_) {
+            if (ledger.bytes() + file_total <= limit) break;
+            if (candidate.used >= oldest) doom(candidate);
         }
         result_.evicted_layers = doomed_layers_.size();
         result_.evicted_blobs = doomed_files_.size();
@@ -212,6 +254,7 @@ private:
         DBUILD_TRY(catalog.doom_layers(doomed_layers_));
         DBUILD_TRY_ASSIGN(const auto protected_now, leased(root_)); // whoever asked before the doom is in it
         DBUILD_TRY(catalog.forget_doomed(protected_now));
+        DBUILD_TRY(require_kept_rows());
         for (const auto* file : doomed_files_)
             if (!protected_now.contains(file->digest)) ::unlink(file->path.c_str());
         return {};
@@ -220,6 +263,7 @@ private:
     Status remove_packs() {
         DBUILD_TRY_ASSIGN(const auto protected_now, leased(root_));
         DBUILD_TRY_ASSIGN(const auto names, store_.catalog().forget_unneeded_packs(protected_now));
+        DBUILD_TRY(require_kept_rows());
         for (const auto& name : names) ::unlink(pack_path(root_, name).c_str());
         result_.removed_packs += names.size();
         return {};
@@ -263,7 +307,7 @@ private:
     std::vector<CatalogLayer> layers_;
     std::vector<LayerFile> files_;
     std::set<Digest> kept_;
-    std::vector<Candidate> candidates_;
+    std::vector<EvictionCandidate> candidates_; // in the order of eviction
     std::vector<Digest> doomed_layers_;
     std::vector<const LayerFile*> doomed_files_;
     PruneResult result_;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Evicts layers until the store fits its limits, and gives the space back. Order: least recently used first; of those
-// used at the same time the newest first, so that a layer goes before what it stands on (Index::use_steps). Records
-// outlive layers.
+// Evicts layers until the store fits its limits, and gives the space back. In which order: eviction_order.hpp. What stays
+// keeps what it stands on. Records outlive layers.
 #pragma once
 
 #include "cache/store/layer_store.hpp"

@@ -30,7 +30,8 @@ Result<std::vector<RecordedStep>> Records::read_steps(Query& query) {
                          std::string(query.bytes(5)),
                          query.integer(6),
                          {},
-                         0});
+                         0,
+                         query.digest(7)});
     }
     for (auto& step : steps) {
         DBUILD_TRY_ASSIGN(auto scopes,
@@ -49,8 +50,8 @@ Result<std::vector<RecordedStep>> Records::read_steps(Query& query) {
 Result<std::vector<RecordedStep>> Records::steps() {
     DBUILD_TRY_ASSIGN(
         auto query,
-        database_.query("SELECT key, step.diff_id, content_id, created, wall_ms, '', COALESCE(layer.size, 0) "
-                        "FROM step LEFT JOIN layer ON layer.diff_id = step.diff_id ORDER BY key"));
+        database_.query("SELECT key, step.diff_id, content_id, created, wall_ms, '', COALESCE(layer.size, 0), "
+                        "parent FROM step LEFT JOIN layer ON layer.diff_id = step.diff_id ORDER BY key"));
     return read_steps(query);
 }
 
@@ -65,10 +66,10 @@ Result<std::optional<RecordedStep>> Records::find_step(std::string_view prefix) 
     };
     DBUILD_TRY_ASSIGN(const auto first, filled('0'));
     DBUILD_TRY_ASSIGN(const auto last, filled('f'));
-    DBUILD_TRY_ASSIGN(
-        auto query, database_.query("SELECT key, step.diff_id, content_id, created, wall_ms, ingredients, "
-                                    "COALESCE(layer.size, 0) FROM step LEFT JOIN layer ON layer.diff_id = step.diff_id "
-                                    "WHERE key BETWEEN ? AND ? LIMIT 2"));
+    DBUILD_TRY_ASSIGN(auto query,
+                      database_.query("SELECT key, step.diff_id, content_id, created, wall_ms, ingredients, "
+                                      "COALESCE(layer.size, 0), parent FROM step LEFT JOIN layer "
+                                      "ON layer.diff_id = step.diff_id WHERE key BETWEEN ? AND ? LIMIT 2"));
     query.bind(first).bind(last);
     DBUILD_TRY_ASSIGN(auto found, read_steps(query));
     return found.size() == 1 ? std::optional(std::move(found.front())) : std::nullopt;
@@ -99,12 +100,14 @@ Result<std::uint64_t> Records::remove_unused_since(std::int64_t seconds) {
             DBUILD_TRY(uses.bind(static_cast<std::uint64_t>(seconds)).run());
         }
         {
-            DBUILD_TRY_ASSIGN(
-                auto count, database_.query("SELECT COUNT(*) FROM step WHERE key NOT IN (SELECT key FROM scope_step)"));
+            DBUILD_TRY_ASSIGN(auto count,
+                              database_.query("SELECT COUNT(*) FROM step WHERE key NOT IN (SELECT key FROM scope_step) "
+                                              "AND diff_id NOT IN (SELECT diff_id FROM packed_layer)"));
             DBUILD_TRY(count.step());
             removed = count.integer(0);
         }
-        DBUILD_TRY(database_.execute("DELETE FROM step WHERE key NOT IN (SELECT key FROM scope_step)"));
+        DBUILD_TRY(database_.execute("DELETE FROM step WHERE key NOT IN (SELECT key FROM scope_step) "
+                                     "AND diff_id NOT IN (SELECT diff_id FROM packed_layer)"));
         std::vector<Digest> unnamed;
         {
             DBUILD_TRY_ASSIGN(

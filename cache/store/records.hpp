@@ -20,6 +20,7 @@ struct RecordedStep {
     std::uint64_t layer_bytes = 0;
     std::vector<std::string> scopes;
     std::int64_t used = 0; // seconds since 1970
+    Digest parent;         // diff_id of the layer below; zeros: none, or not known
 };
 
 struct RecordedBase {
@@ -38,8 +39,8 @@ public:
     /// In: prefix — hexadecimal digits that a key begins with. Holds nothing if no key, or more than one, does.
     Result<std::optional<RecordedStep>> find_step(std::string_view prefix);
     Result<std::vector<RecordedBase>> bases();
-    /// Removes the uses before that time, the steps that no scope uses any more, and tables of contents that no step
-    /// names. Out: how many steps.
+    /// Removes the uses before that time, the steps that no scope uses any more and whose layers are not packed, and
+    /// tables of contents that no step names. Out: how many steps.
     Result<std::uint64_t> remove_unused_since(std::int64_t seconds);
 
 private:

@@ -16,25 +16,29 @@ namespace fs = std::filesystem;
 namespace dbuild::cache::store {
 namespace {
 
-constexpr std::string_view k_first_line = "dbuild store export 1\n";
+constexpr std::string_view k_first_line = "dbuild store export 2\n";
+constexpr std::string_view k_first_line_1 = "dbuild store export 1\n"; // is still read
 constexpr std::size_t k_max_records_bytes = std::size_t{1} << 31;
 
 /// The tables that an export holds. Columns: b — bytes, t — text, i — integer, r — real.
 struct Table {
     std::string_view columns, select, insert;
+    std::size_t columns_in_1; // those behind them are new in export 2
 };
 constexpr std::array<Table, 6> k_tables{{
-    {"bbbtrt", "SELECT key, diff_id, content_id, created, wall_ms, ingredients FROM step",
-     "INSERT OR IGNORE INTO step(key, diff_id, content_id, created, wall_ms, ingredients) VALUES(?,?,?,?,?,?)"},
-    {"bib", "SELECT diff_id, size, contents FROM layer",
-     "INSERT OR IGNORE INTO layer(diff_id, size, contents) VALUES(?,?,?)"},
+    {"bbbtrtb", "SELECT key, diff_id, content_id, created, wall_ms, ingredients, parent FROM step",
+     "INSERT OR IGNORE INTO step(key, diff_id, content_id, created, wall_ms, ingredients, parent) "
+     "VALUES(?,?,?,?,?,?,?)",
+     6},
+    {"bibi", "SELECT diff_id, size, contents, made_in_process FROM layer",
+     "INSERT OR IGNORE INTO layer(diff_id, size, contents, made_in_process) VALUES(?,?,?,?)", 3},
     {"btb", "SELECT chain, source, digest FROM selection",
-     "INSERT OR IGNORE INTO selection(chain, source, digest) VALUES(?,?,?)"},
+     "INSERT OR IGNORE INTO selection(chain, source, digest) VALUES(?,?,?)", 3},
     {"ttti", "SELECT id, config, manifest, used FROM base_image",
-     "INSERT OR IGNORE INTO base_image(id, config, manifest, used) VALUES(?,?,?,?)"},
-    {"tt", "SELECT reference, id FROM base_pin", "INSERT OR IGNORE INTO base_pin(reference, id) VALUES(?,?)"},
+     "INSERT OR IGNORE INTO base_image(id, config, manifest, used) VALUES(?,?,?,?)", 4},
+    {"tt", "SELECT reference, id FROM base_pin", "INSERT OR IGNORE INTO base_pin(reference, id) VALUES(?,?)", 2},
     {"tbi", "SELECT scope, key, used FROM scope_step",
-     "INSERT OR IGNORE INTO scope_step(scope, key, used) VALUES(?,?,?)"},
+     "INSERT OR IGNORE INTO scope_step(scope, key, used) VALUES(?,?,?)", 3},
 }};
 
 Result<std::string> encode_records(Database& database, std::uint64_t& count) {
@@ -60,15 +64,21 @@ Result<std::string> encode_records(Database& database, std::uint64_t& count) {
     return out.take();
 }
 
-Status decode_records(std::string_view bytes, Database& database, std::uint64_t& count) {
+Status decode_records(std::string_view bytes, bool is_of_export_1, Database& database, std::uint64_t& count) {
     return database.write([&]() -> Status {
         WireReader in(bytes);
         count = 0;
         for (const auto& table : k_tables) {
             while (in.number() == 1) {
                 DBUILD_TRY_ASSIGN(auto insert, database.query(table.insert));
-                for (const char kind : table.columns) {
-                    if (kind == 'i')
+                for (std::size_t i = 0; i < table.columns.size(); ++i) {
+                    const char kind = table.columns[i];
+                    const bool is_missing = is_of_export_1 && i >= table.columns_in_1;
+                    if (is_missing && kind == 'i')
+                        insert.bind(std::uint64_t{0});
+                    else if (is_missing)
+                        insert.bind_blob({});
+                    else if (kind == 'i')
                         insert.bind(in.number());
                     else if (kind == 'r')
                         insert.bind(std::bit_cast<double>(in.number()));
@@ -180,7 +190,8 @@ Result<TransferResult> import_store(const LayerStore& layers, const fs::path& fi
     TransferResult result;
     DBUILD_TRY_ASSIGN(const auto archive, oci::Archive::open(file));
     const auto list = archive.read_file("dbuild-store");
-    if (!list || !list->starts_with(k_first_line))
+    const bool is_of_export_1 = list && list->starts_with(k_first_line_1);
+    if (!list || (!is_of_export_1 && !list->starts_with(k_first_line)))
         return fail(ErrorKind::corrupt, file.string() + " is no export of this format");
     for (std::string_view rest = std::string_view(*list).substr(k_first_line.size()); !rest.empty();) {
         const auto line = rest.substr(0, rest.find('\n'));
@@ -198,7 +209,7 @@ Result<TransferResult> import_store(const LayerStore& layers, const fs::path& fi
     DBUILD_TRY_ASSIGN(const auto packed_records, archive.read_file("records"));
     DBUILD_TRY_ASSIGN(const auto records, zstd_decompress(packed_records, k_max_records_bytes));
     DBUILD_TRY_ASSIGN(auto database, Database::open(layers.root()));
-    DBUILD_TRY(decode_records(records, database, result.records));
+    DBUILD_TRY(decode_records(records, is_of_export_1, database, result.records));
     std::error_code ignored;
     result.bytes = fs::file_size(file, ignored);
     return result;

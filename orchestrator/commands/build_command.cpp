@@ -31,7 +31,9 @@ struct OwnedParts {
     std::unique_ptr<EngineClient> engine;
     std::unique_ptr<executors::Executor> executor;
     Parts borrow(progress::Reporter& reporter, const std::atomic<bool>& cancelled) {
-        return {&index, &layers, executor.get(), engine.get(), &reporter, &cancelled, layers.root() / "stat"};
+        const bool is_kept = !layers.catalog().is_private(); // else its warning is enough
+        return {&index,    &layers,    executor.get(), engine.get(),
+                &reporter, &cancelled, is_kept ? layers.root() / "stat" : std::filesystem::path()};
     }
 };
 

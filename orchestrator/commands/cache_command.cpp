@@ -8,6 +8,7 @@
 #include "cache/store/transfer.hpp"
 #include "cache/store/verify.hpp"
 #include "orchestrator/cache_folder.hpp"
+#include "orchestrator/engine_client.hpp"
 
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
@@ -101,6 +102,16 @@ std::map<std::string, ScopeUse> uses_of_scopes(const std::vector<store::Recorded
     return scopes;
 }
 
+/// Holds nothing where no engine answers: the cache is there without one.
+std::optional<EngineUsage> usage_of_engine() {
+    const auto config = read_docker_config();
+    if (!config) return std::nullopt;
+    auto address = find_engine_address(*config);
+    if (!address) return std::nullopt;
+    const auto usage = EngineClient(std::move(*address)).usage();
+    return usage ? std::optional(*usage) : std::nullopt;
+}
+
 Status show_usage(const store::LayerStore& layers, const Options& options) {
     auto& catalog = layers.catalog();
     DBUILD_TRY_ASSIGN(auto records, store::Records::open(layers.root()));
@@ -117,8 +128,12 @@ Status show_usage(const store::LayerStore& layers, const Options& options) {
     const auto scopes = uses_of_scopes(steps, stored_layer_bytes(packs, stored));
     const auto index_bytes = catalog.index_bytes();
     const auto limit = store::default_max_bytes(layers.root(), total);
+    const auto engine = usage_of_engine();
     if (options.is_json) {
         json::object scope_list;
+        json::value engine_use;
+        if (engine)
+            engine_use = {{"image_bytes", engine->image_bytes}, {"build_cache_bytes", engine->build_cache_bytes}};
         for (const auto& [name, use] : scopes)
             scope_list[name] = {
                 {"layers", use.layers.size()}, {"bytes_alone", use.alone}, {"bytes_shared", use.shared}};
@@ -133,6 +148,7 @@ Status show_usage(const store::LayerStore& layers, const Options& options) {
                     {"piece_bytes", raw_bytes},
                     {"steps", steps.size()},
                     {"default_max_bytes", limit},
+                    {"engine", engine_use},
                     {"scopes", scope_list}});
         return {};
     }
@@ -144,6 +160,9 @@ Status show_usage(const store::LayerStore& layers, const Options& options) {
     fmt::print("  {:>10}  index of {} steps\n", size_text(index_bytes), steps.size());
     fmt::print("  {:>10}  in all; prune keeps {} unless told otherwise\n", size_text(total + index_bytes),
                size_text(limit));
+    if (engine)
+        fmt::print("beside it, which prune does not touch:\n  {:>10}  images of the engine\n  {:>10}  BuildKit's cache\n",
+                   size_text(engine->image_bytes), size_text(engine->build_cache_bytes));
     if (!scopes.empty()) fmt::print("\n{:>10}  {:>10}  {:>6}  SCOPE\n", "ALONE", "SHARED", "LAYERS");
     for (const auto& [name, use] : scopes)
         fmt::print("{:>10}  {:>10}  {:>6}  {}\n", size_text(use.alone), size_text(use.shared), use.layers.size(), name);

@@ -25,6 +25,9 @@ expect_equal 1 "$(report du '.packs')" "packs: the layers of a build share one"
 expect_equal "$(find "$DBUILD_CACHE_DIR/packs" -name '*.dbp' -printf '%s\n')" "$(report du .pack_bytes)" "bytes of packs"
 expect_equal 0 "$(find "$DBUILD_CACHE_DIR/spool" "$DBUILD_CACHE_DIR/tmp" -type f | wc -l)" "files left in spool and tmp"
 expect_equal true "$(report du ".scopes[\"$run_id\"].bytes_alone > 0")" "the scope holds bytes alone"
+expect_equal "true true" "$(report du '"\(.engine.image_bytes > 0) \(.engine.build_cache_bytes >= 0)"')" "what the engine holds"
+DOCKER_HOST=unix://$work/no-engine.sock cache du_alone du
+expect_equal "null" "$(report du_alone .engine)" "what no engine holds"
 cache ls ls
 expect_equal "$step_count" "$(report ls '[.[] | select(.stored)] | length')" "stored steps"
 key=$(report first '[.steps[] | select(.status == "ran")][0].key')

@@ -32,7 +32,9 @@ struct Fixture {
     TempDir root = TempDir::create("dbuild-test-").value();
     Index index = Index::open(root.path()).value();
 
-    void add_layer(std::string_view name, std::uint64_t size) { REQUIRE(index.record_layer(sha256(name), {size, false}, {})); }
+    void add_layer(std::string_view name, std::uint64_t size) {
+        REQUIRE(index.record_layer(sha256(name), {size, false}, {}));
+    }
     void add_step(const StepRecord& step, OnConflict on_conflict) {
         REQUIRE(index.record_steps(std::array{step}, "scope", on_conflict));
     }
@@ -40,9 +42,8 @@ struct Fixture {
 
 std::uint64_t log_bytes(const TempDir& root) {
     struct stat status {};
-    return ::stat((root.path() / "index.sqlite-wal").c_str(), &status) == 0
-               ? static_cast<std::uint64_t>(status.st_size)
-               : 0;
+    return ::stat((root.path() / "index.sqlite-wal").c_str(), &status) == 0 ? static_cast<std::uint64_t>(status.st_size)
+                                                                            : 0;
 }
 
 void make_database(const std::filesystem::path& path, const std::string& sql) {

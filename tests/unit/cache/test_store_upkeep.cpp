@@ -61,6 +61,11 @@ struct Fixture : StoreFixture {
                 " WHERE key IN (SELECT key FROM step WHERE diff_id = " + blob + ")");
     }
 
+    void set_parent(int step, const Digest& parent) {
+        execute("UPDATE step SET parent = x'" + parent.hex() + "' WHERE key = x'" +
+                sha256("key" + std::to_string(step)).hex() + "'");
+    }
+
     bool is_stored(const Digest& diff_id) { return layers.catalog().find_layer(diff_id).value().has_value(); }
 };
 
@@ -99,6 +104,55 @@ TEST_CASE_FIXTURE(Fixture, "of layers used at the same time the newest goes firs
     CHECK(is_stored(diff_ids[0]));
     CHECK(is_stored(diff_ids[1]));
     CHECK_FALSE(is_stored(diff_ids[2]));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a layer goes before what it stands on, whichever is older and dearer") {
+    const auto diff_ids = add_steps(3);
+    set_parent(1, diff_ids[0]);
+    set_parent(2, diff_ids[1]);
+    age(diff_ids[0], 90'000);
+    execute("UPDATE step SET wall_ms = 100000 WHERE diff_id = x'" + diff_ids[2].hex() + "'");
+    PruneOptions options;
+    options.max_bytes = 1'500'000;
+    REQUIRE(store::prune(layers, options));
+    CHECK(is_stored(diff_ids[0]));
+    CHECK_FALSE(is_stored(diff_ids[1]));
+    CHECK_FALSE(is_stored(diff_ids[2]));
+}
+
+TEST_CASE_FIXTURE(Fixture, "what a kept layer stands on stays") {
+    const auto diff_ids = add_steps(3);
+    set_parent(1, diff_ids[0]);
+    REQUIRE(layers.has(diff_ids[1]));
+    PruneOptions options;
+    options.max_bytes = 0;
+    REQUIRE(store::prune(layers, options));
+    CHECK(is_stored(diff_ids[0]));
+    CHECK(is_stored(diff_ids[1]));
+    CHECK_FALSE(is_stored(diff_ids[2]));
+}
+
+TEST_CASE_FIXTURE(Fixture, "of layers of the same size and age the cheapest to make goes first") {
+    const auto diff_ids = add_steps(3);
+    execute("UPDATE step SET wall_ms = 1000 * 60 WHERE diff_id <> x'" + diff_ids[1].hex() + "'");
+    PruneOptions options;
+    options.max_bytes = 2'500'000;
+    REQUIRE(store::prune(layers, options));
+    CHECK(is_stored(diff_ids[0]));
+    CHECK_FALSE(is_stored(diff_ids[1]));
+    CHECK(is_stored(diff_ids[2]));
+}
+
+TEST_CASE_FIXTURE(Fixture, "no record goes by age while its layer is stored") {
+    const auto diff_ids = add_steps(1);
+    execute("UPDATE scope_step SET used = 1");
+    PruneOptions options;
+    options.max_age = std::chrono::hours(24 * 30);
+    CHECK(store::prune(layers, options).value().removed_records == 0);
+    CHECK(Index::open(root.path()).value().find_step({sha256("key0")}).value());
+    execute("UPDATE packed_layer SET used = 1; UPDATE scope_step SET used = 1");
+    CHECK(store::prune(layers, options).value().removed_records == 1);
+    CHECK_FALSE(is_stored(diff_ids[0]));
 }
 
 TEST_CASE_FIXTURE(Fixture, "a dry run changes nothing and says what would go") {
@@ -198,8 +252,12 @@ TEST_CASE_FIXTURE(Fixture, "an index that was lost is made again from the packs,
         const auto tar = tar_of("late", "late");
         const auto scan = layers.put(source_of(tar), sha256(tar)).value();
         REQUIRE(index.record_layer(scan.diff_id, {scan.size, false}, scan.contents));
+        const auto base_layer = sha256("base layer");
+        REQUIRE(index.record_base({"sha256:1", "{\"diff_ids\":[\"" + base_layer.to_string() + "\"]}", "{}"}));
+        REQUIRE(index.record_pin("busybox", "sha256:1"));
+        REQUIRE(index.record_base({"sha256:2", "{\"diff_ids\":[]}", "{}"})); // nothing here stands on it
         const store::StepRecord step{StepKey{sha256("late key")}, scan.diff_id, sha256("content"), scan.size,
-                                     "2026-11-21T05:43:13Z",      2500.5,       "kind=run\n"};
+                                     "2026-11-21T05:43:13Z",      2500.5,       "kind=run\n",      base_layer};
         REQUIRE(index.record_steps({&step, 1}, "scope", Index::OnConflict::replace));
         REQUIRE(layers.flush());
     }
@@ -215,6 +273,14 @@ TEST_CASE_FIXTURE(Fixture, "an index that was lost is made again from the packs,
     REQUIRE(found);
     CHECK(found->wall_ms == doctest::Approx(2500.5));
     CHECK(found->layer_bytes == tar_of("late", "late").size());
+    auto index = Index::open(root.path()).value();
+    CHECK(index.find_pin("busybox").value() == "sha256:1");
+    CHECK(index.find_base("sha256:1").value()->manifest == "{}");
+    CHECK_FALSE(index.find_base("sha256:2").value());
+    const auto recorded = store::Records::open(root.path()).value().find_step(sha256("late key").hex()).value();
+    REQUIRE(recorded);
+    CHECK(recorded->parent == sha256("base layer"));
+    CHECK(recorded->scopes == std::vector<std::string>{"scope"});
     CHECK(store::verify(layers, store::Repair::no, nullptr).value().problems.empty());
     CHECK(store::rebuild_index(layers, nullptr).value().packs == 0);
 }
