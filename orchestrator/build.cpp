@@ -30,7 +30,7 @@ public:
 
     Status plan_all() {
         for (const int stage : project_.graph.needed) DBUILD_TRY(planner_.plan_stage(stage));
-        if (Status saved = project_.context->save_stat_cache(); !saved) parts_.reporter->warning(saved.error().message);
+        static_cast<void>(project_.context->save_stat_cache()); // costs time only, and the index says if the folder is no good
         return {};
     }
 
@@ -107,6 +107,8 @@ public:
         return use_keys();
     }
 
+    void remember_steps() { static_cast<void>(planner_.remember_steps()); } // costs explanations only
+
     void note_whole_plan(const PlanPrinter& print) {
         for (const int index : project_.graph.needed) {
             const auto& plan = planner_.planned(index);
@@ -173,6 +175,7 @@ Status build_once(const Parts& parts, const BuildOptions& options, Report& repor
     planning.reset();
     if (done) done = round.run_missing();
     if (done) done = round.export_target();
+    if (done) round.remember_steps();
     report.totals.bytes_read += project.context->counters().bytes_read;
     if (!done) return fail(project.explained(std::move(done).error()));
     return done;
