@@ -3,8 +3,8 @@
 
 #include "support/environment.hpp"
 
-#include <charconv>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <ctime>
 #include <fcntl.h>
@@ -40,7 +40,8 @@ std::string percent_decoded(std::string_view text) {
 /// Of an HTTP date; 0 for anything else.
 std::int64_t seconds_of(const std::string& date) {
     std::tm time{};
-    const char* end = ::strptime(date.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &time); // in the C locale, which dbuild never leaves
+    const char* end =
+        ::strptime(date.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &time); // in the C locale, which dbuild never leaves
     return end && !*end ? static_cast<std::int64_t>(::timegm(&time)) : 0;
 }
 
@@ -52,7 +53,8 @@ std::string header(const HttpResponse& response, const std::string& name) {
 Result<Fd> nameless_file() {
     DBUILD_TRY_ASSIGN(const auto folder, TempDir::create("dbuild-remote"));
     Fd fd(::open((folder.path() / "file").c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (!fd.is_open()) return fail(ErrorKind::unavailable, std::string("cannot make a temporary file: ") + std::strerror(errno));
+    if (!fd.is_open())
+        return fail(ErrorKind::unavailable, std::string("cannot make a temporary file: ") + std::strerror(errno));
     return fd;
 }
 
@@ -75,7 +77,8 @@ struct RemoteFiles::Known {
         std::getline(lines, known.etag);
         std::getline(lines, known.last_modified);
         auto parsed = Digest::parse(digest);
-        if (!parsed || std::from_chars(size.data(), size.data() + size.size(), known.size).ec != std::errc()) return std::nullopt;
+        if (!parsed || std::from_chars(size.data(), size.data() + size.size(), known.size).ec != std::errc())
+            return std::nullopt;
         known.content = *parsed;
         return known;
     }
@@ -96,7 +99,8 @@ std::string http_file_name(std::string_view url) {
     return name.empty() || name == "." || name == ".." ? "__unnamed__" : name;
 }
 
-Result<HttpResponse> RemoteFiles::ask(const std::string& url, const std::vector<std::string>& headers, RemoteFile& file) {
+Result<HttpResponse> RemoteFiles::ask(const std::string& url, const std::vector<std::string>& headers,
+                                      RemoteFile& file) {
     DBUILD_TRY_ASSIGN(auto fd, nameless_file());
     Sha256 hasher;
     std::uint64_t size = 0;
@@ -111,7 +115,8 @@ Result<HttpResponse> RemoteFiles::ask(const std::string& url, const std::vector<
     });
     if (!response) {
         const auto kind = response.error().kind;
-        if (kind == ErrorKind::unavailable || kind == ErrorKind::transient) response.error().kind = ErrorKind::unsupported;
+        if (kind == ErrorKind::unavailable || kind == ErrorKind::transient)
+            response.error().kind = ErrorKind::unsupported;
         response.error().message = "ADD " + url + ": " + response.error().message;
         return response;
     }
@@ -126,7 +131,8 @@ Result<HttpResponse> RemoteFiles::ask(const std::string& url, const std::vector<
 
 /// With what is known, a server that has nothing new sends nothing.
 Status RemoteFiles::refresh(const std::string& url, const Known& known, RemoteFile& file) {
-    if (!environment("SOURCE_DATE_EPOCH").empty()) return fail(ErrorKind::unsupported, "ADD of a URL with SOURCE_DATE_EPOCH");
+    if (!environment("SOURCE_DATE_EPOCH").empty())
+        return fail(ErrorKind::unsupported, "ADD of a URL with SOURCE_DATE_EPOCH");
     std::vector<std::string> headers;
     if (!known.etag.empty()) headers.push_back("If-None-Match: " + known.etag);
     DBUILD_TRY_ASSIGN(const auto response, ask(url, headers, file));
@@ -136,7 +142,8 @@ Status RemoteFiles::refresh(const std::string& url, const Known& known, RemoteFi
         file.mtime_seconds = seconds_of(known.last_modified);
         return {};
     }
-    if (response.status / 100 != 2) return fail(ErrorKind::not_found, url + ": invalid response status " + std::to_string(response.status));
+    if (response.status / 100 != 2)
+        return fail(ErrorKind::not_found, url + ": invalid response status " + std::to_string(response.status));
     Known now{header(response, "etag"), header(response, "last-modified"), file.content, file.size};
     auto written = make_directories(folder_);
     if (written) {
@@ -161,7 +168,8 @@ Result<RemoteFile> RemoteFiles::fetch(const std::string& url, const std::optiona
     auto& file = files_[url];
     if (!file.bytes) DBUILD_TRY(refresh(url, Known{}, file));
     if (checksum && file.content != *checksum)
-        return fail(ErrorKind::step_failed, "digest mismatch for " + url + ": " + file.content.to_string() + " (expected: " + checksum->to_string() + ")");
+        return fail(ErrorKind::step_failed, "digest mismatch for " + url + ": " + file.content.to_string() +
+                                                " (expected: " + checksum->to_string() + ")");
     if (file.content != expected) return fail(ErrorKind::transient, url + " changed");
     return file;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files that ADD fetches by http(s): asked for again at every build, sent again only when they changed. What is kept between
-// builds is a few words per URL (digest, ETag, time), in <cache dir>/remote/; losing them costs a download.
+// Files that ADD fetches by http(s): asked for again at every build, sent again only when they changed. What is kept
+// between builds is a few words per URL (digest, ETag, time), in <cache dir>/remote/; losing them costs a download.
 // Source: BuildKit's http source, ../reference/buildkit-semantics.md §5.1, §5.4.
 #pragma once
 
@@ -24,8 +24,8 @@ std::string http_file_name(std::string_view url);
 struct RemoteFile {
     Digest content;
     std::uint64_t size = 0;
-    std::int64_t mtime_seconds = 0;         // of the server's Last-Modified; 0 without it
-    std::shared_ptr<const Fd> bytes;        // null: not fetched by this build; shared by all that read it
+    std::int64_t mtime_seconds = 0;  // of the server's Last-Modified; 0 without it
+    std::shared_ptr<const Fd> bytes; // null: not fetched by this build; shared by all that read it
 };
 
 /// One for a build. Threads: one caller at a time.
@@ -34,7 +34,8 @@ public:
     explicit RemoteFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
     /// What the URL holds now; asked for once in a build. In: checksum — if it is given nothing needs to be asked.
-    /// Errors:  not_found — the server answers with another status; unsupported — it cannot be reached from here, so that
+    /// Errors:  not_found — the server answers with another status; unsupported — it cannot be reached from here, so
+    /// that
     ///          docker buildx may try; step_failed — the checksum is another one.
     Result<Digest> content_of(const std::string& url, const std::optional<Digest>& checksum);
 

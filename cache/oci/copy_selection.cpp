@@ -128,8 +128,8 @@ SourceTree source_tree_of(const FileTree& tree) {
     return source;
 }
 
-Result<std::vector<SelectedTree>> select_trees(const SourceTree& tree, std::string_view source, const CopyFilter& filter,
-                                               std::int64_t folder_time) {
+Result<std::vector<SelectedTree>> select_trees(const SourceTree& tree, std::string_view source,
+                                               const CopyFilter& filter, std::int64_t folder_time) {
     Patterns patterns;
     DBUILD_TRY_ASSIGN(patterns.excluded, compile(filter.excludes, "--exclude"));
     std::vector<Root> roots;
@@ -155,11 +155,14 @@ Digest selection_digest(std::vector<SelectedTree> trees, std::string_view source
     std::string text = "dbuild filtered selection 1";
     for (auto& taken : trees) {
         const auto top = taken.items.front().entry.path.size();
-        std::sort(taken.items.begin(), taken.items.end(), [](const auto& a, const auto& b) { return a.entry.path < b.entry.path; });
+        std::sort(taken.items.begin(), taken.items.end(),
+                  [](const auto& a, const auto& b) { return a.entry.path < b.entry.path; });
         if (has_wildcard(source)) text += std::to_string(taken.named.size()) + ":" + taken.named;
         SubtreeHasher hasher;
         for (const auto& item : taken.items)
-            hasher.add(std::string_view(item.entry.path).substr(item.entry.path.size() > top && top > 0 ? top + 1 : top), item.entry);
+            hasher.add(
+                std::string_view(item.entry.path).substr(item.entry.path.size() > top && top > 0 ? top + 1 : top),
+                item.entry);
         text += hasher.finish().hex();
     }
     return sha256(text);

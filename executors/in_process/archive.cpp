@@ -97,19 +97,28 @@ Status check_name(std::string_view path) {
         fits = end - begin <= k_max_name;
         begin = end + 1;
     }
-    if (!fits) return fail(ErrorKind::step_failed, "cannot unpack " + std::string(path.substr(0, k_max_name)) + "…: the name is too long");
+    if (!fits)
+        return fail(ErrorKind::step_failed,
+                    "cannot unpack " + std::string(path.substr(0, k_max_name)) + "…: the name is too long");
     return {};
 }
 
 Result<EntryType> type_of(archive_entry* raw) {
     switch (archive_entry_filetype(raw)) {
-    case AE_IFREG: return EntryType::file;
-    case AE_IFDIR: return EntryType::directory;
-    case AE_IFLNK: return EntryType::symlink;
-    case AE_IFCHR: return EntryType::character_device;
-    case AE_IFBLK: return EntryType::block_device;
-    case AE_IFIFO: return EntryType::fifo;
-    default: break;
+    case AE_IFREG:
+        return EntryType::file;
+    case AE_IFDIR:
+        return EntryType::directory;
+    case AE_IFLNK:
+        return EntryType::symlink;
+    case AE_IFCHR:
+        return EntryType::character_device;
+    case AE_IFBLK:
+        return EntryType::block_device;
+    case AE_IFIFO:
+        return EntryType::fifo;
+    default:
+        break;
     }
     return fail(ErrorKind::step_failed, "cannot unpack: an entry of a type that no file has");
 }
@@ -138,7 +147,8 @@ Result<CopiedEntry> read_entry(archive* reader, archive_entry* raw, std::string_
     entry.path = cache::oci::clean_path(name);
     DBUILD_TRY(check_name(entry.path));
     entry.mode = static_cast<std::uint32_t>(archive_entry_perm(raw)) & 07777;
-    if (archive_entry_uid(raw) < 0 || archive_entry_gid(raw) < 0 || archive_entry_uid(raw) > UINT32_MAX || archive_entry_gid(raw) > UINT32_MAX)
+    if (archive_entry_uid(raw) < 0 || archive_entry_gid(raw) < 0 || archive_entry_uid(raw) > UINT32_MAX ||
+        archive_entry_gid(raw) > UINT32_MAX)
         return fail(ErrorKind::step_failed, "cannot unpack " + std::string(name) + ": no such owner");
     entry.uid = static_cast<std::uint64_t>(archive_entry_uid(raw));
     entry.gid = static_cast<std::uint64_t>(archive_entry_gid(raw));
@@ -206,20 +216,26 @@ Result<bool> is_archive(const Fd& file) {
             size += static_cast<std::size_t>(count);
         }
     }
-    if (input.error) return fail(ErrorKind::unavailable, std::string("cannot read a file that ADD names: ") + std::strerror(input.error));
+    if (input.error)
+        return fail(ErrorKind::unavailable,
+                    std::string("cannot read a file that ADD names: ") + std::strerror(input.error));
     return is_damaged || is_tar_header(std::string_view(block).substr(0, size));
 }
 
 Result<std::vector<CopiedEntry>> read_archive(const Fd& file, const Digest& content) {
     DBUILD_TRY_ASSIGN(const auto scratch, ScratchFile::create());
-    if (::lseek(file.get(), 0, SEEK_SET) != 0) return fail(ErrorKind::unavailable, std::string("cannot read an archive: ") + std::strerror(errno));
+    if (::lseek(file.get(), 0, SEEK_SET) != 0)
+        return fail(ErrorKind::unavailable, std::string("cannot read an archive: ") + std::strerror(errno));
     Input input;
     input.fd = file.get();
     bool is_open = false;
     const auto reader = open_reader(input, archive_read_support_format_tar, is_open);
-    auto entries = is_open ? read_entries(reader.get(), *scratch) : Result<std::vector<CopiedEntry>>(damaged(reader.get()));
-    while (input.pull() > 0) {} // what stands behind the archive counts too
-    if (input.error) return fail(ErrorKind::unavailable, std::string("cannot read an archive: ") + std::strerror(input.error));
+    auto entries =
+        is_open ? read_entries(reader.get(), *scratch) : Result<std::vector<CopiedEntry>>(damaged(reader.get()));
+    while (input.pull() > 0) {
+    } // what stands behind the archive counts too
+    if (input.error)
+        return fail(ErrorKind::unavailable, std::string("cannot read an archive: ") + std::strerror(input.error));
     if (input.hasher.finish() != content) return fail(ErrorKind::transient, "an archive changed while it was unpacked");
     return entries;
 }

@@ -12,11 +12,16 @@ constexpr std::uint32_t k_all_classes = 06777, k_umask = 022;
 
 std::uint32_t bits_of_class(char name) {
     switch (name) {
-    case 'u': return k_setuid | 0700;
-    case 'g': return k_setgid | 070;
-    case 'o': return 07;
-    case 'a': return k_all_classes;
-    default: return 0;
+    case 'u':
+        return k_setuid | 0700;
+    case 'g':
+        return k_setgid | 070;
+    case 'o':
+        return 07;
+    case 'a':
+        return k_all_classes;
+    default:
+        return 0;
     }
 }
 
@@ -30,11 +35,13 @@ Result<ModeChange> ModeChange::parse(std::string_view text) {
         return fail(ErrorKind::invalid_dockerfile, "invalid chmod parameter: '" + std::string(text) +
                                                        "'. it should be octal string and between 0 and 07777");
     const auto invalid = [&] {
-        return fail(ErrorKind::invalid_dockerfile, "invalid chmod parameter: '" + std::string(text) + "': invalid syntax");
+        return fail(ErrorKind::invalid_dockerfile,
+                    "invalid chmod parameter: '" + std::string(text) + "': invalid syntax");
     };
     for (auto rest = text;;) { // one clause after the other: classes, then operations
         std::uint32_t classes = 0;
-        for (; !rest.empty() && bits_of_class(rest.front()); rest.remove_prefix(1)) classes |= bits_of_class(rest.front());
+        for (; !rest.empty() && bits_of_class(rest.front()); rest.remove_prefix(1))
+            classes |= bits_of_class(rest.front());
         do {
             if (rest.empty() || std::string_view("+-=").find(rest.front()) == std::string_view::npos) return invalid();
             Change change;
@@ -43,14 +50,22 @@ Result<ModeChange> ModeChange::parse(std::string_view text) {
             for (rest.remove_prefix(1); !rest.empty(); rest.remove_prefix(1)) {
                 const bool sets_special = classes == 0 || (classes & ~07U) != 0; // "o+s" and "o+t" do nothing
                 const char c = rest.front();
-                if (c == 'r') change.bits |= 0444;
-                else if (c == 'w') change.bits |= 0222;
-                else if (c == 'x') change.bits |= k_search;
-                else if (c == 'X') change.adds_search = true;
-                else if (c == 's') change.bits |= sets_special ? k_setuid | k_setgid : 0;
-                else if (c == 't') change.bits |= sets_special ? k_sticky : 0;
-                else if (c == 'u' || c == 'g' || c == 'o') change.copied_class = c;
-                else break;
+                if (c == 'r')
+                    change.bits |= 0444;
+                else if (c == 'w')
+                    change.bits |= 0222;
+                else if (c == 'x')
+                    change.bits |= k_search;
+                else if (c == 'X')
+                    change.adds_search = true;
+                else if (c == 's')
+                    change.bits |= sets_special ? k_setuid | k_setgid : 0;
+                else if (c == 't')
+                    change.bits |= sets_special ? k_sticky : 0;
+                else if (c == 'u' || c == 'g' || c == 'o')
+                    change.copied_class = c;
+                else
+                    break;
             }
             mode.changes_.push_back(change);
         } while (!rest.empty() && rest.front() != ',');

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What --chmod does to a mode: octal digits, or chmod(1)'s symbols ("u=rwX,go-w").
-// Source: BuildKit's dispatchCopy and the package that it parses symbols with; names of classes left out mean all of them, less
-// the umask 022 of an engine.
+// Source: BuildKit's dispatchCopy and the package that it parses symbols with; names of classes left out mean all of
+// them, less the umask 022 of an engine.
 #pragma once
 
 #include "support/result.hpp"
@@ -24,11 +24,11 @@ public:
 
 private:
     struct Change {
-        std::uint32_t classes = 0;    // the bits that may change; 0: all, less the umask
-        char operation = '=';         // + - =
-        std::uint32_t bits = 0;       // of all classes
-        bool adds_search = false;     // X
-        char copied_class = 0;        // u, g or o
+        std::uint32_t classes = 0; // the bits that may change; 0: all, less the umask
+        char operation = '=';      // + - =
+        std::uint32_t bits = 0;    // of all classes
+        bool adds_search = false;  // X
+        char copied_class = 0;     // u, g or o
     };
     static std::uint32_t apply(const Change& change, std::uint32_t mode, bool can_search);
 

@@ -14,7 +14,8 @@ Result<std::shared_ptr<ScratchFile>> ScratchFile::create() {
     const auto path = folder.path() / "bytes";
     auto file = std::make_shared<ScratchFile>();
     file->fd_ = Fd(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (!file->fd_.is_open()) return fail(ErrorKind::unavailable, "cannot create " + path.string() + ": " + std::strerror(errno));
+    if (!file->fd_.is_open())
+        return fail(ErrorKind::unavailable, "cannot create " + path.string() + ": " + std::strerror(errno));
     return file;
 }
 
@@ -24,7 +25,9 @@ Status ScratchFile::append(std::string_view bytes) {
 }
 
 BodyReader ScratchFile::reader(std::uint64_t offset, std::uint64_t size) const {
-    return [file = shared_from_this(), offset, size](const cache::oci::ByteSink& sink) { return file->read(offset, size, sink); };
+    return [file = shared_from_this(), offset, size](const cache::oci::ByteSink& sink) {
+        return file->read(offset, size, sink);
+    };
 }
 
 Status ScratchFile::read(std::uint64_t offset, std::uint64_t size, const cache::oci::ByteSink& sink) const {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bytes that a copy needs again in another order than it gets them. A file without a name below TMPDIR or /tmp: it goes when it
-// is closed, however the process ends.
+// Bytes that a copy needs again in another order than it gets them. A file without a name below TMPDIR or /tmp: it goes
+// when it is closed, however the process ends.
 #pragma once
 
 #include "executors/in_process/layer_writer.hpp"

@@ -22,8 +22,10 @@ public:
     Status add(const CopiedEntry& copied) {
         DBUILD_TRY_ASSIGN(const auto path, place_of(copied.entry.path));
         const auto existing = layer_.find(path);
-        const bool is_merged = existing && existing->type == EntryType::directory && copied.entry.type == EntryType::directory;
-        if (path == root_ && !is_merged) return fail(ErrorKind::step_failed, "cannot unpack: an entry replaces the destination");
+        const bool is_merged =
+            existing && existing->type == EntryType::directory && copied.entry.type == EntryType::directory;
+        if (path == root_ && !is_merged)
+            return fail(ErrorKind::step_failed, "cannot unpack: an entry replaces the destination");
         if (path.empty()) return {}; // layers say nothing of the root folder
         if (existing && !is_merged) layer_.remove(path);
         auto entry = copied.entry;
@@ -44,8 +46,8 @@ public:
     }
 
 private:
-    /// Where an entry of that name stands: links in the folders above it are followed, it is not. Missing folders are made,
-    /// but not those that a link names.
+    /// Where an entry of that name stands: links in the folders above it are followed, it is not. Missing folders are
+    /// made, but not those that a link names.
     Result<std::string> place_of(const std::string& name) {
         auto folder = root_;
         std::size_t begin = 0;
@@ -54,7 +56,8 @@ private:
             begin = slash + 1;
             const auto entry = layer_.find(next);
             const bool is_link = entry && entry->type == EntryType::symlink;
-            DBUILD_TRY_ASSIGN(folder, layer_.resolve(std::string_view(next).substr(root_.empty() ? 0 : root_.size() + 1), root_));
+            DBUILD_TRY_ASSIGN(
+                folder, layer_.resolve(std::string_view(next).substr(root_.empty() ? 0 : root_.size() + 1), root_));
             if (is_link && !layer_.is_directory(folder))
                 return fail(ErrorKind::step_failed, "cannot unpack " + name + ": /" + next + " is a link to no folder");
             DBUILD_TRY(layer_.make_directories(folder, Owner{}));

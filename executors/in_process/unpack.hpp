@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// An archive's entries as changes of a PendingLayer. Names and links are followed with the destination as their root, so that no
-// entry reaches anything beside it, whatever it is called.
-// Source: docker's pkg/archive Unpack, as BuildKit 0.13 calls it in a chroot of the destination.
+// An archive's entries as changes of a PendingLayer. Names and links are followed with the destination as their root,
+// so that no entry reaches anything beside it, whatever it is called. Source: docker's pkg/archive Unpack, as BuildKit
+// 0.13 calls it in a chroot of the destination.
 #pragma once
 
 #include "executors/in_process/copy.hpp"

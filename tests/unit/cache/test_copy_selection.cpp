@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// COPY --parents and --exclude, with the cases of BuildKit's own tests: no engine of the distribution knows these flags.
+// COPY --parents and --exclude, with the cases of BuildKit's own tests: no engine of the distribution knows these
+// flags.
 #include "cache/oci/copy_selection.hpp"
 
 #include <doctest/doctest.h>
@@ -35,10 +36,27 @@ FileTree tree_of(std::initializer_list<std::string_view> names) {
     return tree;
 }
 
-const FileTree k_tree = tree_of({"test/", "test/a/", "test/a/b/", "test/a/b/c/", "test/a/b/c/d/", "test/a/b/c/d/foo", "test/a/b/c/d/e/",
-                                 "test/a/b/c/d/e/bay", "test/a/b2/", "test/a/b2/c/", "test/a/b2/c/d/", "test/a/b2/c/d/e/",
-                                 "test/a/b2/c/d/e/bar", "test/a/b/c2/", "test/a/b/c2/d/", "test/a/b/c2/d/e/", "test/a/b/c2/d/e/baz",
-                                 "x.md", "x.txt", "link->test/a", "#odd"});
+const FileTree k_tree = tree_of({"test/",
+                                 "test/a/",
+                                 "test/a/b/",
+                                 "test/a/b/c/",
+                                 "test/a/b/c/d/",
+                                 "test/a/b/c/d/foo",
+                                 "test/a/b/c/d/e/",
+                                 "test/a/b/c/d/e/bay",
+                                 "test/a/b2/",
+                                 "test/a/b2/c/",
+                                 "test/a/b2/c/d/",
+                                 "test/a/b2/c/d/e/",
+                                 "test/a/b2/c/d/e/bar",
+                                 "test/a/b/c2/",
+                                 "test/a/b/c2/d/",
+                                 "test/a/b/c2/d/e/",
+                                 "test/a/b/c2/d/e/baz",
+                                 "x.md",
+                                 "x.txt",
+                                 "link->test/a",
+                                 "#odd"});
 
 Result<std::vector<SelectedTree>> select_from(const FileTree& tree, std::string_view source, const CopyFilter& filter) {
     return select_trees(source_tree_of(tree), source, filter, 7);
@@ -62,19 +80,23 @@ std::string copied(std::string_view source, const CopyFilter& filter) {
     return text;
 }
 std::string with_parents(std::string_view source) { return copied(source, {true, {}}); }
-std::string without(std::string_view source, std::vector<std::string> patterns) { return copied(source, {false, std::move(patterns)}); }
+std::string without(std::string_view source, std::vector<std::string> patterns) {
+    return copied(source, {false, std::move(patterns)});
+}
 
 } // namespace
 
 TEST_SUITE_BEGIN("cache/oci/copy_selection");
 
 TEST_CASE("--parents keeps the folders of a source, which only lead to it") {
-    CHECK(with_parents("/test/a/b/c/d/foo") == "(test) (test/a) (test/a/b) (test/a/b/c) (test/a/b/c/d) test/a/b/c/d/foo");
+    CHECK(with_parents("/test/a/b/c/d/foo") ==
+          "(test) (test/a) (test/a/b) (test/a/b/c) (test/a/b/c/d) test/a/b/c/d/foo");
     CHECK(with_parents("./x.md") == "x.md");
 }
 
 TEST_CASE("--parents with a folder copies all of it") {
-    CHECK(with_parents("test/a/b2/.") == "(test) (test/a) test/a/b2 test/a/b2/c test/a/b2/c/d test/a/b2/c/d/e test/a/b2/c/d/e/bar");
+    CHECK(with_parents("test/a/b2/.") ==
+          "(test) (test/a) test/a/b2 test/a/b2/c test/a/b2/c/d test/a/b2/c/d/e test/a/b2/c/d/e/bar");
 }
 
 TEST_CASE("what stands before the first /./ is not kept") {
@@ -138,8 +160,8 @@ TEST_CASE("the digest of a selection is that of what is copied and of nothing el
 
 TEST_CASE("different filters have different texts") {
     std::set<std::string> texts;
-    for (const auto& filter : {CopyFilter{}, CopyFilter{true, {}}, CopyFilter{false, {"a", "b"}}, CopyFilter{false, {"a"}},
-                               CopyFilter{true, {"a"}}, CopyFilter{false, {"b", "a"}}})
+    for (const auto& filter : {CopyFilter{}, CopyFilter{true, {}}, CopyFilter{false, {"a", "b"}},
+                               CopyFilter{false, {"a"}}, CopyFilter{true, {"a"}}, CopyFilter{false, {"b", "a"}}})
         texts.insert(filter.to_string());
     CHECK(texts.size() == 6);
     CHECK(CopyFilter{}.to_string().empty());

@@ -8,8 +8,12 @@ using dbuild::executors::in_process::ModeChange;
 
 namespace {
 
-std::uint32_t file(std::string_view text, std::uint32_t mode) { return ModeChange::parse(text).value().apply(mode, false); }
-std::uint32_t folder(std::string_view text, std::uint32_t mode) { return ModeChange::parse(text).value().apply(mode, true); }
+std::uint32_t file(std::string_view text, std::uint32_t mode) {
+    return ModeChange::parse(text).value().apply(mode, false);
+}
+std::uint32_t folder(std::string_view text, std::uint32_t mode) {
+    return ModeChange::parse(text).value().apply(mode, true);
+}
 
 } // namespace
 
