@@ -3,6 +3,7 @@
 
 #include "dockerfile_parser/lint.hpp"
 #include "dockerfile_parser/parser.hpp"
+#include "dockerfile_parser/run_mount.hpp"
 #include "dockerfile_parser/unicode.hpp"
 
 #include <fmt/format.h>
@@ -90,6 +91,23 @@ Diagnostic from_error(Error error) {
     return {Severity::error, "", without_place(std::move(error.message)), error.where.value_or(SourceSpan{}), 1};
 }
 
+/// Mounts of needed stages whose values are known without a build: the build would refuse them when it reaches them.
+void find_wrong_mounts(const Dockerfile& dockerfile, const StageGraph& graph, std::vector<Error>& errors) {
+    const VariableLookup no_variables = [](std::string_view) { return std::optional<std::string>(); };
+    for (const int stage : graph.needed)
+        for (const Instruction& instruction : dockerfile.stages[static_cast<std::size_t>(stage)].instructions) {
+            const auto* run = std::get_if<RunInstruction>(&instruction.body);
+            if (run == nullptr) continue;
+            for (const std::string& mount : run->mounts) {
+                if (mount.find('$') != mount.npos) continue;
+                if (auto parsed = parse_run_mount(mount, no_variables, dockerfile.escape); !parsed) {
+                    parsed.error().where = instruction.where;
+                    errors.push_back(std::move(parsed).error());
+                }
+            }
+        }
+}
+
 void find_all(std::string_view text, const std::string& file_name, CheckReport& report) {
     std::vector<Error> errors;
     auto tree = parse_syntax_tree(text, file_name, &errors);
@@ -103,6 +121,8 @@ void find_all(std::string_view text, const std::string& file_name, CheckReport& 
             if (!graph)
                 errors.push_back(graph.error());
             else
+                find_wrong_mounts(dockerfile, *graph, errors);
+            if (errors.empty())
                 for (auto& warning : lint(*tree, dockerfile, *graph))
                     report.diagnostics.push_back({Severity::warning, std::move(warning.rule),
                                                   std::move(warning.message), std::move(warning.where), 1});

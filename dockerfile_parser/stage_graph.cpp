@@ -8,69 +8,177 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 
 namespace dbuild::dockerfile_parser {
 namespace {
 
-/// Index of the last stage of this (lower-case) name; -1 if there is none.
-int last_stage_named(const Dockerfile& dockerfile, std::string_view name) {
-    for (auto stage = dockerfile.stages.rbegin(); stage != dockerfile.stages.rend(); ++stage)
-        if (!name.empty() && stage->from.stage_name == name) return stage->index;
+/// The stages by their lower-case names.
+class StageNames {
+public:
+    explicit StageNames(const Dockerfile& dockerfile) : count_(static_cast<int>(dockerfile.stages.size())) {
+        for (const auto& stage : dockerfile.stages)
+            if (!stage.from.stage_name.empty()) stages_[stage.from.stage_name].push_back(stage.index);
+    }
+    int count() const { return count_; }
+    /// -1 if there is none.
+    int last(std::string_view name) const { return last_before(name, count_); }
+    int last_before(std::string_view name, int index) const {
+        const auto found = stages_.find(name);
+        if (found == stages_.end()) return -1;
+        const auto after = std::lower_bound(found->second.begin(), found->second.end(), index);
+        return after == found->second.begin() ? -1 : *(after - 1);
+    }
+
+private:
+    std::map<std::string, std::vector<int>, std::less<>> stages_; // ascending
+    int count_;
+};
+
+/// The context of this name, for the platform or for all; nothing if none was given. In: name — of a stage or an image.
+std::optional<std::string> find_context(const StageGraphRequest& request, std::string_view name) {
+    if (name == "scratch" || name == "context") return std::nullopt; // cannot be replaced
+    for (const std::string_view prefix : {"docker.io/", "library/"})
+        if (name.starts_with(prefix)) name.remove_prefix(prefix.size());
+    if (name.ends_with(":latest")) name.remove_suffix(std::string_view(":latest").size());
+    for (const std::string& wanted : {std::string(name) + "::" + std::string(request.platform), std::string(name)})
+        if (request.contexts.contains(wanted)) return wanted;
+    return std::nullopt;
+}
+
+std::string name_of(const Stage& stage) {
+    return stage.from.stage_name.empty() ? "stage-" + std::to_string(stage.index) : stage.from.stage_name;
+}
+
+StageReference outside(const StageGraphRequest& request, std::string_view from) {
+    if (from == "scratch") return {StageReference::Kind::scratch, -1, {}};
+    if (auto context = find_context(request, from)) return {StageReference::Kind::context, -1, std::move(*context)};
+    return {StageReference::Kind::image, -1, std::string(from)};
+}
+
+/// FROM: `scratch`, else exactly a stage before this one (the nearest), else a context or an image.
+StageReference resolve_base(const StageNames& names, const StageGraphRequest& request, int current, const std::string& base) {
+    const int stage = base == "scratch" ? -1 : names.last_before(base, current); // empty even when a stage has that name
+    return stage >= 0 ? StageReference::to_stage(stage) : outside(request, base);
+}
+
+enum class Reader { copy, mount };
+
+/// Errors:  invalid_dockerfile without `where`. A stage may be any of the file, not only one before.
+Result<StageReference> find_source(const StageNames& names, const StageGraphRequest& request, Reader reader, std::string_view from) {
+    if (reader == Reader::copy) {
+        if (from.find('$') != from.npos)
+            return fail(ErrorKind::invalid_dockerfile, "variable expansion is not supported for --from, define a new stage with "
+                                                       "FROM using ARG from global scope as a workaround");
+        int number = 0;
+        const auto [end, error] = std::from_chars(from.data(), from.data() + from.size(), number);
+        if (error == std::errc() && end == from.data() + from.size()) {
+            if (number >= 0 && number < names.count()) return StageReference::to_stage(number);
+            return fail(ErrorKind::invalid_dockerfile, "invalid stage index " + std::string(from));
+        }
+    }
+    const int stage = names.last(ascii_lower(from));
+    return stage >= 0 ? StageReference::to_stage(stage) : outside(request, from);
+}
+
+/// One place where a stage reads from something.
+struct Reading {
+    StageReference reference;
+    Reader reader;
+    std::string written;
+    SourceSpan where;
+};
+
+/// What the instructions of a stage read from, in order.
+Result<std::vector<Reading>> find_readings(const StageNames& names, const StageGraphRequest& request, const Stage& stage) {
+    std::vector<Reading> readings;
+    for (const auto& instruction : stage.instructions) {
+        const auto at_instruction = [&](Error error) {
+            error.where = instruction.where;
+            return fail(std::move(error));
+        };
+        std::vector<std::string> written;
+        Reader reader = Reader::copy;
+        if (const auto* copy = std::get_if<CopyInstruction>(&instruction.body); copy && !copy->from.empty())
+            written.push_back(copy->from);
+        if (const auto* run = std::get_if<RunInstruction>(&instruction.body)) {
+            reader = Reader::mount;
+            auto sources = mount_sources(*run);
+            if (!sources) return at_instruction(std::move(sources).error());
+            written = std::move(*sources);
+        }
+        for (auto& from : written) {
+            auto reference = find_source(names, request, reader, from);
+            if (!reference) return at_instruction(std::move(reference).error());
+            readings.push_back({std::move(*reference), reader, std::move(from), instruction.where});
+        }
+    }
+    return readings;
+}
+
+/// Nothing if the stage is before the current one, or if it is none.
+Status check_order(const Dockerfile& dockerfile, int current, const Reading& reading) {
+    const bool is_later = reading.reference.kind == StageReference::Kind::stage && reading.reference.stage_index >= current;
+    if (!is_later) return {};
+    const std::string name = name_of(dockerfile.stages[static_cast<std::size_t>(current)]);
+    if (reading.reference.stage_index == current)
+        return fail(ErrorKind::invalid_dockerfile, "circular dependency detected on stage: " + name);
+    if (reading.reader == Reader::copy)
+        return fail(ErrorKind::invalid_dockerfile, "cannot copy from stage \"" + reading.written +
+                                                       "\", it needs to be defined before current stage \"" + name + "\"");
+    return fail(ErrorKind::invalid_dockerfile,
+                "cannot mount from stage \"" + reading.written + "\", stage needs to be defined before current command");
+}
+
+Result<StageReference> resolve_source(const Dockerfile& dockerfile, int current, Reader reader, std::string_view from) {
+    DBUILD_TRY_ASSIGN(auto reference, find_source(StageNames(dockerfile), {}, reader, from));
+    const Reading reading{std::move(reference), reader, std::string(from), {}};
+    DBUILD_TRY(check_order(dockerfile, current, reading));
+    return reading.reference;
+}
+
+/// The first stage, in file order, from which a circle of references can be reached; -1 if there is none.
+int find_circle(const std::vector<StageNode>& stages) {
+    enum class State { unseen, on_path, done };
+    std::vector<State> states(stages.size(), State::unseen);
+    struct Visit {
+        int stage;
+        std::vector<int> others;
+        std::size_t next = 0;
+    };
+    for (const auto& start : stages) { // a stack of its own: a file may have 100,000 stages
+        if (states[static_cast<std::size_t>(start.index)] != State::unseen) continue;
+        std::vector<Visit> path;
+        const auto enter = [&](int stage) {
+            states[static_cast<std::size_t>(stage)] = State::on_path;
+            path.push_back({stage, stages[static_cast<std::size_t>(stage)].read_stages()});
+        };
+        enter(start.index);
+        while (!path.empty()) {
+            Visit& visit = path.back();
+            if (visit.next == visit.others.size()) {
+                states[static_cast<std::size_t>(visit.stage)] = State::done;
+                path.pop_back();
+                continue;
+            }
+            const int other = visit.others[visit.next++];
+            const State state = states[static_cast<std::size_t>(other)];
+            if (state == State::on_path) return start.index;
+            if (state == State::unseen) enter(other);
+        }
+    }
     return -1;
 }
 
-Result<StageReference> earlier_stage(int stage, int current, std::string_view from, std::string_view verb) {
-    if (stage == current) return fail(ErrorKind::invalid_dockerfile, "circular dependency detected on stage: " + std::string(from));
-    if (stage > current)
-        return fail(ErrorKind::invalid_dockerfile, "cannot " + std::string(verb) + " from stage \"" + std::string(from) +
-                                                       "\", it needs to be defined before current stage");
-    return StageReference{StageReference::Kind::stage, stage, {}};
-}
-
-/// FROM: `scratch`, else exactly a stage before this one (the nearest), else an image.
-StageReference resolve_base(const Dockerfile& dockerfile, int current, const std::string& base) {
-    if (base == "scratch") return {StageReference::Kind::scratch, -1, {}}; // even when a stage has that name
-    for (int index = current - 1; index >= 0; --index)
-        if (!base.empty() && dockerfile.stages[static_cast<std::size_t>(index)].from.stage_name == base)
-            return {StageReference::Kind::stage, index, {}};
-    return {StageReference::Kind::image, -1, base};
-}
-
-Result<int> find_target(const Dockerfile& dockerfile, std::string_view target) {
-    if (target.empty()) return static_cast<int>(dockerfile.stages.size()) - 1;
-    const int index = last_stage_named(dockerfile, ascii_lower(target));
+Result<int> find_target(const Dockerfile& dockerfile, const StageNames& names, std::string_view target) {
+    if (target.empty()) return names.count() - 1;
+    const int index = names.last(ascii_lower(target));
     if (index >= 0) return index;
-    std::vector<std::string> names;
+    std::vector<std::string> known;
     for (const auto& stage : dockerfile.stages)
-        if (!stage.from.stage_name.empty()) names.push_back(stage.from.stage_name);
+        if (!stage.from.stage_name.empty()) known.push_back(stage.from.stage_name);
     return fail(ErrorKind::invalid_dockerfile, "target stage \"" + std::string(target) + "\" could not be found" +
-                                                   suggestion(target, names, CaseRule::insensitive));
-}
-
-/// What the instructions of a stage read from, in order.
-Result<std::vector<StageReference>> read_sources(const Dockerfile& dockerfile, const Stage& stage) {
-    std::vector<StageReference> sources;
-    for (const auto& instruction : stage.instructions) {
-        std::vector<Result<StageReference>> references;
-        if (const auto* copy = std::get_if<CopyInstruction>(&instruction.body); copy && !copy->from.empty())
-            references.push_back(resolve_copy_from(dockerfile, stage.index, copy->from));
-        if (const auto* run = std::get_if<RunInstruction>(&instruction.body)) {
-            auto names = mount_sources(*run);
-            if (!names) {
-                names.error().where = instruction.where;
-                return fail(std::move(names).error());
-            }
-            for (const auto& name : *names) references.push_back(resolve_mount_from(dockerfile, stage.index, name));
-        }
-        for (auto& reference : references) {
-            if (!reference) {
-                reference.error().where = instruction.where;
-                return fail(std::move(reference).error());
-            }
-            sources.push_back(std::move(*reference));
-        }
-    }
-    return sources;
+                                                   suggestion(target, known, CaseRule::insensitive));
 }
 
 } // namespace
@@ -84,27 +192,11 @@ std::vector<int> StageNode::read_stages() const {
 }
 
 Result<StageReference> resolve_copy_from(const Dockerfile& dockerfile, int current_stage, std::string_view from) {
-    if (from.find('$') != from.npos)
-        return fail(ErrorKind::invalid_dockerfile, "variable expansion is not supported for --from, define a new stage with "
-                                                   "FROM using ARG from global scope as a workaround");
-    int number = 0;
-    const auto [end, error] = std::from_chars(from.data(), from.data() + from.size(), number);
-    if (error == std::errc() && end == from.data() + from.size()) {
-        if (number < 0 || number >= static_cast<int>(dockerfile.stages.size()))
-            return fail(ErrorKind::invalid_dockerfile, "invalid stage index " + std::string(from));
-        return earlier_stage(number, current_stage, from, "copy");
-    }
-    const int stage = last_stage_named(dockerfile, ascii_lower(from));
-    if (stage >= 0) return earlier_stage(stage, current_stage, from, "copy");
-    if (from == "scratch") return StageReference{StageReference::Kind::scratch, -1, {}};
-    return StageReference{StageReference::Kind::image, -1, std::string(from)};
+    return resolve_source(dockerfile, current_stage, Reader::copy, from);
 }
 
 Result<StageReference> resolve_mount_from(const Dockerfile& dockerfile, int current_stage, std::string_view from) {
-    const int stage = last_stage_named(dockerfile, ascii_lower(from));
-    if (stage >= 0) return earlier_stage(stage, current_stage, from, "mount");
-    if (from == "scratch") return StageReference{StageReference::Kind::scratch, -1, {}};
-    return StageReference{StageReference::Kind::image, -1, std::string(from)};
+    return resolve_source(dockerfile, current_stage, Reader::mount, from);
 }
 
 Result<std::vector<std::string>> mount_sources(const RunInstruction& run) {
@@ -118,9 +210,8 @@ Result<std::vector<std::string>> mount_sources(const RunInstruction& run) {
 
 Result<std::map<std::string, std::string>> global_arguments(const Dockerfile& dockerfile, std::string_view target,
                                                             const std::map<std::string, std::string>& build_args,
-                                                            std::string_view platform) {
-    const auto part = [&](std::size_t n) {
-        auto rest = platform;
+                                                            std::string_view platform, std::string_view build_platform) {
+    const auto part = [](std::string_view rest, std::size_t n) {
         for (; n > 0 && !rest.empty(); --n) {
             const auto slash = rest.find('/');
             rest = slash == rest.npos ? std::string_view() : rest.substr(slash + 1);
@@ -128,13 +219,15 @@ Result<std::map<std::string, std::string>> global_arguments(const Dockerfile& do
         return std::string(rest.substr(0, rest.find('/')));
     };
     std::map<std::string, std::string> values;
-    for (const std::string prefix : {"BUILD", "TARGET"}) {
-        values[prefix + "PLATFORM"] = platform;
-        values[prefix + "OS"] = part(0);
+    const auto add_platform = [&](const std::string& prefix, std::string_view value) {
+        values[prefix + "PLATFORM"] = value;
+        values[prefix + "OS"] = part(value, 0);
         values[prefix + "OSVERSION"] = "";
-        values[prefix + "ARCH"] = part(1);
-        values[prefix + "VARIANT"] = part(2);
-    }
+        values[prefix + "ARCH"] = part(value, 1);
+        values[prefix + "VARIANT"] = part(value, 2);
+    };
+    add_platform("BUILD", build_platform.empty() ? platform : build_platform);
+    add_platform("TARGET", platform);
     values["TARGETSTAGE"] = target.empty() ? "default" : std::string(target);
     for (auto& [name, value] : values)
         if (const auto given = build_args.find(name); given != build_args.end()) value = given->second;
@@ -160,12 +253,19 @@ Result<std::map<std::string, std::string>> global_arguments(const Dockerfile& do
 
 Result<StageGraph> build_stage_graph(const Dockerfile& dockerfile, std::string_view target,
                                      const std::map<std::string, std::string>& build_args, std::string_view platform) {
-    DBUILD_TRY_ASSIGN(const auto globals, global_arguments(dockerfile, target, build_args, platform));
+    return build_stage_graph(dockerfile, {target, build_args, platform, {}, {}});
+}
+
+Result<StageGraph> build_stage_graph(const Dockerfile& dockerfile, const StageGraphRequest& request) {
+    DBUILD_TRY_ASSIGN(const auto globals, global_arguments(dockerfile, request.target, request.build_args, request.platform,
+                                                           request.build_platform));
     const auto lookup = [&](std::string_view name) -> std::optional<std::string> {
         const auto found = globals.find(std::string(name));
         return found == globals.end() ? std::nullopt : std::optional(found->second);
     };
+    const StageNames names(dockerfile);
     StageGraph graph;
+    std::vector<std::vector<Reading>> readings; // by stage
     for (const auto& stage : dockerfile.stages) {
         const auto at_stage = [&](Error error) {
             error.where = stage.where;
@@ -177,18 +277,38 @@ Result<StageGraph> build_stage_graph(const Dockerfile& dockerfile, std::string_v
             return at_stage({ErrorKind::invalid_dockerfile, "base name (" + stage.from.image + ") should not be blank", {}, {}});
         auto stage_platform = expand_word(stage.from.platform, lookup, dockerfile.escape);
         if (!stage_platform) return at_stage(std::move(stage_platform).error());
-        StageNode node{stage.index, stage.from.stage_name, *stage_platform, resolve_base(dockerfile, stage.index, *base), {}};
-        DBUILD_TRY_ASSIGN(node.sources, read_sources(dockerfile, stage));
+        StageNode node{stage.index, stage.from.stage_name, *stage_platform, resolve_base(names, request, stage.index, *base), {}};
+        DBUILD_TRY_ASSIGN(readings.emplace_back(), find_readings(names, request, stage));
+        if (auto context = find_context(request, node.name); context && !node.name.empty()) {
+            node.base = {StageReference::Kind::context, -1, std::move(*context)};
+            readings.back().clear();
+        }
+        for (const auto& reading : readings.back()) node.sources.push_back(reading.reference);
         graph.stages.push_back(std::move(node));
     }
-    DBUILD_TRY_ASSIGN(graph.target, find_target(dockerfile, target));
-    // References only go backwards, so file order puts dependencies first.
+    if (const int stage = find_circle(graph.stages); stage >= 0) {
+        const auto& first = dockerfile.stages[static_cast<std::size_t>(stage)];
+        const auto& places = readings[static_cast<std::size_t>(stage)];
+        const auto place = std::find_if(places.begin(), places.end(), [&](const Reading& reading) {
+            return reading.reference.kind == StageReference::Kind::stage && reading.reference.stage_index >= stage;
+        });
+        return fail(ErrorKind::invalid_dockerfile, "circular dependency detected on stage: " + name_of(first),
+                    place == places.end() ? first.where : place->where);
+    }
+    DBUILD_TRY_ASSIGN(graph.target, find_target(dockerfile, names, request.target));
+    // Where the order is right, references go only backwards, so that file order puts dependencies first.
     std::vector<bool> is_needed(graph.stages.size(), false);
     is_needed[static_cast<std::size_t>(graph.target)] = true;
-    for (int index = graph.target; index >= 0; --index)
-        if (is_needed[static_cast<std::size_t>(index)])
-            for (const int other : graph.stages[static_cast<std::size_t>(index)].read_stages())
-                is_needed[static_cast<std::size_t>(other)] = true;
+    for (int index = graph.target; index >= 0; --index) {
+        const auto place = static_cast<std::size_t>(index);
+        if (!is_needed[place]) continue;
+        for (const auto& reading : readings[place])
+            if (auto order = check_order(dockerfile, index, reading); !order) {
+                order.error().where = reading.where;
+                return fail(std::move(order).error());
+            }
+        for (const int other : graph.stages[place].read_stages()) is_needed[static_cast<std::size_t>(other)] = true;
+    }
     for (int index = 0; index <= graph.target; ++index)
         if (is_needed[static_cast<std::size_t>(index)]) graph.needed.push_back(index);
     return graph;

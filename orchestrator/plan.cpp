@@ -43,6 +43,7 @@ std::optional<cache::Chain> Planner::initial_chain(const ResolvedStage& stage) c
     switch (stage.base.kind) {
     case StageReference::Kind::scratch: return cache::Chain::of_base({});
     case StageReference::Kind::stage: return plans_.at(stage.base.stage_index).final_chain;
+    case StageReference::Kind::context: // refused before there is a plan
     case StageReference::Kind::image: break;
     }
     return cache::Chain::of_base(project_.bases.at(stage.base.image).config.diff_ids);

@@ -132,6 +132,7 @@ Status resolve_stages(Project& project) {
         case parser::StageReference::Kind::stage:
             state = state_from_stage(project.stages.at(node.base.stage_index).final);
             break;
+        case parser::StageReference::Kind::context: return fail(ErrorKind::unsupported, "--build-context " + node.base.image);
         }
         DBUILD_TRY_ASSIGN(auto stage, resolve_stage(inputs, node, std::move(state)));
         project.stages.emplace(index, std::move(stage));

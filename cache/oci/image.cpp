@@ -132,8 +132,9 @@ json::object execution_config(const ImageConfig& image) {
     put_text(config, "User", image.user);
     if (!image.exposed_ports.empty()) config["ExposedPorts"] = to_set(image.exposed_ports);
     put_strings(config, "Env", image.env);
-    if (image.entrypoint) config["Entrypoint"] = to_array(*image.entrypoint);
-    if (image.cmd) config["Cmd"] = to_array(*image.cmd);
+    // One that is given but empty differs while a stage is built, and is left out like one that is not, as BuildKit does.
+    put_strings(config, "Entrypoint", image.entrypoint.value_or(std::vector<std::string>{}));
+    put_strings(config, "Cmd", image.cmd.value_or(std::vector<std::string>{}));
     if (!image.volumes.empty()) config["Volumes"] = to_set(image.volumes);
     put_text(config, "WorkingDir", image.working_dir);
     if (!image.labels.empty()) {

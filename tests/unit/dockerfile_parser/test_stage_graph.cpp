@@ -81,11 +81,44 @@ TEST_SUITE("dockerfile_parser/stage_graph") {
         const auto self = graph("FROM a AS x\nCOPY --from=x a b\n");
         CHECK(message(self).find("circular dependency detected on stage") != std::string::npos);
         CHECK(self.error().where.value().first_line == 2);
-        CHECK(message(graph("FROM a\nCOPY --from=x a b\nFROM b AS x\n")) ==
-              "cannot copy from stage \"x\", it needs to be defined before current stage");
-        CHECK(message(graph("FROM a\nRUN --mount=from=x,target=/x true\nFROM b AS x\n"))
-                  .starts_with("cannot mount from stage"));
+        CHECK(message(graph("FROM a AS one\nCOPY --from=x a b\nFROM b AS x\n", "one")) ==
+              "cannot copy from stage \"x\", it needs to be defined before current stage \"one\"");
+        CHECK(message(graph("FROM a AS one\nRUN --mount=from=x,target=/x true\nFROM b AS x\n", "one")) ==
+              "cannot mount from stage \"x\", stage needs to be defined before current command");
         CHECK(message(graph("FROM a\nCOPY --from=7 a b\n")).find("invalid stage index 7") != std::string::npos);
+    }
+    TEST_CASE("a reference to a later stage is no error where nobody needs it, a circle is one everywhere") {
+        CHECK(graph("FROM a\nCOPY --from=x a b\nFROM b AS x\n")->needed == std::vector<int>{1});
+        const auto circle = graph("FROM a AS x\nCOPY --from=y a b\nFROM b AS y\nCOPY --from=x a b\nFROM c\n");
+        CHECK(message(circle) == "circular dependency detected on stage: x");
+        CHECK(circle.error().where.value().first_line == 2);
+    }
+    TEST_CASE("a named context replaces a stage, an image of FROM, COPY and mounts, for one platform or for all") {
+        const auto file = parse("FROM busybox AS tools\nRUN make\nFROM docker.io/library/alpine:latest\nCOPY --from=tools /a /\n"
+                                "COPY --from=files /b /\nRUN --mount=from=files:1,target=/f true\n");
+        const auto with = [&](std::set<std::string> contexts) {
+            auto result = build_stage_graph(file, {"", {}, "linux/amd64", {}, std::move(contexts)});
+            REQUIRE(result);
+            return std::move(*result);
+        };
+        const auto context = [](std::string name) { return StageReference{Kind::context, -1, std::move(name)}; };
+        const auto replaced = with({"tools", "files", "scratch"});
+        CHECK(replaced.stages[0].base == context("tools"));
+        CHECK(replaced.needed == std::vector<int>{0, 1});
+        CHECK(replaced.stages[1].base.kind == Kind::image);
+        CHECK(replaced.stages[1].sources[0] == StageReference::to_stage(0));
+        CHECK(replaced.stages[1].sources[1] == context("files"));
+        CHECK(replaced.stages[1].sources[2].kind == Kind::image); // "files:1" is another name
+        CHECK(with({"alpine"}).stages[1].base == context("alpine"));
+        CHECK(with({"alpine", "alpine::linux/amd64"}).stages[1].base == context("alpine::linux/amd64"));
+        CHECK(with({"alpine::linux/arm64"}).stages[1].base.kind == Kind::image);
+    }
+    TEST_CASE("the machine that builds may have another platform than the target") {
+        const auto file = parse("FROM --platform=$BUILDPLATFORM a-$TARGETARCH-$BUILDARCH$BUILDVARIANT\n");
+        const auto result = build_stage_graph(file, {"", {}, "linux/amd64", "linux/arm/v7", {}});
+        REQUIRE(result);
+        CHECK(result->stages[0].platform == "linux/arm/v7");
+        CHECK(result->stages[0].base.image == "a-amd64-armv7");
     }
     TEST_CASE("a variable in COPY --from is an error also in a stage that is not needed") {
         const auto result = graph("FROM a\nCOPY --from=$X a b\nFROM b\n");
