@@ -70,7 +70,7 @@ class Outcome:
     seconds: float = 0
 
 
-def _run(command, environment):
+def run_program(command, environment):
     start = time.monotonic()
     try:
         done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -85,7 +85,7 @@ def _run(command, environment):
 def build_with_dbuild(program, engine, cache, report_path, tag, arguments, context):
     if os.path.exists(report_path):
         os.unlink(report_path)
-    outcome = _run([program, "--report", report_path, "-t", tag, *arguments, context], {**engine.environment, "DBUILD_CACHE_DIR": cache})
+    outcome = run_program([program, "--report", report_path, "-t", tag, *arguments, context], {**engine.environment, "DBUILD_CACHE_DIR": cache})
     reason = re.search(r"handing the whole build to docker buildx build: (.*)", outcome.output)
     outcome.handed_over = reason[1] if reason else ""
     if os.path.exists(report_path):
@@ -120,7 +120,7 @@ def read_rawjson(text):
 def build_with_buildx(engine, folder, options, arguments, context):
     """folder: receives the image, and is emptied first. options: e.g. --no-cache."""
     shutil.rmtree(folder, ignore_errors=True)
-    outcome = _run(["docker", "buildx", "build", "--progress=rawjson", "--output", f"type=oci,tar=false,dest={folder}", *options, *arguments, context],
+    outcome = run_program(["docker", "buildx", "build", "--progress=rawjson", "--output", f"type=oci,tar=false,dest={folder}", *options, *arguments, context],
                    engine.environment)
     outcome.vertices = read_rawjson(outcome.output)
     if outcome.exit_code == 0:

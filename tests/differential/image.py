@@ -118,10 +118,10 @@ def _read(blob):
             break
     config = json.loads(blob(index["config"]["digest"]))
     tree = {}
-    for number, layer in enumerate(index["layers"]):
+    for number, layer in enumerate(index["layers"] or []):  # null of an image without layers
         data = None if layer["digest"] in _layers else blob(layer["digest"])
         apply_layer(tree, _read_layer(layer["digest"], data), number)
-    return Image(tree, config, len(index["layers"]))
+    return Image(tree, config, len(index["layers"] or []))
 
 
 def read_layout(folder):

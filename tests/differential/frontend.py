@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Does dbuild's front end give the verdict, and the expanded values, that the engine's own gives?
+
+dockerfiles.txt is a table of small Dockerfiles without RUN. Each is built by dbuild and by `docker buildx build` on one engine:
+both must take or refuse it, as the table says, and the images must be equal in tree, configuration and history (compare.py).
+What dbuild hands over to buildx is judged by `dbuild check`. Cases marked `outline` are not built but asked for with
+`--print=outline,format=json`, and `dbuild check` stands against it.
+
+    DOCKER_HOST=unix:///… tests/differential/frontend.py [--only WORD] [--verbose]
+Exit status: 0 equal, 1 differences, 2 wrong usage."""
+import argparse
+import collections
+import concurrent.futures
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+
+import compare
+from builds import Engine, build_with_buildx, build_with_dbuild, run_program
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CONTEXT = {"a": "a\n", "b": "b\n", "dir/c": "c\n", "dir/d.txt": "d\n", "with blank": "e\n", "more/x.log": "x\n", "more/keep.log": "y\n"}
+MINIMUM = 60  # cases: a table that was lost must not pass
+
+
+class Case:
+    """One entry of dockerfiles.txt: `=== accepted: TITLE` or `=== refused: TITLE`, lines `@NAME VALUE`, the Dockerfile."""
+
+    def __init__(self, block):
+        head, *lines = block.split("\n")
+        self.verdict, self.title = head.split(": ", 1)
+        if self.verdict not in ("accepted", "refused"):
+            raise ValueError(f"neither accepted nor refused: {head}")
+        self.settings = {}
+        while lines and lines[0].startswith("@"):
+            name, _, value = lines.pop(0)[1:].partition(" ")
+            self.settings.setdefault(name, []).append(value)
+        if unknown := set(self.settings) - {"options", "ignore", "form", "outline", "handed-over", "older-engine"}:
+            raise ValueError(f"{self.title}: unknown {unknown}")
+        text = "\n".join(lines).rstrip("\n") + "\n"
+        form = self.settings.get("form", [""])[0]
+        text = {"": text, "crlf": text.replace("\n", "\r\n"), "bom": "\ufeff" + text, "no-newline": text[:-1]}[form]
+        self.dockerfile = text.encode()
+
+    def options(self):
+        return [word for line in self.settings.get("options", []) for word in shlex.split(line)]
+
+
+def read_table(path):
+    with open(path) as file:
+        _, *blocks = ("\n" + file.read()).split("\n=== ")
+    return [Case(block) for block in blocks]
+
+
+def verdict_of(exit_code):
+    return {0: "accepted", 1: "refused"}.get(exit_code, f"exit status {exit_code}")
+
+
+class Comparison:
+    def __init__(self, program, engine, work):
+        self.program, self.engine, self.work = program, engine, work
+        self.run_id = os.path.basename(work)[4:].lower().replace("_", "-")
+        self.context = f"{work}/context"
+        for name, text in CONTEXT.items():
+            os.makedirs(os.path.dirname(f"{self.context}/{name}"), exist_ok=True)
+            with open(f"{self.context}/{name}", "w") as file:
+                file.write(text)
+        self.tags = []
+
+    def judge(self, number, case):
+        """Lines that say what differs."""
+        folder = f"{self.work}/{number}"
+        os.makedirs(folder)
+        with open(f"{folder}/Dockerfile", "wb") as file:
+            file.write(case.dockerfile)
+        if "ignore" in case.settings:
+            with open(f"{folder}/Dockerfile.dockerignore", "w") as file:
+                file.write("\n".join(case.settings["ignore"]) + "\n")
+        arguments = ["-f", f"{folder}/Dockerfile", *case.options()]
+        asks_engine = "older-engine" not in case.settings
+        mine = self.check(folder) if "outline" in case.settings else self.build(number, folder, arguments)
+        theirs = None
+        if asks_engine and "outline" in case.settings:
+            theirs = self.ask_outline(arguments)
+        elif asks_engine:
+            theirs = build_with_buildx(self.engine, f"{folder}/image", ["--provenance=false"], arguments, self.context)
+        lines = []
+        if bool(mine.handed_over) != ("handed-over" in case.settings):
+            lines.append(f"handed over: {mine.handed_over or 'no'}")
+        if mine.handed_over:
+            mine = self.check(folder)
+        if verdict_of(mine.exit_code) != case.verdict:
+            lines += [f"dbuild: {verdict_of(mine.exit_code)}", *mine.output.splitlines()[-12:]]
+        if theirs and verdict_of(theirs.exit_code) != case.verdict:
+            lines += [f"buildx: {verdict_of(theirs.exit_code)}", *theirs.output.splitlines()[-12:]]
+        if theirs and mine.image and theirs.image:
+            lines += compare.compare_images(mine.image, theirs.image)
+        return lines
+
+    def check(self, folder):
+        return run_program([self.program, "check", f"{folder}/Dockerfile"], self.engine.environment)
+
+    def ask_outline(self, arguments):
+        return run_program(["docker", "buildx", "build", "--print=outline,format=json", *arguments, self.context],
+                           {**self.engine.environment, "BUILDX_EXPERIMENTAL": "1"})
+
+    def build(self, number, folder, arguments):
+        tag = f"dbuild-test/frontend-{self.run_id}-{number}:1"
+        self.tags.append(tag)
+        return build_with_dbuild(self.program, self.engine, f"{folder}/cache", f"{folder}/report.json", tag, arguments, self.context)
+
+    def remove_images(self):
+        for tag in self.tags:
+            try:
+                self.engine.request("DELETE", f"/images/{tag}?force=1")
+            except ValueError:
+                pass  # of a refused Dockerfile
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="cases with this word in their title")
+    parser.add_argument("--verbose", action="store_true", help="name every case")
+    options = parser.parse_args()
+    cases = read_table(f"{HERE}/dockerfiles.txt")
+    if len(cases) < MINIMUM:
+        sys.exit(f"only {len(cases)} cases")
+    address = os.environ.get("DOCKER_HOST", "")
+    if state := os.environ.get("DBUILD_TEST_STATE_DIR"):  # ctest's fixture
+        with open(f"{state}/engine_shared") as file:
+            address = file.read().strip()
+    if not address.startswith("unix://"):
+        parser.error("DOCKER_HOST must be a unix:// address")
+    work = tempfile.mkdtemp(prefix="dbf-", dir="/tmp")
+    comparison = Comparison(os.environ.get("DBUILD", f"{HERE}/../../build/ci/bin/dbuild"),
+                            Engine(address.removeprefix("unix://"), f"{work}/home"), work)
+    chosen = [(number, case) for number, case in enumerate(cases) if options.only in case.title]
+    counts, is_equal = collections.Counter(), True
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for (number, case), lines in zip(chosen, pool.map(lambda pair: comparison.judge(*pair), chosen)):
+            counts[case.verdict] += 1
+            counts["differs in the older engine"] += "older-engine" in case.settings
+            if lines or options.verbose:
+                print(f"{'DIFFERS' if lines else 'equal'}: {case.verdict}: {case.title} ({work}/{number}/Dockerfile)")
+            for line in lines:
+                print("    " + line)
+            is_equal = is_equal and not lines
+    comparison.remove_images()
+    print(", ".join(f"{name}: {count}" for name, count in counts.items()))
+    if is_equal:
+        shutil.rmtree(work)
+    return 0 if is_equal else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
