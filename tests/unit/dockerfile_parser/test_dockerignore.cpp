@@ -117,6 +117,38 @@ TEST_SUITE("dockerfile_parser/dockerignore") {
         CHECK(can_skip("*\n!src/*.c", "docs"));
         CHECK_FALSE(can_skip("other", "docs"));
     }
+    TEST_CASE("a walker that comes from the folder gets the same answers") {
+        const auto matcher = IgnoreMatcher::parse("a/x\n!a\n**/gone\n*.o\n!a/keep.o\nb\n!b/c/d", ".dockerignore");
+        REQUIRE(matcher);
+        for (const std::string path : {"a", "a/x", "a/x/y", "a/b/gone", "a/b/gone/e", "m.o", "a/keep.o", "b", "b/c", "b/c/d", "b/c/d/e", "b/e"}) {
+            IgnoreMatcher::Verdict verdict;
+            for (auto end = path.find('/');; end = path.find('/', end + 1)) {
+                verdict = matcher->judge(verdict, path.substr(0, end));
+                if (end == path.npos) break;
+            }
+            CHECK_MESSAGE(verdict.is_ignored == matcher->is_ignored(path), path);
+            CHECK_MESSAGE(matcher->can_skip_directory(verdict, path) == matcher->can_skip_directory(path), path);
+        }
+    }
+    TEST_CASE("a list of ten thousand names costs about one look-up a path") {
+        std::string text;
+        for (int i = 0; i < 10'000; ++i) text += "folder/name" + std::to_string(i) + "\n**/every" + std::to_string(i) + "\n!folder/kept" + std::to_string(i) + "\n";
+        const auto matcher = IgnoreMatcher::parse(text, ".dockerignore");
+        REQUIRE(matcher);
+        int ignored = 0; // each path tried with each pattern would be 3 thousand million comparisons
+        for (int i = 0; i < 100'000; ++i) ignored += matcher->is_ignored("folder/name" + std::to_string(i)) ? 1 : 0;
+        CHECK(ignored == 10'000);
+        CHECK(matcher->is_ignored("a/b/every77/c"));
+        CHECK(matcher->can_skip_directory("folder/name5"));
+    }
+    TEST_CASE("a pattern that cannot be followed exactly is left to buildx") {
+        for (const char* text : {"a\nb\\b", "a\n[*]", "a\n[a?]", "a\n[[:alpha:]]", "a\n\\x41"}) {
+            const auto matcher = IgnoreMatcher::parse(text, ".dockerignore");
+            REQUIRE_FALSE_MESSAGE(matcher, text);
+            CHECK(matcher.error().kind == ErrorKind::unsupported);
+            CHECK(matcher.error().where.value().first_line == 2);
+        }
+    }
     TEST_CASE("filepath.Match matches whole names and refuses malformed patterns") {
         CHECK(matches("*", "abc"));
         CHECK_FALSE(matches("*", "a/b"));
