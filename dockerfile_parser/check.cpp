@@ -108,7 +108,7 @@ void find_wrong_mounts(const Dockerfile& dockerfile, const StageGraph& graph, st
         }
 }
 
-void find_all(std::string_view text, const std::string& file_name, CheckReport& report) {
+void find_all(std::string_view text, const std::string& file_name, const IgnoreMatcher* ignored, CheckReport& report) {
     std::vector<Error> errors;
     auto tree = parse_syntax_tree(text, file_name, &errors);
     if (!tree) {
@@ -123,12 +123,27 @@ void find_all(std::string_view text, const std::string& file_name, CheckReport& 
             else
                 find_wrong_mounts(dockerfile, *graph, errors);
             if (errors.empty())
-                for (auto& warning : lint(*tree, dockerfile, *graph))
+                for (auto& warning : lint(*tree, dockerfile, *graph, ignored))
                     report.diagnostics.push_back({Severity::warning, std::move(warning.rule),
                                                   std::move(warning.message), std::move(warning.where), 1});
         }
     }
     for (auto& error : errors) report.diagnostics.push_back(from_error(std::move(error)));
+}
+
+std::string one_text(const Diagnostic& diagnostic, const LineIndex& lines) {
+    const auto& where = diagnostic.where;
+    std::string text = fmt::format("{}:{}:{}: {}: {}{}\n", where.file, where.first_line, where.column + 1,
+                                   diagnostic.severity == Severity::error ? "error" : "warning", diagnostic.message,
+                                   diagnostic.rule.empty() ? "" : " [" + diagnostic.rule + "]");
+    std::string_view line = lines.line(where.first_line);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.empty()) return text;
+    std::string padding; // tabs stay tabs, so that the caret stands under its word
+    for (const char c : line.substr(0, static_cast<std::size_t>(where.column)))
+        if ((static_cast<unsigned char>(c) & 0xC0U) != 0x80U) padding += c == '\t' ? '\t' : ' ';
+    const std::string marks(static_cast<std::size_t>(diagnostic.length) - 1, '~');
+    return text + fmt::format("{:5} | {}\n      | {}^{}\n", where.first_line, line, padding, marks);
 }
 
 int count(const CheckReport& report, Severity severity) {
@@ -142,9 +157,9 @@ int count(const CheckReport& report, Severity severity) {
 int CheckReport::error_count() const { return count(*this, Severity::error); }
 int CheckReport::warning_count() const { return count(*this, Severity::warning); }
 
-CheckReport check_dockerfile(std::string_view text, const std::string& file_name) {
+CheckReport check_dockerfile(std::string_view text, const std::string& file_name, const IgnoreMatcher* ignored) {
     CheckReport report;
-    find_all(text, file_name, report);
+    find_all(text, file_name, ignored, report);
     const LineIndex lines(text);
     for (Diagnostic& diagnostic : report.diagnostics) {
         if (diagnostic.where.file.empty()) diagnostic.where = {file_name, 1, 1, 0};
@@ -155,19 +170,11 @@ CheckReport check_dockerfile(std::string_view text, const std::string& file_name
     return report;
 }
 
-std::string to_text(const Diagnostic& diagnostic, std::string_view source_text) {
-    const auto& where = diagnostic.where;
-    std::string text = fmt::format("{}:{}:{}: {}: {}{}\n", where.file, where.first_line, where.column + 1,
-                                   diagnostic.severity == Severity::error ? "error" : "warning", diagnostic.message,
-                                   diagnostic.rule.empty() ? "" : " [" + diagnostic.rule + "]");
-    std::string_view line = LineIndex(source_text).line(where.first_line);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (line.empty()) return text;
-    std::string padding; // tabs stay tabs, so that the caret stands under its word
-    for (const char c : line.substr(0, static_cast<std::size_t>(where.column)))
-        if ((static_cast<unsigned char>(c) & 0xC0U) != 0x80U) padding += c == '\t' ? '\t' : ' ';
-    const std::string marks(static_cast<std::size_t>(diagnostic.length) - 1, '~');
-    return text + fmt::format("{:5} | {}\n      | {}^{}\n", where.first_line, line, padding, marks);
+std::string to_text(const std::vector<Diagnostic>& diagnostics, std::string_view source_text) {
+    const LineIndex lines(source_text);
+    std::string text;
+    for (const Diagnostic& diagnostic : diagnostics) text += one_text(diagnostic, lines);
+    return text;
 }
 
 } // namespace dbuild::dockerfile_parser

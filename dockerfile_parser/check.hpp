@@ -3,6 +3,7 @@
 // Printing is left to the orchestrator.
 #pragma once
 
+#include "dockerfile_parser/dockerignore.hpp"
 #include "support/error.hpp"
 
 #include <string>
@@ -31,10 +32,10 @@ struct CheckReport {
 
 /// In:      text — the bytes of the file; file_name — for places. Errors of several instructions are all found; a text
 ///          that ends within a heredoc or has a wrong directive ends the search.
-CheckReport check_dockerfile(std::string_view text, const std::string& file_name);
+///          ignored — of the context, null where that is not known.
+CheckReport check_dockerfile(std::string_view text, const std::string& file_name, const IgnoreMatcher* ignored = nullptr);
 
-/// One diagnostic as a compiler prints it: "FILE:LINE:COLUMN: error: …" (column from 1), the line, and a caret under
-/// it.
-std::string to_text(const Diagnostic& diagnostic, std::string_view source_text);
+/// Each diagnostic as a compiler prints it: "FILE:LINE:COLUMN: error: …" (column from 1), the line, and a caret under it.
+std::string to_text(const std::vector<Diagnostic>& diagnostics, std::string_view source_text);
 
 } // namespace dbuild::dockerfile_parser

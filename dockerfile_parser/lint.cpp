@@ -5,6 +5,7 @@
 #include "dockerfile_parser/expansion.hpp"
 #include "dockerfile_parser/flags.hpp"
 #include "dockerfile_parser/unicode.hpp"
+#include "dockerfile_parser/values.hpp"
 
 #include <fmt/format.h>
 
@@ -13,6 +14,8 @@
 
 namespace dbuild::dockerfile_parser {
 namespace {
+
+constexpr std::size_t k_most_names = 1000; // that a name is compared with: more would make the time quadratic
 
 bool is_lower(std::string_view text) { return ascii_lower(text) == text; }
 bool is_upper(std::string_view text) { return ascii_upper(text) == text; }
@@ -49,8 +52,10 @@ bool is_broken_image_name(std::string_view name) {
 
 class Linter {
 public:
-    Linter(const SyntaxTree& tree, const Dockerfile& dockerfile, const StageGraph& graph)
-        : tree_(tree), dockerfile_(dockerfile), graph_(graph) {}
+    Linter(const SyntaxTree& tree, const Dockerfile& dockerfile, const StageGraph& graph, const IgnoreMatcher* ignored)
+        : tree_(tree), dockerfile_(dockerfile), graph_(graph), ignored_(ignored), settings_(LintSettings::parse(tree.check)) {
+        if (!settings_.tries("CopyIgnoredFile")) ignored_ = nullptr;
+    }
 
     std::vector<LintWarning> run() {
         for (const SyntaxNode& node : tree_.nodes) check_node(node);
@@ -79,6 +84,7 @@ private:
             warn("LegacyKeyValueFormat",
                  fmt::format("\"{0} key=value\" should be used instead of legacy \"{0} key value\" format", keyword),
                  node.where);
+        check_description(node, keyword);
         if (keyword != "FROM" || node.words.size() != 3) return;
         const bool is_mixed = !is_lower(node.keyword) && !is_upper(node.keyword);
         if (!is_mixed && node.words[1] != (is_lower(node.keyword) ? "as" : "AS"))
@@ -86,6 +92,35 @@ private:
                  fmt::format("'{}' and '{}' keywords' casing do not match", node.words[1], node.keyword), node.where);
         if (!is_lower(node.words[2]))
             warn("StageNameCasing", fmt::format("Stage name '{}' should be lowercase", node.words[2]), node.where);
+    }
+
+    /// The comment above an ARG or a named stage is shown as its description, if it begins with the name.
+    void check_description(const SyntaxNode& node, const std::string& keyword) {
+        if (!settings_.tries("InvalidDefinitionDescription") || node.comment.empty()) return;
+        std::vector<std::string> names;
+        if (keyword == "ARG")
+            for (const std::string& word : node.words) names.push_back(word.substr(0, word.find('=')));
+        if (keyword == "FROM" && node.words.size() == 3) names.push_back(ascii_lower(node.words[2]));
+        const std::string first = node.comment.substr(0, node.comment.find(' '));
+        if (names.empty() || std::find(names.begin(), names.end(), first) != names.end()) return;
+        warn("InvalidDefinitionDescription",
+             fmt::format("Comment for {} should follow the format: `# {} <description>`", keyword,
+                         names.size() > 1 ? "<arg_key>" : names[0]),
+             node.where);
+    }
+
+    void check_ignored(const CopyInstruction& copy, const SourceSpan& where) {
+        if (ignored_ == nullptr || !copy.from.empty()) return;
+        const VariableLookup no_variables = [](std::string_view) { return std::optional<std::string>(); };
+        for (const std::string& source : copy.sources) {
+            if (source.find('$') != source.npos || is_remote_source(source)) continue;
+            const auto path = expand_word(source, no_variables, dockerfile_.escape); // without its quotes
+            if (path && ignored_->is_ignored(*path))
+                warn("CopyIgnoredFile",
+                     fmt::format("Attempting to {} file {} that is excluded by .dockerignore", copy.is_add ? "Add" : "Copy",
+                                 quoted(*path)),
+                     where);
+        }
     }
 
     void check_keyword_casing() {
@@ -220,8 +255,11 @@ private:
     }
 
     void check_undefined(const Instruction& instruction, std::string_view text, const StageEnd& state) {
-        std::vector<std::string> known(state.names.begin(), state.names.end());
-        for (const std::string& name : undefined_in(text, state.names)) {
+        const auto missing = undefined_in(text, state.names);
+        if (missing.empty()) return;
+        std::vector<std::string> known;
+        if (state.names.size() <= k_most_names) known.assign(state.names.begin(), state.names.end());
+        for (const std::string& name : missing) {
             if (name.size() < 2 && !is_ascii_letter(static_cast<unsigned char>(name.front()))) continue; // $1, $@
             const std::string near = suggestion(name, known, CaseRule::insensitive);
             if (!state.knows_all && near.empty()) continue;
@@ -251,6 +289,7 @@ private:
         } else if (const auto* copy = std::get_if<CopyInstruction>(&instruction.body)) {
             for (const auto& source : copy->sources) check(source);
             for (const auto* text : {&copy->destination, &copy->chown, &copy->chmod}) check(*text);
+            check_ignored(*copy, where);
         } else if (const auto* user = std::get_if<UserInstruction>(&instruction.body)) {
             check(user->user);
         } else if (const auto* volume = std::get_if<VolumeInstruction>(&instruction.body)) {
@@ -302,13 +341,12 @@ private:
     }
 
     void drop_skipped() {
-        const LintSettings all = LintSettings::parse(tree_.check);
+        std::map<int, LintSettings> of_lines;
+        for (const SyntaxNode& node : tree_.nodes)
+            if (!node.check.empty()) of_lines.emplace(node.where.first_line, LintSettings::parse(node.check));
         std::erase_if(warnings_, [&](const LintWarning& warning) {
-            if (all.skips(warning.rule)) return true;
-            const auto node = std::find_if(tree_.nodes.begin(), tree_.nodes.end(), [&](const SyntaxNode& candidate) {
-                return candidate.where.first_line == warning.where.first_line;
-            });
-            return node != tree_.nodes.end() && LintSettings::parse(node->check).skips(warning.rule);
+            const auto own = of_lines.find(warning.where.first_line);
+            return settings_.skips(warning.rule) || (own != of_lines.end() && own->second.skips(warning.rule));
         });
         std::stable_sort(warnings_.begin(), warnings_.end(), [](const LintWarning& a, const LintWarning& b) {
             return a.where.first_line < b.where.first_line;
@@ -318,6 +356,8 @@ private:
     const SyntaxTree& tree_;
     const Dockerfile& dockerfile_;
     const StageGraph& graph_;
+    const IgnoreMatcher* ignored_; // null: CopyIgnoredFile is off
+    LintSettings settings_;
     std::map<std::string, std::string> global_values_;
     std::set<std::string> global_names_;
     std::vector<StageEnd> ends_; // of the stages so far, by index
@@ -336,19 +376,21 @@ LintSettings LintSettings::parse(std::string_view text) {
         const auto name = trim(part.substr(0, equals));
         auto values = part.substr(equals + 1);
         if (name == "error") settings.warnings_are_errors = trim(values) == "true" || trim(values) == "1";
-        if (name != "skip") continue;
+        if (name != "skip" && name != "experimental") continue;
+        const bool is_skip = name == "skip";
         while (!values.empty()) {
             const auto rule = trim(values.substr(0, values.find(',')));
             values.remove_prefix(std::min(values.find(','), values.size() - 1) + 1);
-            if (rule == "all") settings.skips_all = true;
-            settings.skipped.insert(std::string(rule));
+            if (rule == "all") (is_skip ? settings.skips_all : settings.tries_all) = true;
+            (is_skip ? settings.skipped : settings.experimental).insert(std::string(rule));
         }
     }
     return settings;
 }
 
-std::vector<LintWarning> lint(const SyntaxTree& tree, const Dockerfile& dockerfile, const StageGraph& graph) {
-    return Linter(tree, dockerfile, graph).run();
+std::vector<LintWarning> lint(const SyntaxTree& tree, const Dockerfile& dockerfile, const StageGraph& graph,
+                              const IgnoreMatcher* ignored) {
+    return Linter(tree, dockerfile, graph, ignored).run();
 }
 
 } // namespace dbuild::dockerfile_parser

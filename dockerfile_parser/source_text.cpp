@@ -145,6 +145,7 @@ Result<std::optional<LogicalLine>> SourceReader::next_line() {
         if (line.starts_with('#')) {
             const auto directive = parse_directive(line, "#");
             if (is_above_instruction && directive && directive->key == "check") result.check = directive->value;
+            result.comment = trim(line.substr(1));
             continue;
         }
         if (line.empty()) result.check.clear();

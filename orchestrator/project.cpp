@@ -5,6 +5,7 @@
 #include "dockerfile_parser/dockerignore.hpp"
 #include "dockerfile_parser/parser.hpp"
 #include "orchestrator/cache_folder.hpp"
+#include "orchestrator/ignore_file.hpp"
 #include "orchestrator/plan.hpp"
 #include "support/files.hpp"
 #include "support/platform.hpp"
@@ -35,20 +36,10 @@ Result<std::string> read_dockerfile(BuildOptions& options) {
     return text;
 }
 
-/// <Dockerfile>.dockerignore beats the context's own; none is the same as an empty one.
-Result<std::string> read_ignore_file(const BuildOptions& options, std::string& name) {
-    for (const auto& path : {fs::path(options.dockerfile.string() + ".dockerignore"), options.context / ".dockerignore"}) {
-        auto text = read_file(path);
-        name = path.string();
-        if (text || text.error().kind != ErrorKind::not_found) return text;
-    }
-    return std::string();
-}
-
 Status open_context(const Parts& parts, Project& project) {
-    std::string name;
-    DBUILD_TRY_ASSIGN(project.ignore_source, read_ignore_file(project.options, name));
-    DBUILD_TRY_ASSIGN(auto matcher, parser::IgnoreMatcher::parse(project.ignore_source, name));
+    DBUILD_TRY_ASSIGN(auto file, read_ignore_file(project.options.dockerfile, project.options.context));
+    DBUILD_TRY_ASSIGN(auto matcher, parser::IgnoreMatcher::parse(file.text, file.name));
+    project.ignore_source = std::move(file.text);
     const auto shared = std::make_shared<const parser::IgnoreMatcher>(std::move(matcher)); // by the two functions below
     cache::context::ContextTree::PathPredicate is_ignored, can_skip;
     if (!shared->is_empty()) {

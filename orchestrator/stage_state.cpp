@@ -363,7 +363,7 @@ private:
                 ports.insert(ports.end(), parsed.begin(), parsed.end());
             }
         }
-        std::sort(ports.begin(), ports.end());
+        // In the order of the instruction's words, which are sorted before they are expanded.
         note(step, fmt::format("EXPOSE [{}]", fmt::join(ports, " ")));
         auto& all = state_.config.exposed_ports;
         all.insert(all.end(), ports.begin(), ports.end());

@@ -3,6 +3,7 @@
 
 #include "dockerfile_parser/check.hpp"
 #include "orchestrator/command_line/flag_parser.hpp"
+#include "orchestrator/ignore_file.hpp"
 #include "support/files.hpp"
 
 #include <boost/json.hpp>
@@ -19,6 +20,7 @@ constexpr Flag k_flags[] = {{"file", 'f', FlagValue::text}, {"format", 0, FlagVa
 
 struct CheckOptions {
     std::filesystem::path dockerfile;
+    std::filesystem::path context; // "" where PATH is a file
     std::string format = "text";
 };
 
@@ -29,7 +31,14 @@ Result<CheckOptions> read_options(std::span<const std::string> words) {
     CheckOptions options;
     const std::filesystem::path path = parsed.positionals.front();
     std::error_code ignored;
-    options.dockerfile = std::filesystem::is_directory(path, ignored) ? path / "Dockerfile" : path;
+    options.dockerfile = path;
+    if (std::filesystem::is_directory(path, ignored)) {
+        options.context = path;
+        options.dockerfile /= "Dockerfile";
+        const auto lower_case = path / "dockerfile"; // BuildKit tries it next
+        if (!std::filesystem::exists(options.dockerfile, ignored) && std::filesystem::exists(lower_case, ignored))
+            options.dockerfile = lower_case;
+    }
     for (const auto& use : parsed.uses) {
         if (k_flags[use.flag].name == "file")
             options.dockerfile = use.value;
@@ -46,10 +55,8 @@ std::string_view severity_of(const Diagnostic& diagnostic) {
 }
 
 std::string as_text(const parser::CheckReport& report, std::string_view source) {
-    std::string text;
-    for (const auto& diagnostic : report.diagnostics) text += parser::to_text(diagnostic, source);
     if (report.diagnostics.empty()) return "no errors, no warnings\n";
-    return text + fmt::format("errors: {}, warnings: {}\n", report.error_count(), report.warning_count());
+    return parser::to_text(report.diagnostics, source) + fmt::format("errors: {}, warnings: {}\n", report.error_count(), report.warning_count());
 }
 
 std::string as_json(const parser::CheckReport& report, const std::string& file) {
@@ -95,13 +102,21 @@ std::string as_annotations(const parser::CheckReport& report) {
     return text;
 }
 
+/// The patterns that a build of this Dockerfile in this context would follow.
+Result<parser::IgnoreMatcher> read_patterns(const CheckOptions& options) {
+    if (options.context.empty()) return parser::IgnoreMatcher();
+    DBUILD_TRY_ASSIGN(const auto file, read_ignore_file(options.dockerfile, options.context));
+    return parser::IgnoreMatcher::parse(file.text, file.name);
+}
+
 } // namespace
 
 Result<int> run_check_command(std::span<const std::string> words, const std::atomic<bool>&) {
     DBUILD_TRY_ASSIGN(const auto options, read_options(words));
     DBUILD_TRY_ASSIGN(const auto source, read_file(options.dockerfile));
     const std::string file = options.dockerfile.string();
-    const auto report = parser::check_dockerfile(source, file);
+    DBUILD_TRY_ASSIGN(const auto ignored, read_patterns(options));
+    const auto report = parser::check_dockerfile(source, file, &ignored);
     if (options.format == "json")
         fmt::print("{}", as_json(report, file));
     else

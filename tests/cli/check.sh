@@ -29,6 +29,18 @@ printf '# check=error=true\nFROM scratch\nMAINTAINER x\n' >"$work/strict.Dockerf
 expect_exit 1 strict "$DBUILD" check "$work/strict.Dockerfile"
 expect_contains "$work/strict.out" '[MaintainerDeprecated]'
 
+mkdir "$work/lower"
+printf '# check=experimental=all\n# words\nARG A\nFROM scratch\nCOPY a /a\n' >"$work/lower/dockerfile"
+echo a >"$work/lower/.dockerignore"
+expect_exit 0 lower "$DBUILD" check --format github "$work/lower"
+expect_equal "line=3 InvalidDefinitionDescription
+line=5 CopyIgnoredFile" "$(sed -E 's/.*(line=[0-9]+),.*title=([A-Za-z]+).*/\1 \2/' "$work/lower.out")" "experimental rules, and the lower-case name"
+
+# Time and output grow with the warnings alone.
+{ echo 'FROM scratch'; for i in $(seq 20000); do echo "ENV a$i \$b$i"; done; } >"$work/many.Dockerfile"
+expect_exit 0 many timeout 60 "$DBUILD" check "$work/many.Dockerfile"
+expect_contains "$work/many.out" 'errors: 0, warnings: 40000'
+
 expect_exit 2 format "$DBUILD" check --format xml "$work/context"
 expect_contains "$work/format.err" --format
 expect_exit 2 no_path "$DBUILD" check

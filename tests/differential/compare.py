@@ -17,8 +17,8 @@ def normal_text(created_by):
     text = re.sub(r"^RUN \|\d+ (?:[A-Z_]+=\S* )*", "RUN ", text)
     # 2. Whether ARG shows its value.
     text = re.sub(r"^ARG .*", "ARG", text, flags=re.DOTALL)
-    # 3. How EXPOSE prints its list.
-    text = re.sub(r"^EXPOSE map\[(.*)\]$", lambda ports: "EXPOSE [" + ports[1].replace(":{}", "") + "]", text)
+    # 3. How EXPOSE prints its list, the older one as a sorted map.
+    text = re.sub(r"^EXPOSE (?:map)?\[(.*)\]$", lambda ports: "EXPOSE [" + " ".join(sorted(ports[1].replace(":{}", "").split())) + "]", text)
     # 4. How HEALTHCHECK prints its fields.
     return re.sub(r"^HEALTHCHECK .*", "HEALTHCHECK", text, flags=re.DOTALL)
 

@@ -7,7 +7,7 @@ both must take or refuse it, as the table says, and the images must be equal in 
 What dbuild hands over to buildx is judged by `dbuild check`. Cases marked `outline` are not built but asked for with
 `--print=outline,format=json`, and `dbuild check` stands against it.
 
-    DOCKER_HOST=unix:///… tests/differential/frontend.py [--only WORD] [--verbose]
+    DOCKER_HOST=unix:///… tests/differential/frontend.py [--only WORD] [--newer] [--verbose]
 Exit status: 0 equal, 1 differences, 2 wrong usage."""
 import argparse
 import collections
@@ -60,8 +60,8 @@ def verdict_of(exit_code):
 
 
 class Comparison:
-    def __init__(self, program, engine, work):
-        self.program, self.engine, self.work = program, engine, work
+    def __init__(self, program, engine, work, is_newer_engine):
+        self.program, self.engine, self.work, self.is_newer_engine = program, engine, work, is_newer_engine
         self.run_id = os.path.basename(work)[4:].lower().replace("_", "-")
         self.context = f"{work}/context"
         for name, text in CONTEXT.items():
@@ -80,7 +80,7 @@ class Comparison:
             with open(f"{folder}/Dockerfile.dockerignore", "w") as file:
                 file.write("\n".join(case.settings["ignore"]) + "\n")
         arguments = ["-f", f"{folder}/Dockerfile", *case.options()]
-        asks_engine = "older-engine" not in case.settings
+        asks_engine = self.is_newer_engine or "older-engine" not in case.settings
         mine = self.check(folder) if "outline" in case.settings else self.build(number, folder, arguments)
         theirs = None
         if asks_engine and "outline" in case.settings:
@@ -124,6 +124,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="cases with this word in their title")
     parser.add_argument("--verbose", action="store_true", help="name every case")
+    parser.add_argument("--newer", action="store_true", help="the engine is a newer one: ask it also for the cases marked older-engine")
     options = parser.parse_args()
     cases = read_table(f"{HERE}/dockerfiles.txt")
     if len(cases) < MINIMUM:
@@ -136,7 +137,7 @@ def main():
         parser.error("DOCKER_HOST must be a unix:// address")
     work = tempfile.mkdtemp(prefix="dbf-", dir="/tmp")
     comparison = Comparison(os.environ.get("DBUILD", f"{HERE}/../../build/ci/bin/dbuild"),
-                            Engine(address.removeprefix("unix://"), f"{work}/home"), work)
+                            Engine(address.removeprefix("unix://"), f"{work}/home"), work, options.newer)
     chosen = [(number, case) for number, case in enumerate(cases) if options.only in case.title]
     counts, is_equal = collections.Counter(), True
     with concurrent.futures.ThreadPoolExecutor(2) as pool:

@@ -129,7 +129,7 @@ class Images(unittest.TestCase):
 
     def test_only_the_texts_of_the_decision_are_taken_out(self):
         same = [("RUN |2 A=1 B=two words /bin/sh -c make", "RUN |1 A=1 /bin/sh -c make"), ("RUN |1 A=1 echo x", "RUN echo x"),
-                ("ARG A=1", "ARG A"), ("EXPOSE map[80/tcp:{} 90/udp:{}]", "EXPOSE [80/tcp 90/udp]"),
+                ("ARG A=1", "ARG A"), ("EXPOSE map[80/tcp:{} 90/udp:{}]", "EXPOSE [90/udp 80/tcp]"),
                 ('HEALTHCHECK &{["NONE"] "0s" "0s" "0s" "0s" \'\\x00\'}', "HEALTHCHECK {Test:[NONE] Interval:0s Retries:0}")]
         for one, other in same:
             self.assertEqual(compare.normal_text(one), compare.normal_text(other))

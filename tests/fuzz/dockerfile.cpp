@@ -31,7 +31,7 @@ void fuzz_parser(std::string_view bytes) {
     const auto lines = std::max<std::ptrdiff_t>(1, std::count(bytes.begin(), bytes.end(), '\n') + 1);
     for (const auto& diagnostic : report.diagnostics) {
         require(diagnostic.where.first_line >= 1 && diagnostic.where.first_line <= lines, "a diagnostic lies in the file");
-        require(!to_text(diagnostic, bytes).empty(), "a diagnostic can be shown");
+        require(!to_text({diagnostic}, bytes).empty(), "a diagnostic can be shown");
     }
     const auto dockerfile = parse_dockerfile(bytes, "D");
     require(dockerfile || report.error_count() > 0, "what parse refuses, check reports");

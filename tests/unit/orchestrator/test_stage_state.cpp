@@ -114,6 +114,7 @@ TEST_SUITE("orchestrator/stage_state") {
             {"SHELL [\"/bin/bash\", \"-c\"]", "SHELL [/bin/bash -c]"},
             {"USER a:b", "USER a:b"},
             {"EXPOSE 90/udp 80", "EXPOSE [80/tcp 90/udp]"},
+            {"EXPOSE 80 ${p:-90}", "EXPOSE [90/tcp 80/tcp]"}, // sorted as written
             {"VOLUME /a /b", "VOLUME [/a /b]"},
             {"STOPSIGNAL SIGINT", "STOPSIGNAL SIGINT"},
             {"HEALTHCHECK --interval=90s --timeout=500ms --retries=3 CMD a b",
