@@ -91,11 +91,24 @@ Diagnostic from_error(Error error) {
     return {Severity::error, "", without_place(std::move(error.message)), error.where.value_or(SourceSpan{}), 1};
 }
 
-/// Mounts of needed stages whose values are known without a build: the build would refuse them when it reaches them.
-void find_wrong_mounts(const Dockerfile& dockerfile, const StageGraph& graph, std::vector<Error>& errors) {
+void find_wrong_bases(const Dockerfile& dockerfile, const StageGraph& graph, const CheckContext& context,
+                      std::vector<Error>& errors) {
+    if (!context.is_image_name) return;
+    for (const StageNode& node : graph.stages) {
+        if (node.base.kind != StageReference::Kind::image) continue;
+        if (auto name = context.is_image_name(node.base.image); !name)
+            errors.push_back({ErrorKind::invalid_dockerfile,
+                              name.error().message,
+                              {},
+                              dockerfile.stages[static_cast<std::size_t>(node.index)].where});
+    }
+}
+
+/// Mounts whose values are known without a build: the build would refuse them when it reaches them.
+void find_wrong_mounts(const Dockerfile& dockerfile, std::vector<Error>& errors) {
     const VariableLookup no_variables = [](std::string_view) { return std::optional<std::string>(); };
-    for (const int stage : graph.needed)
-        for (const Instruction& instruction : dockerfile.stages[static_cast<std::size_t>(stage)].instructions) {
+    for (const Stage& stage : dockerfile.stages)
+        for (const Instruction& instruction : stage.instructions) {
             const auto* run = std::get_if<RunInstruction>(&instruction.body);
             if (run == nullptr) continue;
             for (const std::string& mount : run->mounts) {
@@ -108,7 +121,7 @@ void find_wrong_mounts(const Dockerfile& dockerfile, const StageGraph& graph, st
         }
 }
 
-void find_all(std::string_view text, const std::string& file_name, const IgnoreMatcher* ignored, CheckReport& report) {
+void find_all(std::string_view text, const std::string& file_name, const CheckContext& context, CheckReport& report) {
     std::vector<Error> errors;
     auto tree = parse_syntax_tree(text, file_name, &errors);
     if (!tree) {
@@ -117,13 +130,15 @@ void find_all(std::string_view text, const std::string& file_name, const IgnoreM
         report.warnings_are_errors = LintSettings::parse(tree->check).warnings_are_errors;
         const Dockerfile dockerfile = collect_stages(*tree, file_name, errors);
         if (errors.empty()) {
-            const auto graph = build_stage_graph(dockerfile, "", {}, "linux/amd64");
-            if (!graph)
+            const auto graph = build_stage_graph(dockerfile, {"", {}, "linux/amd64", {}, {}, true});
+            if (!graph) {
                 errors.push_back(graph.error());
-            else
-                find_wrong_mounts(dockerfile, *graph, errors);
+            } else {
+                find_wrong_bases(dockerfile, *graph, context, errors);
+                find_wrong_mounts(dockerfile, errors);
+            }
             if (errors.empty())
-                for (auto& warning : lint(*tree, dockerfile, *graph, ignored))
+                for (auto& warning : lint(*tree, dockerfile, *graph, context.ignored))
                     report.diagnostics.push_back({Severity::warning, std::move(warning.rule),
                                                   std::move(warning.message), std::move(warning.where), 1});
         }
@@ -157,9 +172,9 @@ int count(const CheckReport& report, Severity severity) {
 int CheckReport::error_count() const { return count(*this, Severity::error); }
 int CheckReport::warning_count() const { return count(*this, Severity::warning); }
 
-CheckReport check_dockerfile(std::string_view text, const std::string& file_name, const IgnoreMatcher* ignored) {
+CheckReport check_dockerfile(std::string_view text, const std::string& file_name, const CheckContext& context) {
     CheckReport report;
-    find_all(text, file_name, ignored, report);
+    find_all(text, file_name, context, report);
     const LineIndex lines(text);
     for (Diagnostic& diagnostic : report.diagnostics) {
         if (diagnostic.where.file.empty()) diagnostic.where = {file_name, 1, 1, 0};

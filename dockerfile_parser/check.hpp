@@ -4,8 +4,9 @@
 #pragma once
 
 #include "dockerfile_parser/dockerignore.hpp"
-#include "support/error.hpp"
+#include "support/result.hpp"
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,12 +31,19 @@ struct CheckReport {
     bool has_failed() const { return error_count() > 0 || (warnings_are_errors && warning_count() > 0); }
 };
 
+/// What is known besides the Dockerfile.
+struct CheckContext {
+    const IgnoreMatcher* ignored = nullptr;                        // of the build context; null: not known
+    std::function<Status(const std::string& image)> is_image_name; // of base images, expanded; empty: all are taken
+};
+
 /// In:      text — the bytes of the file; file_name — for places. Errors of several instructions are all found; a text
 ///          that ends within a heredoc or has a wrong directive ends the search.
-///          ignored — of the context, null where that is not known.
-CheckReport check_dockerfile(std::string_view text, const std::string& file_name, const IgnoreMatcher* ignored = nullptr);
+///          All stages are judged, needed or not, as far as that goes without a build.
+CheckReport check_dockerfile(std::string_view text, const std::string& file_name, const CheckContext& context = {});
 
-/// Each diagnostic as a compiler prints it: "FILE:LINE:COLUMN: error: …" (column from 1), the line, and a caret under it.
+/// Each diagnostic as a compiler prints it: "FILE:LINE:COLUMN: error: …" (column from 1), the line, and a caret under
+/// it.
 std::string to_text(const std::vector<Diagnostic>& diagnostics, std::string_view source_text);
 
 } // namespace dbuild::dockerfile_parser

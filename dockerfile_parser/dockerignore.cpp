@@ -74,7 +74,8 @@ void IgnoreMatcher::add(Pattern pattern, std::string cleaned) {
     constexpr std::string_view at_every_depth = "**/";
     const auto name = std::string_view(cleaned).substr(std::min(at_every_depth.size(), cleaned.size()));
     if (pattern.is_exception)
-        (has_wildcard ? wild_exceptions_ : plain_exceptions_).push_back(has_wildcard ? pattern.glob.fixed_beginning() : cleaned);
+        (has_wildcard ? wild_exceptions_ : plain_exceptions_)
+            .push_back(has_wildcard ? pattern.glob.fixed_beginning() : cleaned);
     if (!has_wildcard)
         by_path_[std::move(cleaned)].push_back(number);
     else if (cleaned.starts_with(at_every_depth) && !name.empty() && name.find_first_of("/*?[]\\") == name.npos)
@@ -84,8 +85,8 @@ void IgnoreMatcher::add(Pattern pattern, std::string cleaned) {
     patterns_.push_back(std::move(pattern));
 }
 
-// As BuildKit's walk does (patternmatcher.MatchesUsingParentResults): a pattern that could not change a path's answer does not
-// hold for it, and so does not reach its children either.
+// As BuildKit's walk does (patternmatcher.MatchesUsingParentResults): a pattern that could not change a path's answer
+// does not hold for it, and so does not reach its children either.
 IgnoreMatcher::Verdict IgnoreMatcher::judge(const Verdict& folder, std::string_view relative_path) const {
     std::vector<std::uint32_t> candidates = folder.matched;
     const auto take = [&](const Index& index, std::string_view key) {
@@ -102,7 +103,9 @@ IgnoreMatcher::Verdict IgnoreMatcher::judge(const Verdict& folder, std::string_v
     Verdict verdict;
     for (const auto number : candidates) {
         const bool is_exception = patterns_[number].is_exception;
-        if (is_exception != verdict.is_ignored && !std::binary_search(folder.matched.begin(), folder.matched.end(), number)) continue;
+        if (is_exception != verdict.is_ignored &&
+            !std::binary_search(folder.matched.begin(), folder.matched.end(), number))
+            continue;
         verdict.matched.push_back(number);
         verdict.is_ignored = !is_exception;
     }

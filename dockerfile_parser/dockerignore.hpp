@@ -27,15 +27,16 @@ public:
     static Result<IgnoreMatcher> parse(std::string_view text, std::string file_name);
 
     /// In:      relative_path — `/`-separated, from the context root, without leading or trailing `/`.
-    /// Out:     whether the last pattern that matches the path or one of its parents excludes it. As in BuildKit's walk,
+    /// Out:     whether the last pattern that matches the path or one of its parents excludes it. As in BuildKit's
+    /// walk,
     ///          an exception that found its folder not ignored does not reach that folder's children.
     bool is_ignored(std::string_view relative_path) const;
 
     /// Whether the directory is ignored and no exception can re-include anything below it.
     bool can_skip_directory(std::string_view relative_path) const;
 
-    /// For walkers, which come from the folder: the same answers, each pattern being tried once for each path. A verdict that
-    /// was default-constructed is the root's.
+    /// For walkers, which come from the folder: the same answers, each pattern being tried once for each path. A
+    /// verdict that was default-constructed is the root's.
     struct Verdict {
         bool is_ignored = false;
         std::vector<std::uint32_t> matched; // patterns that hold for the path and all below it, ascending

@@ -21,19 +21,25 @@ tl::unexpected<Error> foreign(std::string_view what) {
 
 bool Glob::Token::takes(char32_t value) const {
     switch (kind) {
-    case Kind::literal: return value == character;
+    case Kind::literal:
+        return value == character;
     case Kind::any_character:
-    case Kind::any_run: return value != U'/';
-    case Kind::any_text: return true;
+    case Kind::any_run:
+        return value != U'/';
+    case Kind::any_text:
+        return true;
     case Kind::any_line_text:
-    case Kind::directories_body: return value != U'\n';
+    case Kind::directories_body:
+        return value != U'\n';
     case Kind::character_class: {
-        const bool is_listed = std::any_of(ranges.begin(), ranges.end(),
-                                           [&](const Range& range) { return range.first <= value && value <= range.last; });
+        const bool is_listed = std::any_of(ranges.begin(), ranges.end(), [&](const Range& range) {
+            return range.first <= value && value <= range.last;
+        });
         return is_listed != is_negated;
     }
     case Kind::directories:
-    case Kind::text_begin: break;
+    case Kind::text_begin:
+        break;
     }
     return false;
 }
@@ -47,7 +53,9 @@ public:
 
     Result<std::vector<Token>> compile() {
         std::vector<Token> tokens;
-        const auto add = [&](Token::Kind kind, char32_t character = 0) { tokens.push_back({kind, character, false, {}}); };
+        const auto add = [&](Token::Kind kind, char32_t character = 0) {
+            tokens.push_back({kind, character, false, {}});
+        };
         while (at_ < pattern_.size()) {
             const char c = pattern_[at_];
             if (c == '*' && dialect_ == Dialect::ignore_line && pattern_.substr(at_).starts_with("**")) {
@@ -87,7 +95,8 @@ public:
     }
 
 private:
-    /// Whether the pattern has a `*` that is not of a leading or trailing `**`: then patternmatcher makes it an expression.
+    /// Whether the pattern has a `*` that is not of a leading or trailing `**`: then patternmatcher makes it an
+    /// expression.
     bool has_run() const {
         bool is_plain_so_far = true; // no `**` was seen
         for (std::size_t i = 0; i < pattern_.size(); ++i) {
@@ -182,7 +191,8 @@ private:
             ++at_;
             return take_escaped();
         }
-        if (dialect_ == Dialect::ignore_line && (c == '*' || c == '?')) return foreign(std::string(1, c) + " in a class");
+        if (dialect_ == Dialect::ignore_line && (c == '*' || c == '?'))
+            return foreign(std::string(1, c) + " in a class");
         if (dialect_ == Dialect::ignore_line && pattern_.substr(at_).starts_with("[:")) return foreign("[: in a class");
         return literal(take_character());
     }
@@ -210,7 +220,9 @@ Result<Glob> Glob::of_ignore_line(std::string_view pattern) {
 
 /// U+FFFD stands for whatever is no UTF-8, and so for no fixed bytes.
 void Glob::keep_fixed_parts() {
-    const auto is_fixed = [](const Token& token) { return token.kind == Token::Kind::literal && token.character != 0xFFFD; };
+    const auto is_fixed = [](const Token& token) {
+        return token.kind == Token::Kind::literal && token.character != 0xFFFD;
+    };
     const auto variable = std::find_if_not(tokens_.begin(), tokens_.end(), is_fixed);
     for (auto token = tokens_.begin(); token != variable; ++token) append_utf8(beginning_, token->character);
     tokens_.erase(tokens_.begin(), variable);
@@ -225,7 +237,8 @@ bool Glob::matches(std::string_view text) const {
 }
 
 /// All the ways through the tokens at once: a set of those that may take the next character.
-template <class Set> bool Glob::run(std::string_view text) const {
+template <class Set>
+bool Glob::run(std::string_view text) const {
     const std::size_t count = tokens_.size();
     Set current, next;
     if constexpr (std::is_same_v<Set, std::vector<bool>>) {
@@ -240,12 +253,17 @@ template <class Set> bool Glob::run(std::string_view text) const {
             switch (tokens_[i].kind) {
             case Token::Kind::any_run:
             case Token::Kind::any_text:
-            case Token::Kind::any_line_text: set[i + 1] = true; break;
-            case Token::Kind::directories: set[i + 1] = set[i + 2] = true; break;
+            case Token::Kind::any_line_text:
+                set[i + 1] = true;
+                break;
+            case Token::Kind::directories:
+                set[i + 1] = set[i + 2] = true;
+                break;
             case Token::Kind::text_begin:
                 if (at == 0) set[i + 1] = true;
                 break;
-            default: break;
+            default:
+                break;
             }
         }
     };
@@ -262,12 +280,15 @@ template <class Set> bool Glob::run(std::string_view text) const {
             switch (tokens_[i].kind) {
             case Token::Kind::any_run:
             case Token::Kind::any_text:
-            case Token::Kind::any_line_text: next[i] = true; break;
+            case Token::Kind::any_line_text:
+                next[i] = true;
+                break;
             case Token::Kind::directories_body:
                 next[i] = true;
                 if (point.value == U'/') next[i + 1] = true;
                 break;
-            default: next[i + 1] = true;
+            default:
+                next[i + 1] = true;
             }
         }
         if (!is_alive) return false;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One pattern for paths, compiled: Go's filepath.Match, and the regular expressions that moby/patternmatcher makes of the
-// lines of a .dockerignore. Both are matched in time linear in the text, whatever the pattern.
+// One pattern for paths, compiled: Go's filepath.Match, and the regular expressions that moby/patternmatcher makes of
+// the lines of a .dockerignore. Both are matched in time linear in the text, whatever the pattern.
 #pragma once
 
 #include "support/result.hpp"
@@ -14,15 +14,14 @@ namespace dbuild::dockerfile_parser {
 
 class Glob {
 public:
-    /// Go's filepath.Match: `*`, `?`, `[a-z]`, `[^a]`, `\c`; the whole name must match. `*` and `?` do not cross a `/`, a class
-    /// may be one.
-    /// Errors:  invalid_dockerfile without `where`: "syntax error in pattern".
+    /// Go's filepath.Match: `*`, `?`, `[a-z]`, `[^a]`, `\c`; the whole name must match. `*` and `?` do not cross a `/`,
+    /// a class may be one. Errors:  invalid_dockerfile without `where`: "syntax error in pattern".
     static Result<Glob> of_path(std::string_view pattern);
 
-    /// The same, and `**`; `^` is the beginning and `\d`, `\s`, `\w` and their like are classes where the pattern has another
-    /// wildcard, since it becomes a regular expression there.
-    /// In:      pattern — cleaned: no `.`, `..` or empty component but at the beginning.
-    /// Errors:  as of_path; unsupported — what the regular expression makes of it is no pattern any more: `*` or `?` in a class,
+    /// The same, and `**`; `^` is the beginning and `\d`, `\s`, `\w` and their like are classes where the pattern has
+    /// another wildcard, since it becomes a regular expression there. In:      pattern — cleaned: no `.`, `..` or empty
+    /// component but at the beginning. Errors:  as of_path; unsupported — what the regular expression makes of it is no
+    /// pattern any more: `*` or `?` in a class,
     ///          `\b`, `\x41`, `\pL` and the like.
     /// Source:  moby/patternmatcher Pattern.compile.
     static Result<Glob> of_ignore_line(std::string_view pattern);
@@ -40,9 +39,9 @@ private:
             any_character, // but `/`
             any_run,       // of those
             any_text,
-            any_line_text,     // without a newline, as a regular expression's dot
-            directories,       // "(.*/)?": nothing, or on to the next token
-            directories_body,  // follows each of those: takes characters, and ends after a `/`
+            any_line_text,    // without a newline, as a regular expression's dot
+            directories,      // "(.*/)?": nothing, or on to the next token
+            directories_body, // follows each of those: takes characters, and ends after a `/`
             character_class,
             text_begin,
         };
@@ -60,7 +59,8 @@ private:
     enum class Dialect { path, ignore_line };
     class Compiler;
 
-    template <class Set> bool run(std::string_view text) const;
+    template <class Set>
+    bool run(std::string_view text) const;
     void keep_fixed_parts();
 
     std::string beginning_; // before tokens_

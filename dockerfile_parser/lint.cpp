@@ -36,13 +36,6 @@ bool names_a_secret(std::string_view name) {
     return is_secret;
 }
 
-/// Whether the text gives the variable a default or asks whether it is set: then it may be unset.
-bool has_alternative(std::string_view text, const std::string& name) {
-    for (const std::string_view modifier : {":-", "-", ":+", "+", ":?", "?"})
-        if (text.find("${" + name + std::string(modifier)) != text.npos) return true;
-    return false;
-}
-
 /// An image name that cannot be one, as far as its ends show it.
 bool is_broken_image_name(std::string_view name) {
     return name.empty() || std::string_view(":/@-").find(name.front()) != std::string_view::npos ||
@@ -53,7 +46,8 @@ bool is_broken_image_name(std::string_view name) {
 class Linter {
 public:
     Linter(const SyntaxTree& tree, const Dockerfile& dockerfile, const StageGraph& graph, const IgnoreMatcher* ignored)
-        : tree_(tree), dockerfile_(dockerfile), graph_(graph), ignored_(ignored), settings_(LintSettings::parse(tree.check)) {
+        : tree_(tree), dockerfile_(dockerfile), graph_(graph), ignored_(ignored),
+          settings_(LintSettings::parse(tree.check)) {
         if (!settings_.tries("CopyIgnoredFile")) ignored_ = nullptr;
     }
 
@@ -77,12 +71,17 @@ private:
 
     void check_node(const SyntaxNode& node) {
         const std::string keyword = ascii_upper(node.keyword);
-        if (node.has_empty_continuation) warn("NoEmptyContinuation", "Empty continuation line", node.where);
+        if (node.has_empty_continuation) {
+            SourceSpan end = node.where;
+            end.first_line = end.last_line;
+            warn("NoEmptyContinuation", "Empty continuation line", end);
+        }
         if (keyword == "MAINTAINER")
             warn("MaintainerDeprecated", "Maintainer instruction is deprecated in favor of using label", node.where);
         if ((keyword == "ENV" || keyword == "LABEL") && node.words.size() >= 3 && node.words[2].empty())
             warn("LegacyKeyValueFormat",
-                 fmt::format("\"{0} key=value\" should be used instead of legacy \"{0} key value\" format", keyword),
+                 fmt::format("\"{0} key=value\" should be used instead of legacy \"{0} key value\" format",
+                             node.keyword),
                  node.where);
         check_description(node, keyword);
         if (keyword != "FROM" || node.words.size() != 3) return;
@@ -117,8 +116,8 @@ private:
             const auto path = expand_word(source, no_variables, dockerfile_.escape); // without its quotes
             if (path && ignored_->is_ignored(*path))
                 warn("CopyIgnoredFile",
-                     fmt::format("Attempting to {} file {} that is excluded by .dockerignore", copy.is_add ? "Add" : "Copy",
-                                 quoted(*path)),
+                     fmt::format("Attempting to {} file {} that is excluded by .dockerignore",
+                                 copy.is_add ? "Add" : "Copy", quoted(*path)),
                      where);
         }
     }
@@ -170,15 +169,17 @@ private:
     }
 
     /// The variables a text asks for that are not among the names, each once.
-    std::set<std::string> undefined_in(std::string_view text, const std::set<std::string>& names) const {
+    enum class Form { word, heredoc };
+    std::set<std::string> undefined_in(std::string_view text, const std::set<std::string>& names,
+                                       Form form = Form::word) const {
         std::set<std::string> missing;
         const VariableLookup lookup = [&](std::string_view name) -> std::optional<std::string> {
             if (names.contains(std::string(name))) return "x";
             missing.insert(std::string(name));
             return std::nullopt;
         };
-        (void)expand_word(text, lookup, dockerfile_.escape); // its errors are the build's to report
-        std::erase_if(missing, [&](const std::string& name) { return has_alternative(text, name); });
+        // Errors are the build's to report.
+        (void)(form == Form::heredoc ? expand_heredoc(text, lookup) : expand_word(text, lookup, dockerfile_.escape));
         return missing;
     }
 
@@ -225,9 +226,10 @@ private:
     struct StageEnd {
         std::set<std::string> names = {"PATH",       "HTTP_PROXY",  "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY",
                                        "http_proxy", "https_proxy", "ftp_proxy",   "no_proxy",  "all_proxy"};
-        bool knows_all = false; // the base is scratch: no image can define more
+        std::vector<std::string> valued = {"PATH"}; // those that have a value, in order: what may have been meant
+        bool knows_all = false;                     // the base is scratch: no image can define more
         bool has_shell = false;
-        bool has_workdir = false; // an absolute one
+        bool has_workdir = false;
     };
 
     void check_stage(const Stage& stage) {
@@ -254,17 +256,17 @@ private:
         ends_.push_back(std::move(end));
     }
 
-    void check_undefined(const Instruction& instruction, std::string_view text, const StageEnd& state) {
-        const auto missing = undefined_in(text, state.names);
+    void check_undefined(const Instruction& instruction, std::string_view text, const StageEnd& state,
+                         Form form = Form::word) {
+        const auto missing = undefined_in(text, state.names, form);
         if (missing.empty()) return;
         std::vector<std::string> known;
-        if (state.names.size() <= k_most_names) known.assign(state.names.begin(), state.names.end());
+        if (state.valued.size() <= k_most_names) known = state.valued;
         for (const std::string& name : missing) {
-            if (name.size() < 2 && !is_ascii_letter(static_cast<unsigned char>(name.front()))) continue; // $1, $@
             const std::string near = suggestion(name, known, CaseRule::insensitive);
             if (!state.knows_all && near.empty()) continue;
-            std::string hint = near;
-            if (const auto at = hint.find("mean "); at != std::string::npos) hint.insert(at + 5, "$");
+            constexpr std::string_view beginning = " (did you mean ";
+            const std::string hint = near.empty() ? "" : fmt::format("{}${}", beginning, near.substr(beginning.size()));
             warn("UndefinedVar", fmt::format("Usage of undefined variable '${}'{}", name, hint), instruction.where);
         }
     }
@@ -276,19 +278,23 @@ private:
             for (const auto& item : arg->items) {
                 if (item.value) check(*item.value);
                 check_secret("ARG", item.name, where);
-                state.names.insert(item.name);
+                const bool has_value = item.value || global_values_.contains(item.name);
+                if (state.names.insert(item.name).second && has_value) state.valued.push_back(item.name);
             }
         } else if (const auto* env = std::get_if<EnvInstruction>(&instruction.body)) {
             for (const auto& pair : env->pairs) {
                 check(pair.value);
                 check_secret("ENV", pair.key, where);
             }
-            for (const auto& pair : env->pairs) state.names.insert(pair.key);
+            for (const auto& pair : env->pairs)
+                if (state.names.insert(pair.key).second) state.valued.push_back(pair.key);
         } else if (const auto* label = std::get_if<LabelInstruction>(&instruction.body)) {
             for (const auto& pair : label->pairs) check(pair.value);
         } else if (const auto* copy = std::get_if<CopyInstruction>(&instruction.body)) {
             for (const auto& source : copy->sources) check(source);
             for (const auto* text : {&copy->destination, &copy->chown, &copy->chmod}) check(*text);
+            for (const auto& heredoc : copy->heredocs)
+                if (heredoc.expands) check_undefined(instruction, heredoc.body, state, Form::heredoc);
             check_ignored(*copy, where);
         } else if (const auto* user = std::get_if<UserInstruction>(&instruction.body)) {
             check(user->user);
@@ -298,13 +304,15 @@ private:
             check(stop->signal);
         } else if (const auto* workdir = std::get_if<WorkdirInstruction>(&instruction.body)) {
             check(workdir->path);
-            if (workdir->path.starts_with('/') || workdir->path.starts_with('$') || workdir->path.starts_with('"'))
-                state.has_workdir = true;
-            else if (!state.has_workdir && !state.knows_all)
+            const std::string_view beginnings = "/$\"";
+            const bool may_be_absolute =
+                !workdir->path.empty() && beginnings.find(workdir->path.front()) != beginnings.npos;
+            if (!may_be_absolute && !state.has_workdir && !state.knows_all)
                 warn("WorkdirRelativePath",
                      fmt::format("Relative workdir {} can have unexpected results if the base image changes",
                                  quoted(workdir->path)),
                      where);
+            state.has_workdir = true; // one warning is enough
         } else if (const auto* expose = std::get_if<ExposeInstruction>(&instruction.body)) {
             for (const auto& port : expose->ports) {
                 check(port);

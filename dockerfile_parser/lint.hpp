@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// BuildKit's lint rules, by BuildKit's names and in its words, and the `check` directive that silences them. The one that
-// needs a base image's configuration (InvalidBaseImagePlatform) is not here.
-// Errors of a Dockerfile are not lint: check.hpp.
+// BuildKit's lint rules, by BuildKit's names and in its words, and the `check` directive that silences them. The one
+// that needs a base image's configuration (InvalidBaseImagePlatform) is not here. Errors of a Dockerfile are not lint:
+// check.hpp.
 #pragma once
 
 #include "dockerfile_parser/dockerignore.hpp"
@@ -21,8 +21,8 @@ struct LintWarning {
     SourceSpan where;
 };
 
-/// The value of a `# check=` comment: "skip=RuleA,RuleB;error=true;experimental=RuleC", parts in any order; unknown parts are
-/// ignored.
+/// The value of a `# check=` comment: "skip=RuleA,RuleB;error=true;experimental=RuleC", parts in any order; unknown
+/// parts are ignored.
 struct LintSettings {
     std::set<std::string> skipped;
     bool skips_all = false;
@@ -35,7 +35,8 @@ struct LintSettings {
     bool tries(const std::string& rule) const { return tries_all || experimental.contains(rule); }
 };
 
-/// In:      tree, dockerfile, graph — of one text, without errors; ignored — of its context, null where that is not known:
+/// In:      tree, dockerfile, graph — of one text, without errors; ignored — of its context, null where that is not
+/// known:
 ///          CopyIgnoredFile is not looked for then.
 /// Out:     in file order, without those that the file's `check` directive or the comment above an instruction skips.
 ///          UndefinedVar is reported where the base is `scratch`, or where a declared name is near enough to be meant:

@@ -109,11 +109,11 @@ private:
             (key == "mode" ? mount_.mode : key == "uid" ? mount_.uid : mount_.gid) = number;
             return {};
         }
-        static const std::vector<std::string> keys = {"type",     "from",   "source",    "target",    "readonly", "id",
-                                                      "sharing",  "required", "size",    "mode",      "uid",      "gid",
-                                                      "src",      "dst",    "destination", "ro",      "rw",       "readwrite",
-                                                      "env"};
-        return invalid(fmt::format("unexpected key '{}' in '{}'{}", key, field, suggestion(key, keys, CaseRule::insensitive)));
+        static const std::vector<std::string> keys = {
+            "type", "from", "source", "target", "readonly",    "id", "sharing", "required",  "size", "mode",
+            "uid",  "gid",  "src",    "dst",    "destination", "ro", "rw",      "readwrite", "env"};
+        return invalid(
+            fmt::format("unexpected key '{}' in '{}'{}", key, field, suggestion(key, keys, CaseRule::insensitive)));
     }
 
     Status set_type(const std::string& value) {
@@ -121,7 +121,8 @@ private:
         for (std::size_t i = 0; i < k_type_names.size(); ++i)
             if (name == k_type_names[i]) return mount_.type = static_cast<MountType>(i), Status();
         const std::vector<std::string> names(k_type_names.begin(), k_type_names.end());
-        return invalid(fmt::format("unsupported mount type \"{}\"{}", value, suggestion(value, names, CaseRule::insensitive)));
+        return invalid(
+            fmt::format("unsupported mount type \"{}\"{}", value, suggestion(value, names, CaseRule::insensitive)));
     }
 
     RunMount mount_;

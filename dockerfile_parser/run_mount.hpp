@@ -23,8 +23,8 @@ struct RunMount {
     std::string from;   // stage name or image; empty: the build context (bind) or nothing (cache)
     std::string source; // path in `from`; of a secret: its id, in an old spelling
     std::string id;
-    std::string sharing; // "shared", "private", "locked", or "" for the default
-    std::string size;    // of a tmpfs, as written
+    std::string sharing;          // "shared", "private", "locked", or "" for the default
+    std::string size;             // of a tmpfs, as written
     std::string environment_name; // of a secret that is a variable
     bool is_read_only = true;
     bool is_required = false;

@@ -57,19 +57,23 @@ StageReference outside(const StageGraphRequest& request, std::string_view from) 
 }
 
 /// FROM: `scratch`, else exactly a stage before this one (the nearest), else a context or an image.
-StageReference resolve_base(const StageNames& names, const StageGraphRequest& request, int current, const std::string& base) {
-    const int stage = base == "scratch" ? -1 : names.last_before(base, current); // empty even when a stage has that name
+StageReference resolve_base(const StageNames& names, const StageGraphRequest& request, int current,
+                            const std::string& base) {
+    const int stage =
+        base == "scratch" ? -1 : names.last_before(base, current); // empty even when a stage has that name
     return stage >= 0 ? StageReference::to_stage(stage) : outside(request, base);
 }
 
 enum class Reader { copy, mount };
 
 /// Errors:  invalid_dockerfile without `where`. A stage may be any of the file, not only one before.
-Result<StageReference> find_source(const StageNames& names, const StageGraphRequest& request, Reader reader, std::string_view from) {
+Result<StageReference> find_source(const StageNames& names, const StageGraphRequest& request, Reader reader,
+                                   std::string_view from) {
     if (reader == Reader::copy) {
         if (from.find('$') != from.npos)
-            return fail(ErrorKind::invalid_dockerfile, "variable expansion is not supported for --from, define a new stage with "
-                                                       "FROM using ARG from global scope as a workaround");
+            return fail(ErrorKind::invalid_dockerfile,
+                        "variable expansion is not supported for --from, define a new stage with "
+                        "FROM using ARG from global scope as a workaround");
         int number = 0;
         const auto [end, error] = std::from_chars(from.data(), from.data() + from.size(), number);
         if (error == std::errc() && end == from.data() + from.size()) {
@@ -90,7 +94,8 @@ struct Reading {
 };
 
 /// What the instructions of a stage read from, in order.
-Result<std::vector<Reading>> find_readings(const StageNames& names, const StageGraphRequest& request, const Stage& stage) {
+Result<std::vector<Reading>> find_readings(const StageNames& names, const StageGraphRequest& request,
+                                           const Stage& stage) {
     std::vector<Reading> readings;
     for (const auto& instruction : stage.instructions) {
         const auto at_instruction = [&](Error error) {
@@ -118,16 +123,18 @@ Result<std::vector<Reading>> find_readings(const StageNames& names, const StageG
 
 /// Nothing if the stage is before the current one, or if it is none.
 Status check_order(const Dockerfile& dockerfile, int current, const Reading& reading) {
-    const bool is_later = reading.reference.kind == StageReference::Kind::stage && reading.reference.stage_index >= current;
+    const bool is_later =
+        reading.reference.kind == StageReference::Kind::stage && reading.reference.stage_index >= current;
     if (!is_later) return {};
     const std::string name = name_of(dockerfile.stages[static_cast<std::size_t>(current)]);
     if (reading.reference.stage_index == current)
         return fail(ErrorKind::invalid_dockerfile, "circular dependency detected on stage: " + name);
     if (reading.reader == Reader::copy)
         return fail(ErrorKind::invalid_dockerfile, "cannot copy from stage \"" + reading.written +
-                                                       "\", it needs to be defined before current stage \"" + name + "\"");
-    return fail(ErrorKind::invalid_dockerfile,
-                "cannot mount from stage \"" + reading.written + "\", stage needs to be defined before current command");
+                                                       "\", it needs to be defined before current stage \"" + name +
+                                                       "\"");
+    return fail(ErrorKind::invalid_dockerfile, "cannot mount from stage \"" + reading.written +
+                                                   "\", stage needs to be defined before current command");
 }
 
 Result<StageReference> resolve_source(const Dockerfile& dockerfile, int current, Reader reader, std::string_view from) {
@@ -210,7 +217,8 @@ Result<std::vector<std::string>> mount_sources(const RunInstruction& run) {
 
 Result<std::map<std::string, std::string>> global_arguments(const Dockerfile& dockerfile, std::string_view target,
                                                             const std::map<std::string, std::string>& build_args,
-                                                            std::string_view platform, std::string_view build_platform) {
+                                                            std::string_view platform,
+                                                            std::string_view build_platform) {
     const auto part = [](std::string_view rest, std::size_t n) {
         for (; n > 0 && !rest.empty(); --n) {
             const auto slash = rest.find('/');
@@ -253,12 +261,12 @@ Result<std::map<std::string, std::string>> global_arguments(const Dockerfile& do
 
 Result<StageGraph> build_stage_graph(const Dockerfile& dockerfile, std::string_view target,
                                      const std::map<std::string, std::string>& build_args, std::string_view platform) {
-    return build_stage_graph(dockerfile, {target, build_args, platform, {}, {}});
+    return build_stage_graph(dockerfile, {target, build_args, platform, {}, {}, false});
 }
 
 Result<StageGraph> build_stage_graph(const Dockerfile& dockerfile, const StageGraphRequest& request) {
-    DBUILD_TRY_ASSIGN(const auto globals, global_arguments(dockerfile, request.target, request.build_args, request.platform,
-                                                           request.build_platform));
+    DBUILD_TRY_ASSIGN(const auto globals, global_arguments(dockerfile, request.target, request.build_args,
+                                                           request.platform, request.build_platform));
     const auto lookup = [&](std::string_view name) -> std::optional<std::string> {
         const auto found = globals.find(std::string(name));
         return found == globals.end() ? std::nullopt : std::optional(found->second);
@@ -274,10 +282,12 @@ Result<StageGraph> build_stage_graph(const Dockerfile& dockerfile, const StageGr
         auto base = expand_word(stage.from.image, lookup, dockerfile.escape);
         if (!base) return at_stage(std::move(base).error());
         if (base->empty())
-            return at_stage({ErrorKind::invalid_dockerfile, "base name (" + stage.from.image + ") should not be blank", {}, {}});
+            return at_stage(
+                {ErrorKind::invalid_dockerfile, "base name (" + stage.from.image + ") should not be blank", {}, {}});
         auto stage_platform = expand_word(stage.from.platform, lookup, dockerfile.escape);
         if (!stage_platform) return at_stage(std::move(stage_platform).error());
-        StageNode node{stage.index, stage.from.stage_name, *stage_platform, resolve_base(names, request, stage.index, *base), {}};
+        StageNode node{
+            stage.index, stage.from.stage_name, *stage_platform, resolve_base(names, request, stage.index, *base), {}};
         DBUILD_TRY_ASSIGN(readings.emplace_back(), find_readings(names, request, stage));
         if (auto context = find_context(request, node.name); context && !node.name.empty()) {
             node.base = {StageReference::Kind::context, -1, std::move(*context)};
@@ -299,14 +309,15 @@ Result<StageGraph> build_stage_graph(const Dockerfile& dockerfile, const StageGr
     // Where the order is right, references go only backwards, so that file order puts dependencies first.
     std::vector<bool> is_needed(graph.stages.size(), false);
     is_needed[static_cast<std::size_t>(graph.target)] = true;
-    for (int index = graph.target; index >= 0; --index) {
+    for (int index = names.count() - 1; index >= 0; --index) {
         const auto place = static_cast<std::size_t>(index);
+        if (is_needed[place] || request.judges_all_stages)
+            for (const auto& reading : readings[place])
+                if (auto order = check_order(dockerfile, index, reading); !order) {
+                    order.error().where = reading.where;
+                    return fail(std::move(order).error());
+                }
         if (!is_needed[place]) continue;
-        for (const auto& reading : readings[place])
-            if (auto order = check_order(dockerfile, index, reading); !order) {
-                order.error().where = reading.where;
-                return fail(std::move(order).error());
-            }
         for (const int other : graph.stages[place].read_stages()) is_needed[static_cast<std::size_t>(other)] = true;
     }
     for (int index = 0; index <= graph.target; ++index)

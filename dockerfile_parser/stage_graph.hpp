@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which stage needs which: expands the FROM lines with the global arguments and resolves FROM, COPY --from and
-// RUN --mount=from, also to named contexts. What a context holds and the look-up of images are left to the orchestrator.
+// RUN --mount=from, also to named contexts. What a context holds and the look-up of images are left to the
+// orchestrator.
 #pragma once
 
 #include "dockerfile_parser/instructions.hpp"
@@ -46,10 +47,12 @@ struct StageGraphRequest {
     std::string_view platform;                     // the target's, as "linux/amd64"
     std::string_view build_platform;               // of the machine that builds; "" for the same one
     std::set<std::string> contexts;                // names given to --build-context, as given: "NAME", "NAME::PLATFORM"
+    bool judges_all_stages = false;                // not only the needed ones, as a check does
 };
 
-/// Errors:  invalid_dockerfile with `where` of the stage or instruction: blank base name, circular dependency, bad index,
-///          and in a needed stage a reference to a later one; without `where`: unknown target.
+/// Errors:  invalid_dockerfile with `where` of the stage or instruction: blank base name, circular dependency, bad
+/// index,
+///          and in a needed stage (or any) a reference to a later one; without `where`: unknown target.
 Result<StageGraph> build_stage_graph(const Dockerfile& dockerfile, const StageGraphRequest& request);
 
 /// The same, without contexts and for the platform of this machine.
@@ -73,6 +76,7 @@ Result<std::vector<std::string>> mount_sources(const RunInstruction& run);
 /// In:      platform, build_platform — as in StageGraphRequest.
 Result<std::map<std::string, std::string>> global_arguments(const Dockerfile& dockerfile, std::string_view target,
                                                             const std::map<std::string, std::string>& build_args,
-                                                            std::string_view platform, std::string_view build_platform = {});
+                                                            std::string_view platform,
+                                                            std::string_view build_platform = {});
 
 } // namespace dbuild::dockerfile_parser

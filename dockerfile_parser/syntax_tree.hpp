@@ -20,7 +20,7 @@ struct SyntaxNode {
     bool is_json = false;
     std::shared_ptr<const SyntaxNode> child; // ONBUILD's trigger; shared only so that nodes can be copied
     std::vector<Heredoc> heredocs;
-    std::string line;  // the joined logical line
+    std::string line;    // the joined logical line
     std::string check;   // value of a `# check=` comment directly above
     std::string comment; // the last comment line above
     bool has_empty_continuation = false;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/commands/check_command.hpp"
 
+#include "cache/oci/reference.hpp"
 #include "dockerfile_parser/check.hpp"
 #include "orchestrator/command_line/flag_parser.hpp"
 #include "orchestrator/ignore_file.hpp"
@@ -116,7 +117,11 @@ Result<int> run_check_command(std::span<const std::string> words, const std::ato
     DBUILD_TRY_ASSIGN(const auto source, read_file(options.dockerfile));
     const std::string file = options.dockerfile.string();
     DBUILD_TRY_ASSIGN(const auto ignored, read_patterns(options));
-    const auto report = parser::check_dockerfile(source, file, &ignored);
+    const auto is_image_name = [](const std::string& image) -> Status {
+        DBUILD_TRY(cache::oci::ImageReference::parse(image));
+        return {};
+    };
+    const auto report = parser::check_dockerfile(source, file, {&ignored, is_image_name});
     if (options.format == "json")
         fmt::print("{}", as_json(report, file));
     else

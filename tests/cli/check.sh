@@ -41,6 +41,11 @@ line=5 CopyIgnoredFile" "$(sed -E 's/.*(line=[0-9]+),.*title=([A-Za-z]+).*/\1 \2
 expect_exit 0 many timeout 60 "$DBUILD" check "$work/many.Dockerfile"
 expect_contains "$work/many.out" 'errors: 0, warnings: 40000'
 
+printf 'ARG V\nFROM busybox:$V\n' >"$work/base.Dockerfile"
+expect_exit 1 base "$DBUILD" check "$work/base.Dockerfile"
+expect_contains "$work/base.out" ':2:1: error:'
+expect_contains "$work/base.out" 'busybox:'
+
 expect_exit 2 format "$DBUILD" check --format xml "$work/context"
 expect_contains "$work/format.err" --format
 expect_exit 2 no_path "$DBUILD" check

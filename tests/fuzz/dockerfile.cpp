@@ -30,7 +30,8 @@ void fuzz_parser(std::string_view bytes) {
     const auto report = check_dockerfile(bytes, "D");
     const auto lines = std::max<std::ptrdiff_t>(1, std::count(bytes.begin(), bytes.end(), '\n') + 1);
     for (const auto& diagnostic : report.diagnostics) {
-        require(diagnostic.where.first_line >= 1 && diagnostic.where.first_line <= lines, "a diagnostic lies in the file");
+        require(diagnostic.where.first_line >= 1 && diagnostic.where.first_line <= lines,
+                "a diagnostic lies in the file");
         require(!to_text({diagnostic}, bytes).empty(), "a diagnostic can be shown");
     }
     const auto dockerfile = parse_dockerfile(bytes, "D");
@@ -49,7 +50,8 @@ void fuzz_expansion(std::string_view bytes) {
     for (const char escape : {'\\', '`'}) {
         const auto word = expand_word(bytes, lookup, escape);
         const auto words = expand_words(bytes, lookup, escape);
-        if (word && words && bytes.find_first_of("$'\"\\`") == bytes.npos) require(*word == bytes, "plain text stays as it is");
+        if (word && words && bytes.find_first_of("$'\"\\`") == bytes.npos)
+            require(*word == bytes, "plain text stays as it is");
         (void)parse_run_mount(bytes, lookup, escape);
     }
     (void)expand_heredoc(bytes, lookup);
@@ -58,7 +60,8 @@ void fuzz_expansion(std::string_view bytes) {
 void fuzz_ignore(std::string_view bytes) {
     const std::string_view path = bytes.substr(0, bytes.find('\n'));
     const auto matcher = IgnoreMatcher::parse(bytes.substr(std::min(path.size() + 1, bytes.size())), "D");
-    if (!matcher || path.empty() || path.starts_with('/') || path.ends_with('/') || path.find("//") != path.npos) return;
+    if (!matcher || path.empty() || path.starts_with('/') || path.ends_with('/') || path.find("//") != path.npos)
+        return;
     bool is_skipped = false;
     for (std::size_t end = path.find('/');; end = path.find('/', end + 1)) {
         const auto part = path.substr(0, end);

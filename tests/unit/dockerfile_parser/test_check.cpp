@@ -54,7 +54,7 @@ TEST_SUITE("dockerfile_parser/check") {
         const auto report = check_dockerfile(text, "D");
         REQUIRE(report.diagnostics.size() == 1);
         CHECK(to_text({report.diagnostics[0]}, text) == "D:2:7: error: unknown flag: --form (did you mean from?)\n"
-                                                      "    2 | \tCOPY --form=x a b\n"
-                                                      "      | \t     ^~~~~~\n");
+                                                        "    2 | \tCOPY --form=x a b\n"
+                                                        "      | \t     ^~~~~~\n");
     }
 }

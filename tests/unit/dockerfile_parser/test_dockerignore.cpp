@@ -91,7 +91,9 @@ TEST_SUITE("dockerfile_parser/dockerignore") {
     TEST_CASE("comments count only in the first column, blank lines and a byte-order mark are dropped") {
         CHECK_FALSE(is_ignored("# foo\n\n  \nbar", "# foo"));
         CHECK(is_ignored(" # foo", "# foo"));
-        CHECK(is_ignored("\xEF\xBB\xBF" "foo\r\n", "foo"));
+        CHECK(is_ignored("\xEF\xBB\xBF"
+                         "foo\r\n",
+                         "foo"));
         CHECK(is_ignored("! \tx\nx", "x"));
     }
     TEST_CASE("the root is never ignored") {
@@ -120,7 +122,8 @@ TEST_SUITE("dockerfile_parser/dockerignore") {
     TEST_CASE("a walker that comes from the folder gets the same answers") {
         const auto matcher = IgnoreMatcher::parse("a/x\n!a\n**/gone\n*.o\n!a/keep.o\nb\n!b/c/d", ".dockerignore");
         REQUIRE(matcher);
-        for (const std::string path : {"a", "a/x", "a/x/y", "a/b/gone", "a/b/gone/e", "m.o", "a/keep.o", "b", "b/c", "b/c/d", "b/c/d/e", "b/e"}) {
+        for (const std::string path : {"a", "a/x", "a/x/y", "a/b/gone", "a/b/gone/e", "m.o", "a/keep.o", "b", "b/c",
+                                       "b/c/d", "b/c/d/e", "b/e"}) {
             IgnoreMatcher::Verdict verdict;
             for (auto end = path.find('/');; end = path.find('/', end + 1)) {
                 verdict = matcher->judge(verdict, path.substr(0, end));
@@ -132,7 +135,9 @@ TEST_SUITE("dockerfile_parser/dockerignore") {
     }
     TEST_CASE("a list of ten thousand names costs about one look-up a path") {
         std::string text;
-        for (int i = 0; i < 10'000; ++i) text += "folder/name" + std::to_string(i) + "\n**/every" + std::to_string(i) + "\n!folder/kept" + std::to_string(i) + "\n";
+        for (int i = 0; i < 10'000; ++i)
+            text += "folder/name" + std::to_string(i) + "\n**/every" + std::to_string(i) + "\n!folder/kept" +
+                    std::to_string(i) + "\n";
         const auto matcher = IgnoreMatcher::parse(text, ".dockerignore");
         REQUIRE(matcher);
         int ignored = 0; // each path tried with each pattern would be 3 thousand million comparisons

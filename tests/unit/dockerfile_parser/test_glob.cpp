@@ -60,8 +60,10 @@ TEST_SUITE("dockerfile_parser/glob") {
         CHECK(line_matches("\\[x", "[x"));
     }
     TEST_CASE("a name that is no UTF-8 matches as replacement characters do") {
-        CHECK(path_matches("a?b", "a\xFF" "b"));
-        CHECK(path_matches("a*b", "a\xFF\xFE" "b"));
+        CHECK(path_matches("a?b", "a\xFF"
+                                  "b"));
+        CHECK(path_matches("a*b", "a\xFF\xFE"
+                                  "b"));
     }
     TEST_CASE("the fixed beginning is all of a pattern without wildcards") {
         CHECK(Glob::of_path("a/b.c")->is_plain());

@@ -153,7 +153,8 @@ TEST_SUITE("dockerfile_parser/instruction_parser") {
         CHECK(error("VOLUME [\" \"]") == "VOLUME specified can not be an empty string");
     }
     TEST_CASE("HEALTHCHECK takes NONE, or CMD with durations") {
-        const auto check = parse<HealthcheckInstruction>("HEALTHCHECK --interval=1m30s --timeout=0 --retries=3 cmd a b");
+        const auto check =
+            parse<HealthcheckInstruction>("HEALTHCHECK --interval=1m30s --timeout=0 --retries=3 cmd a b");
         CHECK(check.interval.value() == 90s);
         CHECK(check.timeout.value() == 0s);
         CHECK_FALSE(check.start_period);

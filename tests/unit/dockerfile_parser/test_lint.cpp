@@ -32,7 +32,7 @@ TEST_SUITE("dockerfile_parser/lint") {
             {"FROM a AS build\n", ""},
             {"FROM a as b\n", "1 FromAsCasing: 'as' and 'FROM' keywords' casing do not match\n"},
             {"from a as b\n", ""},
-            {"FROM a\nRUN x \\\n\n  y\n", "2 NoEmptyContinuation: Empty continuation line\n"},
+            {"FROM a\nRUN x \\\n\n  y\n", "4 NoEmptyContinuation: Empty continuation line\n"},
             {"FROM a\nRUN x \\\n # c\n  y\n", ""},
             {"FROM a\nRUN x\nrun y\n", "3 ConsistentInstructionCasing: Command 'run' should match the case of the "
                                        "command majority (uppercase)\n"},
@@ -48,7 +48,8 @@ TEST_SUITE("dockerfile_parser/lint") {
             {"FROM a\nSHELL [\"sh\", \"-c\"]\nCMD x\n", ""},
             {"FROM a\nMAINTAINER x\n",
              "2 MaintainerDeprecated: Maintainer instruction is deprecated in favor of using label\n"},
-            {"ARG TAGG=1\nFROM a:${TAG:-1}\n", ""},
+            {"ARG TAGG=1\nFROM a:${TAG:-1}\n",
+             "2 UndefinedArgInFrom: FROM argument 'TAG' is not declared (did you mean TAGG?)\n"},
             {"ARG TAGG=1\nFROM a:1$TAG\n",
              "2 UndefinedArgInFrom: FROM argument 'TAG' is not declared (did you mean TAGG?)\n"},
             {"FROM a\nWORKDIR b\n",
@@ -56,9 +57,24 @@ TEST_SUITE("dockerfile_parser/lint") {
             {"FROM a\nWORKDIR /x\nWORKDIR b\n", ""},
             {"FROM scratch\nCOPY $x /\n", "2 UndefinedVar: Usage of undefined variable '$x'\n"},
             {"FROM scratch\nARG folder\nCOPY $foldr /\n",
+             "3 UndefinedVar: Usage of undefined variable '$foldr'\n"}, // no value, so not what was meant
+            {"FROM scratch\nARG folder=x\nCOPY $foldr /\n",
              "3 UndefinedVar: Usage of undefined variable '$foldr' (did you mean $folder?)\n"},
+            {"FROM scratch\nCOPY <<E /\n$x\nE\n", "2 UndefinedVar: Usage of undefined variable '$x'\n"},
+            {"FROM scratch\nCOPY <<'E' /\n$x\nE\n", ""},
+            {"FROM scratch\nENV A=$1$@\n",
+             "2 UndefinedVar: Usage of undefined variable '$1'\n2 UndefinedVar: Usage of undefined variable '$@'\n"},
+            {"from a\nenv b c\n",
+             "2 LegacyKeyValueFormat: \"env key=value\" should be used instead of legacy \"env key value\" format\n"},
+            {"FROM a\nWORKDIR b\nWORKDIR c\n",
+             "2 WorkdirRelativePath: Relative workdir \"b\" can have unexpected results if the base image changes\n"},
+            {"# check=experimental=InvalidDefinitionDescription\n# A is it\nARG A\n# b\n\nFROM a AS c\n",
+             "6 InvalidDefinitionDescription: Comment for FROM should follow the format: `# c <description>`\n"},
+            {"# check=experimental=all\n# b\nARG A C\nFROM a\n",
+             "3 InvalidDefinitionDescription: Comment for ARG should follow the format: `# <arg_key> <description>`\n"},
+            {"# b\nARG A\nFROM a\n", ""},
             {"FROM a\nCOPY $HOME /\n", ""},
-            {"FROM scratch\nCOPY ${x:-y} /\nENV P=$PATH\n", ""},
+            {"FROM scratch\nCOPY ${x:-y} /\nENV P=$PATH\n", "2 UndefinedVar: Usage of undefined variable '$x'\n"},
             {"FROM a\nCMD [\"x\"]\nCMD [\"y\"]\n", "2 MultipleInstructionsDisallowed: Multiple CMD instructions should "
                                                    "not be used in the same stage because only the "
                                                    "last one will be used\n"},
@@ -103,5 +119,20 @@ TEST_SUITE("dockerfile_parser/lint") {
         CHECK_FALSE(settings.skips("C"));
         CHECK(settings.warnings_are_errors);
         CHECK_FALSE(LintSettings::parse("").warnings_are_errors);
+    }
+    TEST_CASE("a file that COPY or ADD names and the context leaves out is found when asked for") {
+        const auto ignored = IgnoreMatcher::parse("a\ndir/x\n", ".dockerignore");
+        REQUIRE(ignored);
+        const auto lines_of = [&](std::string text) {
+            std::string lines;
+            for (const auto& diagnostic : check_dockerfile(text, "D", {&*ignored, {}}).diagnostics)
+                lines += std::to_string(diagnostic.where.first_line) + " " + diagnostic.message + "\n";
+            return lines;
+        };
+        const std::string text = "FROM b AS s\nCOPY \"a\" dir ./a /\nADD dir/x /\nCOPY --from=b a /\nCOPY $a /\n";
+        CHECK(lines_of("# check=experimental=CopyIgnoredFile\n" + text) ==
+              "3 Attempting to Copy file \"a\" that is excluded by .dockerignore\n"
+              "4 Attempting to Add file \"dir/x\" that is excluded by .dockerignore\n");
+        CHECK(lines_of(text).empty());
     }
 }

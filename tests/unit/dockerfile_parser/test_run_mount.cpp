@@ -33,7 +33,8 @@ TEST_SUITE("dockerfile_parser/run_mount") {
     }
 
     TEST_CASE("keys are read in any case, the last one counts, variables are expanded except in from") {
-        const auto mount = read("TYPE=cache,Target=/${NAME},id=$NAME,sharing=LOCKED,mode=0700,uid=5,gid=6,from=stage").value();
+        const auto mount =
+            read("TYPE=cache,Target=/${NAME},id=$NAME,sharing=LOCKED,mode=0700,uid=5,gid=6,from=stage").value();
         CHECK(mount.target == "/value");
         CHECK(mount.id == "value");
         CHECK(mount.sharing == "locked");

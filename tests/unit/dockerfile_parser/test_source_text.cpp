@@ -24,7 +24,8 @@ std::vector<std::string> lines(std::string_view text) {
 char escape_of(std::string_view text) {
     auto reader = SourceReader::open(text, "Dockerfile");
     REQUIRE(reader);
-    while (reader->next_line().value()) {}
+    while (reader->next_line().value()) {
+    }
     return reader->escape();
 }
 

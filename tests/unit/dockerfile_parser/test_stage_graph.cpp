@@ -34,7 +34,8 @@ std::string message(const Result<StageGraph>& result) {
 TEST_SUITE("dockerfile_parser/stage_graph") {
     TEST_CASE("only the target and what it reads from are needed, dependencies first") {
         const auto result = graph("FROM a AS one\nFROM b AS two\nFROM c AS three\nFROM two\nCOPY --from=0 /x /\n"
-                                  "FROM d\n", "");
+                                  "FROM d\n",
+                                  "");
         REQUIRE(result);
         CHECK(result->needed == std::vector<int>{4});
         const auto other = build_stage_graph(
@@ -94,10 +95,11 @@ TEST_SUITE("dockerfile_parser/stage_graph") {
         CHECK(circle.error().where.value().first_line == 2);
     }
     TEST_CASE("a named context replaces a stage, an image of FROM, COPY and mounts, for one platform or for all") {
-        const auto file = parse("FROM busybox AS tools\nRUN make\nFROM docker.io/library/alpine:latest\nCOPY --from=tools /a /\n"
-                                "COPY --from=files /b /\nRUN --mount=from=files:1,target=/f true\n");
+        const auto file =
+            parse("FROM busybox AS tools\nRUN make\nFROM docker.io/library/alpine:latest\nCOPY --from=tools /a /\n"
+                  "COPY --from=files /b /\nRUN --mount=from=files:1,target=/f true\n");
         const auto with = [&](std::set<std::string> contexts) {
-            auto result = build_stage_graph(file, {"", {}, "linux/amd64", {}, std::move(contexts)});
+            auto result = build_stage_graph(file, {"", {}, "linux/amd64", {}, std::move(contexts), false});
             REQUIRE(result);
             return std::move(*result);
         };
@@ -115,7 +117,7 @@ TEST_SUITE("dockerfile_parser/stage_graph") {
     }
     TEST_CASE("the machine that builds may have another platform than the target") {
         const auto file = parse("FROM --platform=$BUILDPLATFORM a-$TARGETARCH-$BUILDARCH$BUILDVARIANT\n");
-        const auto result = build_stage_graph(file, {"", {}, "linux/amd64", "linux/arm/v7", {}});
+        const auto result = build_stage_graph(file, {"", {}, "linux/amd64", "linux/arm/v7", {}, false});
         REQUIRE(result);
         CHECK(result->stages[0].platform == "linux/arm/v7");
         CHECK(result->stages[0].base.image == "a-amd64-armv7");
@@ -136,8 +138,8 @@ TEST_SUITE("dockerfile_parser/stage_graph") {
         CHECK(message(graph("FROM $NOTHING\n")).find("should not be blank") != std::string::npos);
     }
     TEST_CASE("global arguments hold the parts of the platform and only ARGs that have a value") {
-        const auto values = global_arguments(parse("ARG A=1\nARG B\nARG C\nFROM x\n"), "t", {{"C", "3"}, {"D", "4"}},
-                                             "linux/arm/v7");
+        const auto values =
+            global_arguments(parse("ARG A=1\nARG B\nARG C\nFROM x\n"), "t", {{"C", "3"}, {"D", "4"}}, "linux/arm/v7");
         REQUIRE(values);
         CHECK(values->at("TARGETARCH") == "arm");
         CHECK(values->at("TARGETVARIANT") == "v7");

@@ -76,7 +76,8 @@ TEST_SUITE("dockerfile_parser/syntax_tree") {
     TEST_CASE("negative data files name the line of their error") {
         const std::pair<const char*, int> rows[] = {{"env_no_value", 3}, {"shykes-nested-json", 1}};
         for (const auto& [name, line] : rows) {
-            const auto result = parse_dockerfile(read(corpus("testfiles-negative") / name / "Dockerfile"), "Dockerfile");
+            const auto result =
+                parse_dockerfile(read(corpus("testfiles-negative") / name / "Dockerfile"), "Dockerfile");
             REQUIRE_FALSE(result);
             CHECK(result.error().where->first_line == line);
         }
