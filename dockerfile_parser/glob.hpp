@@ -14,15 +14,16 @@ namespace dbuild::dockerfile_parser {
 
 class Glob {
 public:
-    /// Go's filepath.Match: `*`, `?`, `[a-z]`, `[^a]`, `\c`; the whole name must match. `*` and `?` do not cross a `/`,
-    /// a class may be one. Errors:  invalid_dockerfile without `where`: "syntax error in pattern".
+    /// Go's filepath.Match: `*`, `?`, `[a-z]`, `[^a]`, `\c`; the whole name must match. `*` and `?` cross no `/`, which
+    /// a class may be.
+    /// Errors:  invalid_dockerfile without `where`: "syntax error in pattern".
     static Result<Glob> of_path(std::string_view pattern);
 
     /// The same, and `**`; `^` is the beginning and `\d`, `\s`, `\w` and their like are classes where the pattern has
-    /// another wildcard, since it becomes a regular expression there. In:      pattern — cleaned: no `.`, `..` or empty
-    /// component but at the beginning. Errors:  as of_path; unsupported — what the regular expression makes of it is no
-    /// pattern any more: `*` or `?` in a class,
-    ///          `\b`, `\x41`, `\pL` and the like.
+    /// another wildcard, since it becomes a regular expression there.
+    /// In:      pattern — cleaned: no `.`, `..` or empty component but at the beginning.
+    /// Errors:  as of_path; unsupported — `*` or `?` in a class, `\b`, `\x41`, `\pL` and the like: the regular expression
+    ///          makes something else of them.
     /// Source:  moby/patternmatcher Pattern.compile.
     static Result<Glob> of_ignore_line(std::string_view pattern);
 

@@ -36,8 +36,7 @@ struct LintSettings {
 };
 
 /// In:      tree, dockerfile, graph — of one text, without errors; ignored — of its context, null where that is not
-/// known:
-///          CopyIgnoredFile is not looked for then.
+///          known: CopyIgnoredFile is not looked for then.
 /// Out:     in file order, without those that the file's `check` directive or the comment above an instruction skips.
 ///          UndefinedVar is reported where the base is `scratch`, or where a declared name is near enough to be meant:
 ///          what a base image defines is not known here.

@@ -51,8 +51,7 @@ struct StageGraphRequest {
 };
 
 /// Errors:  invalid_dockerfile with `where` of the stage or instruction: blank base name, circular dependency, bad
-/// index,
-///          and in a needed stage (or any) a reference to a later one; without `where`: unknown target.
+///          index, in a needed stage (or any) a reference to a later one; without `where`: unknown target.
 Result<StageGraph> build_stage_graph(const Dockerfile& dockerfile, const StageGraphRequest& request);
 
 /// The same, without contexts and for the platform of this machine.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The front end alone, for benchmarks/parse: reads a Dockerfile once, then parses it, makes the stage graph and expands all needed
-// stages, base images being empty ones, RUNS times. Usage: dbuild_parse_tool FILE RUNS [parse]; prints a line with three medians in
-// microseconds: parsing, the stage graph, expansion (which `parse` leaves out).
+// The front end alone, for benchmarks/parse: reads a Dockerfile once, then parses it, makes the stage graph and expands
+// all needed stages, base images being empty ones, RUNS times. Usage: dbuild_parse_tool FILE RUNS [parse]; prints a line
+// with three medians in microseconds: parsing, the stage graph, expansion (which `parse` leaves out).
 #include "dockerfile_parser/parser.hpp"
 #include "dockerfile_parser/stage_graph.hpp"
 #include "orchestrator/stage_state.hpp"
