@@ -313,18 +313,17 @@ private:
     }
 
     /// A pattern or its replacement: variables are expanded, quotes removed (they do not protect wildcards), and
-    /// escapes stay, for the matcher. Ends at an unescaped `stop`.
+    /// escapes stay, for the matcher, which knows `\` only: under another escape directive the directive's character
+    /// protects `stop` and then stands for itself. Ends at an unescaped `stop`.
     Result<std::string> take_pattern(char stop) {
         std::string pattern;
         while (!at_end()) {
             const char c = next();
             if (c == stop) return pattern;
-            if (escape_ != '\\' && (c == '\\' || c == escape_))
-                return fail(ErrorKind::unsupported, "an escape in a pattern of a Dockerfile with an escape directive");
             if (mode_ == Mode::word && (c == '\'' || c == '"')) {
                 DBUILD_TRY_ASSIGN(const auto piece, take_quoted_pattern(c));
                 pattern += piece;
-            } else if (c == '\\' && !at_end()) {
+            } else if (c == escape_ && !at_end()) {
                 pattern += c;
                 pattern += next();
             } else if (c == '$') {
@@ -349,8 +348,7 @@ private:
                 piece += value;
             } else {
                 piece += c;
-                if (c == '\\' && quote == '"' && !at_end() &&
-                    std::string_view("\"$\\").find(peek()) != std::string_view::npos)
+                if (c == escape_ && quote == '"' && !at_end() && (peek() == '"' || peek() == '$' || peek() == escape_))
                     piece += next();
             }
         }

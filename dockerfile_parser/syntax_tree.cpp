@@ -119,7 +119,7 @@ Status take_arguments(SyntaxNode& node, Grammar grammar, const std::string& rest
 Result<SyntaxNode> parse_node(std::string_view line, char escape) {
     SyntaxNode node;
     node.line = line;
-    DBUILD_TRY_ASSIGN(CommandSplit split, split_command(line, escape));
+    CommandSplit split = split_command(line, escape);
     node.keyword = std::move(split.keyword);
     node.flags = std::move(split.flags);
     const auto grammar = grammars().find(ascii_lower(node.keyword));

@@ -19,7 +19,7 @@ struct FlagSplit {
 };
 
 // BuildKit walks the bytes of flags, not their characters: non-ASCII values come out re-encoded byte by byte.
-Result<FlagSplit> split_flags(std::string_view line, char escape) {
+FlagSplit split_flags(std::string_view line, char escape) {
     FlagSplit result;
     std::size_t position = 0;
     const auto byte = [&line](std::size_t at) { return static_cast<char32_t>(static_cast<unsigned char>(line[at])); };
@@ -41,9 +41,7 @@ Result<FlagSplit> split_flags(std::string_view line, char escape) {
                 quote = character;
                 continue;
             }
-            if (escape != '\\' && (character == '\\' || character == '`'))
-                return fail(ErrorKind::unsupported, "a flag with \\ or ` in a Dockerfile with an escape directive");
-            if (character == '\\') {
+            if (character == static_cast<unsigned char>(escape)) {
                 if (position + 1 == line.size()) continue;
                 character = byte(++position);
             }
@@ -148,14 +146,14 @@ std::optional<std::string> unquote_name(std::string_view raw) {
 
 } // namespace
 
-Result<CommandSplit> split_command(std::string_view line, char escape) {
+CommandSplit split_command(std::string_view line, char escape) {
     CommandSplit result;
     line = trim(line);
     const std::size_t end = std::min(line.find_first_of(k_blanks), line.size());
     result.keyword = line.substr(0, end);
     line.remove_prefix(end);
     line.remove_prefix(std::min(line.find_first_not_of(k_blanks), line.size()));
-    DBUILD_TRY_ASSIGN(FlagSplit flags, split_flags(line, escape));
+    FlagSplit flags = split_flags(line, escape);
     result.flags = std::move(flags.flags);
     result.rest = trim(flags.rest);
     return result;

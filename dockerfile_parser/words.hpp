@@ -19,8 +19,8 @@ struct CommandSplit {
     std::string rest;               // trimmed
 };
 
-/// Errors:  unsupported — an escape character inside of a flag under another escape directive than `\`.
-Result<CommandSplit> split_command(std::string_view line, char escape);
+/// Within a flag the escape character protects the next one, also between single quotes.
+CommandSplit split_command(std::string_view line, char escape);
 
 /// Splits on blanks, quotes not honoured.
 std::vector<std::string> split_blanks(std::string_view text);
