@@ -65,6 +65,7 @@ std::string base_of(const Project& project, const ResolvedStage& stage) {
     switch (stage.base.kind) {
     case StageReference::Kind::scratch: return "scratch";
     case StageReference::Kind::stage: return "stage " + name_of(project, stage.base.stage_index);
+    case StageReference::Kind::context: return "build context " + stage.base.image;
     case StageReference::Kind::image: break;
     }
     return stage.base.image + " " + project.bases.at(stage.base.image).id;
