@@ -4,6 +4,7 @@
 import io
 import pathlib
 import random
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -45,6 +46,15 @@ def by_program(dice, path, tree, dialect):
     subprocess.run(["tar", f"--format={dialect}", *sparse, "-b", str(dice.choice([1, 20])), "-C", tree, "-cf", path, "."], check=True)
 
 
+def by_libarchive(dice, path, tree, dialect):
+    for number in range(4):
+        (tree / f"file{number}").write_bytes(content(dice, dice.choice(SIZES)))
+    long_name = tree / ("long-" * 25)
+    long_name.write_bytes(content(dice, 600))
+    subprocess.run(["bsdtar", f"--format={dialect}", "-C", tree, "-cf", path, "."], check=True, stderr=subprocess.DEVNULL)
+    long_name.unlink()
+
+
 def damage(dice, path):
     data = bytearray(path.read_bytes())
     if dice.random() < 0.5:
@@ -60,9 +70,14 @@ def main(folder, count, seed):
     tree = folder / "tree"
     tree.mkdir(parents=True)
     dialects = [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT, "v7", "oldgnu", "gnu", "ustar", "pax"]
+    libarchive = ["libarchive:pax", "libarchive:gnutar", "libarchive:ustar", "libarchive:v7"]
+    if shutil.which("bsdtar"):
+        dialects += libarchive
     for number in range(int(count)):
         path, dialect = folder / f"{number}.tar", dialects[number % len(dialects)]
-        if isinstance(dialect, str):
+        if isinstance(dialect, str) and dialect.startswith("libarchive:"):
+            by_libarchive(dice, path, tree, dialect.removeprefix("libarchive:"))
+        elif isinstance(dialect, str):
             by_program(dice, path, tree, dialect)
         else:
             by_tarfile(dice, path, dialect)
