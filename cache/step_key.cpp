@@ -39,7 +39,12 @@ StepKeyBuilder::StepKeyBuilder(std::string_view kind) {
 void StepKeyBuilder::add(std::string_view name, std::string_view value) {
     append_text(encoded_, name);
     append_text(encoded_, value);
-    ingredients_.append(name).append("=").append(value).append("\n");
+    ingredients_.append(name).append("=");
+    for (const char c : value) {
+        if (c == '\n' || c == '\\') ingredients_ += '\\';
+        ingredients_ += c == '\n' ? 'n' : c;
+    }
+    ingredients_ += '\n';
 }
 
 void StepKeyBuilder::add(std::string_view name, const std::vector<std::string>& values) {

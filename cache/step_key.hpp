@@ -41,7 +41,8 @@ public:
     void add(std::string_view name, const Digest& digest) { add(name, digest.to_string()); }
     StepKey finish() const;
 
-    /// One "name=value" line per field, as stored with the record. No secret's value is ever a field.
+    /// One "name=value" line per field, as stored with the record; line ends in values are written \n, backslashes doubled.
+    /// No secret's value is ever a field.
     const std::string& ingredients() const { return ingredients_; }
 
 private:

@@ -107,6 +107,10 @@ public:
         return use_keys();
     }
 
+    void remember_steps() {
+        if (Status saved = planner_.remember_steps(); !saved) parts_.reporter->warning(saved.error().message);
+    }
+
     void note_whole_plan(const PlanPrinter& print) {
         for (const int index : project_.graph.needed) {
             const auto& plan = planner_.planned(index);
@@ -173,6 +177,7 @@ Status build_once(const Parts& parts, const BuildOptions& options, Report& repor
     planning.reset();
     if (done) done = round.run_missing();
     if (done) done = round.export_target();
+    if (done) round.remember_steps();
     report.totals.bytes_read += project.context->counters().bytes_read;
     if (!done) return fail(project.explained(std::move(done).error()));
     return done;

@@ -18,6 +18,8 @@ constexpr Command k_commands[] = {
     {"build", "build an image and load it into the engine; the command where none is named",
      commands::run_build_command},
     {"plan", "say which steps such a build would run, and why; runs nothing", commands::run_plan_command},
+    {"explain", "say which file, variable or image each such step is run for: explain [FLAGS] [--format text|json] PATH",
+     commands::run_explain_command},
     {"cache", "look at the cache, and after it: du, ls, show, verify, prune, rebuild-index, export, import",
      commands::run_cache_command},
     {"check", "all errors of a Dockerfile, and lint warnings: check [-f FILE] [--format text|json|github] PATH",

@@ -46,7 +46,7 @@ struct Parts {
     EngineClient* engine = nullptr;
     progress::Reporter* reporter = nullptr;
     const std::atomic<bool>* cancelled = nullptr; // set by a signal
-    std::filesystem::path stat_folder;            // where stat caches of contexts are kept; empty: nowhere
+    std::filesystem::path cache_folder; // for stat caches and explanations; empty: none are kept
 };
 
 } // namespace dbuild::orchestrator

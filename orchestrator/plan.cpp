@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/plan.hpp"
 
+#include "orchestrator/explain.hpp"
 #include "orchestrator/key_maker.hpp"
 
 #include <fmt/format.h>
@@ -10,6 +11,8 @@
 namespace dbuild::orchestrator {
 
 using dockerfile_parser::StageReference;
+
+constexpr std::size_t k_causes_in_a_reason = 2; // `dbuild explain` says all
 
 Digest PlannedStage::layer_below(std::size_t step) const {
     while (step-- > 0)
@@ -87,12 +90,24 @@ Result<PlannedStep> Planner::plan_step(const PlannedStage& plan, std::size_t ste
         return planned;
     }
     DBUILD_TRY_ASSIGN(planned.record, parts_.index->find_step(*planned.key));
-    if (planned.record)
+    if (planned.record) {
         planned.status = StepStatus::hit;
-    else
-        planned.reason = "no result with this key";
+    } else {
+        planned.causes = causes_of(project_, history(), plan, planned);
+        planned.reason = in_one_line(planned.causes, k_causes_in_a_reason);
+    }
     return planned;
 }
+
+StepHistory& Planner::history() {
+    if (!history_) {
+        const auto folder = parts_.cache_folder.empty() ? std::filesystem::path() : parts_.cache_folder / "explain";
+        history_ = std::make_unique<StepHistory>(StepHistory::open(folder, project_.scope));
+    }
+    return *history_;
+}
+
+Status Planner::remember_steps() { return orchestrator::remember_steps(project_, *this, history()); }
 
 Result<const PlannedStage*> Planner::plan_stage(int index) {
     const auto& stage = project_.stages.at(index);

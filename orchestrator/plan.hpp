@@ -6,6 +6,7 @@
 #include "cache/context/context_tree.hpp"
 #include "cache/step_key.hpp"
 #include "orchestrator/base_images.hpp"
+#include "orchestrator/cause.hpp"
 #include "orchestrator/parts.hpp"
 #include "orchestrator/remote_files.hpp"
 #include "orchestrator/stage_state.hpp"
@@ -47,6 +48,7 @@ struct PlannedStep {
     const ResolvedStep* step = nullptr; // borrowed from the project
     StepStatus status = StepStatus::unknown;
     std::string reason;                // why it is no hit; empty for hits and metadata
+    std::vector<Cause> causes;         // of a miss that is not forced
     std::optional<cache::StepKey> key; // known unless it is metadata or unknown
     std::string ingredients;
     std::optional<cache::store::StepRecord> record; // hits
@@ -73,6 +75,7 @@ struct PlannedStage {
 };
 
 class KeyMaker;
+class StepHistory;
 
 class Planner {
 public:
@@ -93,11 +96,15 @@ public:
     /// Records that a step was made, so that the stage goes on from there.
     void set_made(int stage, std::size_t step, KeyedStep keyed, cache::store::StepRecord record);
     void set_complete(int stage, const cache::Chain& chain);
+
+    /// After a build: keeps what its steps were made from, to say later what changed. Errors: unavailable, no_space.
+    Status remember_steps();
     /// diff_ids of the steps that were made since they were planned.
     std::set<Digest> made_layers() const;
 
 private:
     std::optional<cache::Chain> initial_chain(const ResolvedStage& stage) const;
+    StepHistory& history();
     Result<PlannedStep> plan_step(const PlannedStage& plan, std::size_t step, const cache::Chain& before);
     bool is_forced(const ResolvedStage& stage) const;
 
@@ -105,6 +112,7 @@ private:
     Project& project_;
     std::map<int, PlannedStage> plans_;
     std::unique_ptr<KeyMaker> keys_;
+    std::unique_ptr<StepHistory> history_; // read when first needed
 };
 
 } // namespace dbuild::orchestrator

@@ -47,7 +47,8 @@ Status open_context(const Parts& parts, Project& project) {
         can_skip = [shared](std::string_view path) { return shared->can_skip_directory(path); };
     }
     DBUILD_TRY_ASSIGN(auto context, cache::context::ContextTree::open(project.options.context, std::move(is_ignored),
-                                                                      std::move(can_skip), parts.stat_folder));
+                                                                      std::move(can_skip),
+                                                                      parts.cache_folder.empty() ? fs::path() : parts.cache_folder / "stat"));
     project.context = std::make_unique<cache::context::ContextTree>(std::move(context));
     return {};
 }

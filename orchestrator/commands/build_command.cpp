@@ -8,6 +8,7 @@
 #include "orchestrator/cache_folder.hpp"
 #include "orchestrator/command_line/build_flags.hpp"
 #include "orchestrator/exit_code.hpp"
+#include "orchestrator/explanation.hpp"
 #include "orchestrator/hand_over.hpp"
 #include "orchestrator/metadata_file.hpp"
 #include "support/environment.hpp"
@@ -23,7 +24,7 @@
 namespace dbuild::orchestrator::commands {
 namespace {
 
-enum class Purpose { build, plan };
+enum class Purpose { build, plan, explain_as_text, explain_as_json };
 
 struct OwnedParts {
     cache::store::Index index;
@@ -33,7 +34,7 @@ struct OwnedParts {
     Parts borrow(progress::Reporter& reporter, const std::atomic<bool>& cancelled) {
         const bool is_kept = !layers.catalog().is_private(); // else its warning is enough
         return {&index,    &layers,    executor.get(), engine.get(),
-                &reporter, &cancelled, is_kept ? layers.root() / "stat" : std::filesystem::path()};
+                &reporter, &cancelled, is_kept ? layers.root() : std::filesystem::path()};
     }
 };
 
@@ -136,14 +137,19 @@ Status execute(BuildCommandLine& line, Purpose purpose, const std::atomic<bool>&
         std::error_code ignored;
         std::filesystem::remove(options.image_id_file, ignored);
     }
-    if (purpose == Purpose::plan) options.pulls_bases = false; // a plan changes nothing in the engine
+    if (purpose != Purpose::build) options.pulls_bases = false; // a plan changes nothing in the engine
     if (options.dockerfile == "-") options.dockerfile_text = std::string(std::istreambuf_iterator<char>(std::cin), {});
     DBUILD_TRY_ASSIGN(auto owned, make_parts(std::move(*address)));
     report_cache_warnings(owned, reporter);
     const auto parts = owned.borrow(reporter, cancelled);
     const auto print_line = [](const std::string& text) { fmt::print("{}\n", text); };
-    Status done =
-        purpose == Purpose::plan ? show_plan(parts, options, print_line, report) : build(parts, options, report);
+    Status done;
+    switch (purpose) {
+    case Purpose::build: done = build(parts, options, report); break;
+    case Purpose::plan: done = show_plan(parts, options, print_line, report); break;
+    case Purpose::explain_as_text: done = explain_plan(parts, options, ExplanationFormat::text, print_line); break;
+    case Purpose::explain_as_json: done = explain_plan(parts, options, ExplanationFormat::json, print_line); break;
+    }
     report.totals.engine_requests = owned.engine->requests();
     if (report.totals.bytes_written > 0) look_after_cache(owned, reporter);
     DBUILD_TRY(std::move(done));
@@ -168,7 +174,10 @@ Result<int> run(std::span<const std::string> words, Purpose purpose, const std::
     if (is_handed_over(done)) {
         const auto reason = done.error().message;
         done = {};
-        if (purpose == Purpose::plan) {
+        if (purpose == Purpose::explain_as_json) {
+            reporter->warning("the whole build would go to docker buildx build: " + reason);
+            fmt::print("[]\n");
+        } else if (purpose != Purpose::build) {
             fmt::print("the whole build would go to docker buildx build: {}\n", reason);
         } else {
             ++report.totals.processes_started;
@@ -204,6 +213,21 @@ Result<int> run_build_command(std::span<const std::string> words, const std::ato
 
 Result<int> run_plan_command(std::span<const std::string> words, const std::atomic<bool>& cancelled) {
     return run(words, Purpose::plan, cancelled);
+}
+
+Result<int> run_explain_command(std::span<const std::string> words, const std::atomic<bool>& cancelled) {
+    std::vector<std::string> others;
+    std::string format = "text";
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        if (words[i] == "--format" && i + 1 < words.size())
+            format = words[++i];
+        else if (words[i].starts_with("--format="))
+            format = words[i].substr(words[i].find('=') + 1);
+        else
+            others.push_back(words[i]);
+    }
+    if (format != "text" && format != "json") return fail(ErrorKind::usage, "--format takes text or json, not \"" + format + "\"");
+    return run(others, format == "json" ? Purpose::explain_as_json : Purpose::explain_as_text, cancelled);
 }
 
 } // namespace dbuild::orchestrator::commands

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `dbuild build` and `dbuild plan`: make the parts, build or plan, print the outcome, write ID file and report. As rows
+// `dbuild build`, `dbuild plan` and `dbuild explain`: make the parts, build, plan or explain, print the outcome, write ID file and report. As rows
 // of the command table, see Command::run.
 #pragma once
 
@@ -13,5 +13,7 @@ namespace dbuild::orchestrator::commands {
 
 Result<int> run_build_command(std::span<const std::string> words, const std::atomic<bool>& cancelled);
 Result<int> run_plan_command(std::span<const std::string> words, const std::atomic<bool>& cancelled);
+/// In: words — those of build, and --format text|json.
+Result<int> run_explain_command(std::span<const std::string> words, const std::atomic<bool>& cancelled);
 
 } // namespace dbuild::orchestrator::commands
