@@ -30,7 +30,7 @@ public:
 
     Status plan_all() {
         for (const int stage : project_.graph.needed) DBUILD_TRY(planner_.plan_stage(stage));
-        if (Status saved = project_.context->save_stat_cache(); !saved) parts_.reporter->warning(saved.error().message);
+        static_cast<void>(project_.context->save_stat_cache()); // costs time only, and the index says if the folder is no good
         return {};
     }
 
@@ -107,9 +107,7 @@ public:
         return use_keys();
     }
 
-    void remember_steps() {
-        if (Status saved = planner_.remember_steps(); !saved) parts_.reporter->warning(saved.error().message);
-    }
+    void remember_steps() { static_cast<void>(planner_.remember_steps()); } // costs explanations only
 
     void note_whole_plan(const PlanPrinter& print) {
         for (const int index : project_.graph.needed) {
