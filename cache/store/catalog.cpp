@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
-#include <map>
 
 namespace dbuild::cache::store {
 namespace {
@@ -99,17 +98,6 @@ Status insert_step(Database& database, const PackedStep& step) {
     for (const auto& scope : step.scopes) {
         DBUILD_TRY_ASSIGN(auto use, database.query("INSERT OR IGNORE INTO scope_step(scope, key, used) VALUES(?,?,?)"));
         DBUILD_TRY(use.bind(scope).bind(step.key).bind(as_stored(unix_seconds())).run());
-    }
-    return {};
-}
-
-Status insert_base(Database& database, const PackedBase& base) {
-    DBUILD_TRY_ASSIGN(auto insert,
-                      database.query("INSERT OR IGNORE INTO base_image(id, config, manifest, used) VALUES(?,?,?,?)"));
-    DBUILD_TRY(insert.bind(base.id).bind(base.config).bind(base.manifest).bind(as_stored(unix_seconds())).run());
-    for (const auto& reference : base.references) {
-        DBUILD_TRY_ASSIGN(auto pin, database.query("INSERT OR IGNORE INTO base_pin(reference, id) VALUES(?,?)"));
-        DBUILD_TRY(pin.bind(reference).bind(base.id).run());
     }
     return {};
 }
@@ -249,36 +237,6 @@ Result<std::vector<PackedStep>> Catalog::steps_of(std::span<const PackedLayer> l
     return steps;
 }
 
-Result<std::vector<PackedBase>> Catalog::bases_below(std::span<const PackedStep> steps) {
-    const std::lock_guard lock(state_->mutex);
-    auto& database = state_->database;
-    std::set<Digest> parents;
-    for (const auto& step : steps)
-        if (!step.parent.is_zero()) parents.insert(step.parent);
-    for (const auto& step : steps) parents.erase(step.diff_id);
-    std::map<std::string, PackedBase> bases; // by ID
-    for (const auto& parent : parents) {
-        // The configuration lists the layers' diff_ids.
-        DBUILD_TRY_ASSIGN(auto query,
-                          database.query("SELECT id, config, manifest FROM base_image WHERE instr(config, ?) > 0"));
-        query.bind(parent.to_string());
-        for (;;) {
-            DBUILD_TRY_ASSIGN(const bool found, query.step());
-            if (!found) break;
-            const std::string id(query.bytes(0));
-            bases[id] = {id, std::string(query.bytes(1)), std::string(query.bytes(2)), {}};
-        }
-    }
-    std::vector<PackedBase> found;
-    for (auto& [id, base] : bases) {
-        DBUILD_TRY_ASSIGN(base.references,
-                          texts(database, "SELECT reference FROM base_pin WHERE id = ? ORDER BY reference",
-                                [&](Query& pins) { pins.bind(base.id); }));
-        found.push_back(std::move(base));
-    }
-    return found;
-}
-
 Result<std::vector<Digest>> Catalog::record_pack(const PackWriter::Finished& pack) {
     const std::lock_guard lock(state_->mutex);
     auto& database = state_->database;
@@ -302,11 +260,10 @@ Result<std::vector<Digest>> Catalog::record_pack(const PackWriter::Finished& pac
     return left_out;
 }
 
-Status Catalog::record_steps(std::span<const PackedStep> steps, std::span<const PackedBase> bases) {
+Status Catalog::record_steps(std::span<const PackedStep> steps) {
     const std::lock_guard lock(state_->mutex);
     return state_->database.write([&]() -> Status {
         for (const auto& step : steps) DBUILD_TRY(insert_step(state_->database, step));
-        for (const auto& base : bases) DBUILD_TRY(insert_base(state_->database, base));
         return {};
     });
 }

@@ -58,14 +58,12 @@ public:
     Result<std::vector<CatalogLayer>> layers();
     /// The steps that made any of these layers, as far as they are recorded.
     Result<std::vector<PackedStep>> steps_of(std::span<const PackedLayer> layers);
-    /// The base images whose layers these steps stand on directly.
-    Result<std::vector<PackedBase>> bases_below(std::span<const PackedStep> steps);
 
     /// Makes a durable pack, its pieces and its layers visible in one transaction.
     /// Out: the layers that were left out, because a pack that they need is gone.
     Result<std::vector<Digest>> record_pack(const PackWriter::Finished& pack);
     /// Adds what a pack says about steps; records that are there stay.
-    Status record_steps(std::span<const PackedStep> steps, std::span<const PackedBase> bases);
+    Status record_steps(std::span<const PackedStep> steps);
     /// Notes that the layer is in use, at most once in k_use_resolution_seconds.
     Status touch_layer(const Digest& diff_id);
     Status forget_layers(std::span<const Digest> diff_ids);

@@ -72,10 +72,9 @@ Status PackWriter::write_finished_blocks(std::size_t leave_pending) {
     return {};
 }
 
-Result<PackWriter::Finished> PackWriter::finish(std::vector<PackedStep> steps, std::vector<PackedBase> bases) {
+Result<PackWriter::Finished> PackWriter::finish(std::vector<PackedStep> steps) {
     DBUILD_TRY(write_finished_blocks(0));
     tables_.steps = std::move(steps);
-    tables_.bases = std::move(bases);
     PackTrailer trailer;
     ZstdFrames frames;
     for (std::size_t i = 0; i < k_table_count; ++i) {

@@ -40,7 +40,7 @@ public:
         PackTables tables;
     };
     /// Writes tables and trailer, and makes the file durable under its name. Ends the writer.
-    Result<Finished> finish(std::vector<PackedStep> steps, std::vector<PackedBase> bases);
+    Result<Finished> finish(std::vector<PackedStep> steps);
 
 private:
     PackWriter(std::filesystem::path root, TemporaryFile file, CompressionPool& pool);

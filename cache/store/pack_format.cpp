@@ -135,13 +135,6 @@ std::string encode_steps(const PackTables& tables) {
         out.digest(step.parent);
         put_texts(out, step.scopes);
     }
-    out.number(tables.bases.size());
-    for (const auto& base : tables.bases) {
-        out.text(base.id);
-        out.text(base.config);
-        out.text(base.manifest);
-        put_texts(out, base.references);
-    }
     return out.take();
 }
 
@@ -159,13 +152,6 @@ bool decode_steps(WireReader& in, PackTables& tables) {
     for (auto& step : tables.steps) {
         step.parent = in.digest();
         step.scopes = get_texts(in);
-    }
-    tables.bases.resize(in.count(4));
-    for (auto& base : tables.bases) {
-        base.id = in.text();
-        base.config = in.text();
-        base.manifest = in.text();
-        base.references = get_texts(in);
     }
     return true;
 }

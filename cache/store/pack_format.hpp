@@ -58,18 +58,11 @@ struct PackedStep {
     std::vector<std::string> scopes = {};
 };
 
-/// A base image that steps of this pack stand on, and the references that meant it.
-struct PackedBase {
-    std::string id, config, manifest; // JSON texts, as in the index
-    std::vector<std::string> references;
-};
-
 struct PackTables {
     std::vector<PackBlock> blocks;
     std::vector<PackedLayer> layers;
     std::vector<PackedPiece> pieces;
     std::vector<PackedStep> steps;
-    std::vector<PackedBase> bases; // in the step table
 };
 
 /// Uncompressed tables, in the order of PackTables.

@@ -64,8 +64,7 @@ public:
         DBUILD_TRY(flush_recipes());
         for (auto& layer : finished_) writer_->add_layer(layer.record);
         DBUILD_TRY_ASSIGN(auto steps, catalog_.steps_of(writer_->tables().layers));
-        DBUILD_TRY_ASSIGN(auto bases, catalog_.bases_below(steps));
-        DBUILD_TRY_ASSIGN(const auto pack, writer_->finish(std::move(steps), std::move(bases)));
+        DBUILD_TRY_ASSIGN(const auto pack, writer_->finish(std::move(steps)));
         writer_.reset();
         if (layer_) lease_.protect(pack.name); // no layer that is visible needs it yet
         DBUILD_TRY_ASSIGN(const auto left_out, catalog_.record_pack(pack));

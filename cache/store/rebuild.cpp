@@ -66,7 +66,7 @@ Result<std::vector<Digest>> adopt_pack(const LayerStore& layers, const fs::path&
         return fail(pack.error());
     }
     DBUILD_TRY_ASSIGN(const auto left_out, layers.catalog().record_pack(*pack));
-    DBUILD_TRY(layers.catalog().record_steps(pack->tables.steps, pack->tables.bases));
+    DBUILD_TRY(layers.catalog().record_steps(pack->tables.steps));
     std::vector<Digest> found;
     for (const auto& layer : pack->tables.layers)
         if (std::find(left_out.begin(), left_out.end(), layer.diff_id) == left_out.end())

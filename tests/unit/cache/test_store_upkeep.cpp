@@ -253,9 +253,6 @@ TEST_CASE_FIXTURE(Fixture, "an index that was lost is made again from the packs,
         const auto scan = layers.put(source_of(tar), sha256(tar)).value();
         REQUIRE(index.record_layer(scan.diff_id, {scan.size, false}, scan.contents));
         const auto base_layer = sha256("base layer");
-        REQUIRE(index.record_base({"sha256:1", "{\"diff_ids\":[\"" + base_layer.to_string() + "\"]}", "{}"}));
-        REQUIRE(index.record_pin("busybox", "sha256:1"));
-        REQUIRE(index.record_base({"sha256:2", "{\"diff_ids\":[]}", "{}"})); // nothing here stands on it
         const store::StepRecord step{StepKey{sha256("late key")}, scan.diff_id, sha256("content"), scan.size,
                                      "2026-11-21T05:43:13Z",      2500.5,       "kind=run\n",      base_layer};
         REQUIRE(index.record_steps({&step, 1}, "scope", Index::OnConflict::replace));
@@ -273,10 +270,6 @@ TEST_CASE_FIXTURE(Fixture, "an index that was lost is made again from the packs,
     REQUIRE(found);
     CHECK(found->wall_ms == doctest::Approx(2500.5));
     CHECK(found->layer_bytes == tar_of("late", "late").size());
-    auto index = Index::open(root.path()).value();
-    CHECK(index.find_pin("busybox").value() == "sha256:1");
-    CHECK(index.find_base("sha256:1").value()->manifest == "{}");
-    CHECK_FALSE(index.find_base("sha256:2").value());
     const auto recorded = store::Records::open(root.path()).value().find_step(sha256("late key").hex()).value();
     REQUIRE(recorded);
     CHECK(recorded->parent == sha256("base layer"));
