@@ -5,21 +5,25 @@
 #include "cache/oci/reference.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace dbuild::orchestrator::exporters {
 namespace {
 
 namespace oci = cache::oci;
 
+constexpr std::string_view k_is_brought = "brought to an engine"; // memo in the index, by manifest: with every layer's blob
+
 /// A delta leaves out what the engine should have: everything that it made itself, and what an earlier build brought to it.
 enum class Extent { delta, whole };
+
+bool is_in_delta(const executors::RootLayer& layer) { return layer.is_new && layer.is_made_in_process; }
 
 Status send(const Parts& parts, const AssembledImage& image, const std::string& name, Extent extent) {
     oci::ImageToArchive content{image.config, image.config_json, image.manifest_json, {}, name};
     for (const auto& layer : image.root.layers) {
         content.layers.push_back(layer.descriptor);
-        const bool is_unknown = layer.is_new && layer.is_made_in_process;
-        if (extent == Extent::delta && !is_unknown) content.left_out.insert(layer.descriptor.digest);
+        if (extent == Extent::delta && !is_in_delta(layer)) content.left_out.insert(layer.descriptor.digest);
     }
     const auto read_layer = [&](const Digest& blob, const oci::ByteSink& sink) { return parts.layers->read(blob, sink); };
     DBUILD_TRY_ASSIGN(const auto archive, oci::ArchiveFile::write(content, read_layer));
@@ -42,22 +46,43 @@ Result<std::optional<EngineImage>> find_in_engine(const Parts& parts, const Asse
     return found;
 }
 
+/// What the delta leaves out is in the image that has the name now, which was seen whole when it was brought there. Blobs stay
+/// as long as an image names them. Asking instead takes the engine longer the more images it has.
+Result<bool> is_rest_of(const Parts& parts, const AssembledImage& image, const EngineImage& holder) {
+    const auto manifest = Digest::parse(holder.id);
+    if (!manifest) return false;
+    DBUILD_TRY_ASSIGN(const auto memo, parts.index->find_selection(*manifest, k_is_brought));
+    if (!memo) return false;
+    const std::set<Digest> held(holder.config.diff_ids.begin(), holder.config.diff_ids.end());
+    const auto& layers = image.root.layers;
+    return std::all_of(layers.begin(), layers.end(),
+                       [&](const auto& layer) { return is_in_delta(layer) || held.contains(layer.diff_id); });
+}
+
 /// As a delta; whole where the engine lacks a layer. It does not always say so: with the snapshots of an image at hand, the
 /// containerd store takes it without the blobs (tried, Docker 26.1.5), for instance where BuildKit has them in another
 /// compression.
-/// In: reference — the name that the image gets; may be null.
-Status load(const Parts& parts, const AssembledImage& image, const oci::ImageReference* reference) {
+/// In: reference — the name that the image gets; may be null. holder — the image that has the first tag until now, if any.
+Status load(const Parts& parts, const AssembledImage& image, const oci::ImageReference* reference,
+            const std::optional<EngineImage>& holder) {
     const auto name = reference ? reference->to_string() : std::string();
     const Status sent = send(parts, image, name, Extent::delta);
     if (!sent && sent.error().kind != ErrorKind::not_found) return sent;
     if (sent) {
         if (parts.engine->image_store() == ImageStore::unknown) DBUILD_TRY(find_in_engine(parts, image)); // which tells
         if (parts.engine->image_store() == ImageStore::classic) return {};
-        const auto familiar = reference ? reference->familiar() : std::string();
-        DBUILD_TRY_ASSIGN(const bool is_whole, parts.engine->is_whole(image.manifest_digest.to_string(), familiar));
-        if (is_whole) return {};
+        bool is_whole = false;
+        if (holder) {
+            DBUILD_TRY_ASSIGN(is_whole, is_rest_of(parts, image, *holder));
+        }
+        if (!is_whole) {
+            const auto familiar = reference ? reference->familiar() : std::string();
+            DBUILD_TRY_ASSIGN(is_whole, parts.engine->is_whole(image.manifest_digest.to_string(), familiar));
+        }
+        if (is_whole) return parts.index->record_selection(image.manifest_digest, k_is_brought, image.manifest_digest);
     }
-    return send(parts, image, name, Extent::whole);
+    DBUILD_TRY(send(parts, image, name, Extent::whole));
+    return parts.index->record_selection(image.manifest_digest, k_is_brought, image.manifest_digest);
 }
 
 Result<std::vector<oci::ImageReference>> parse_tags(const std::vector<std::string>& tags) {
@@ -90,7 +115,7 @@ Result<ExportedImage> export_to_engine(const Parts& parts, const AssembledImage&
         // An engine has layers unpacked for the first image with them, and drops them some time after that lost its name
         // (Docker 26.1.5, containerd store): a container started just then fails. Tagging keeps the image, without a name.
         if (holder && holder->config.diff_ids == image.config.diff_ids) name = nullptr;
-        DBUILD_TRY(load(parts, image, name));
+        DBUILD_TRY(load(parts, image, name, holder));
         exported.was_loaded = true;
         if (parts.engine->image_store() == ImageStore::unknown) {
             DBUILD_TRY_ASSIGN(present, find_in_engine(parts, image));
