@@ -16,6 +16,7 @@ MODULE_FILES = 1955
 CONFIG_FILES = 5  # 2000 together; Makefile, package.json, static file and Dockerfile come on top
 LAST_COPIED_FILE = "static/banner.txt"  # what the last COPY copies, below FOLDER
 LAST_COPIED_PATH = "/srv/app/banner.txt"  # where it then is in the image
+COMPILED_FILE = "native/src/filter_01.c"  # below FOLDER; a RUN and two COPYs stand after it
 IMAGE_WITHOUT_APT = "dbuild-test/busybox:1"
 
 DOCKERFILE = """\
