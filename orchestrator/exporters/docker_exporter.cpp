@@ -68,10 +68,10 @@ Status load(const Parts& parts, const AssembledImage& image, const oci::ImageRef
     const auto name = reference ? reference->to_string() : std::string();
     const Status sent = send(parts, image, name, Extent::delta);
     if (!sent && sent.error().kind != ErrorKind::not_found) return sent;
+    bool is_whole = false;
     if (sent) {
         if (parts.engine->image_store() == ImageStore::unknown) DBUILD_TRY(find_in_engine(parts, image)); // which tells
         if (parts.engine->image_store() == ImageStore::classic) return {};
-        bool is_whole = false;
         if (holder) {
             DBUILD_TRY_ASSIGN(is_whole, is_rest_of(parts, image, *holder));
         }
@@ -79,9 +79,8 @@ Status load(const Parts& parts, const AssembledImage& image, const oci::ImageRef
             const auto familiar = reference ? reference->familiar() : std::string();
             DBUILD_TRY_ASSIGN(is_whole, parts.engine->is_whole(image.manifest_digest.to_string(), familiar));
         }
-        if (is_whole) return parts.index->record_selection(image.manifest_digest, k_is_brought, image.manifest_digest);
     }
-    DBUILD_TRY(send(parts, image, name, Extent::whole));
+    if (!is_whole) DBUILD_TRY(send(parts, image, name, Extent::whole));
     return parts.index->record_selection(image.manifest_digest, k_is_brought, image.manifest_digest);
 }
 
