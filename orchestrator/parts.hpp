@@ -29,6 +29,7 @@ struct BuildOptions {
     bool ignores_cache = false;               // --no-cache
     std::vector<std::string> uncached_stages; // --no-cache-filter, in lower case
     std::optional<std::chrono::nanoseconds> cache_ttl; // --cache-ttl
+    std::optional<std::chrono::nanoseconds> base_ttl;  // --base-ttl
     std::map<std::string, std::string> secret_salts;   // --secret-salt, by the secret's id
     std::vector<std::string> secrets;         // --secret, as given
     std::vector<std::string> ssh_agents;      // --ssh, as given

@@ -103,7 +103,7 @@ Status find_base_images(const Parts& parts, Project& project) {
     }
     if (references.empty()) return {};
     if (project.options.pulls_bases) DBUILD_TRY(pull_bases(parts, {references.begin(), references.end()}));
-    DBUILD_TRY_ASSIGN(project.bases, find_bases(parts, {references.begin(), references.end()}));
+    DBUILD_TRY_ASSIGN(project.bases, find_bases(parts, project.options, {references.begin(), references.end()}));
     for (const auto& [reference, base] : project.bases)
         if (base.config.os + "/" + base.config.architecture != project.platform)
             return fail(ErrorKind::unsupported, "base image " + reference + " for " + base.config.os + "/" + base.config.architecture);

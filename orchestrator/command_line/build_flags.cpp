@@ -89,6 +89,13 @@ Status set_cache_ttl(Line& line, Value value) {
     return {};
 }
 
+Status set_base_ttl(Line& line, Value value) {
+    const auto duration = dockerfile_parser::parse_time_to_live(value);
+    if (!duration) return fail(ErrorKind::usage, "--base-ttl: " + duration.error().message);
+    line.options.base_ttl = *duration;
+    return {};
+}
+
 Status add_secret_salt(Line& line, Value value) {
     const auto equals = value.find('=');
     if (equals == 0 || equals == value.npos)
@@ -185,6 +192,8 @@ constexpr BuildFlag k_flags[] = {
      "who runs missing steps: auto or buildx (runtime: not in this version)"},
     {{"cache-ttl", 0, text}, FlagGroup::own, set_cache_ttl, "", "DURATION",
      "run a RUN that may reach the network again when its result is older, such as 24h"},
+    {{"base-ttl", 0, text}, FlagGroup::own, set_base_ttl, "", "DURATION",
+     "take what a base image's name was found to mean for that long; --pull asks in any case"},
     {{"secret-salt", 0, text}, FlagGroup::own, add_secret_salt, "", "ID=TEXT",
      "run what mounts this secret again when TEXT changes; never the secret itself"},
     {{"report", 0, text}, FlagGroup::own, set_report, "", "FILE",
