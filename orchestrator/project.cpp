@@ -10,6 +10,8 @@
 #include "support/files.hpp"
 #include "support/platform.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 
@@ -101,7 +103,7 @@ Status find_base_images(const Parts& parts, Project& project) {
     }
     if (references.empty()) return {};
     if (project.options.pulls_bases) DBUILD_TRY(pull_bases(parts, {references.begin(), references.end()}));
-    DBUILD_TRY_ASSIGN(project.bases, find_bases(parts, {references.begin(), references.end()}));
+    DBUILD_TRY_ASSIGN(project.bases, find_bases(parts, project.options, {references.begin(), references.end()}));
     for (const auto& [reference, base] : project.bases)
         if (base.config.os + "/" + base.config.architecture != project.platform)
             return fail(ErrorKind::unsupported, "base image " + reference + " for " + base.config.os + "/" + base.config.architecture);
@@ -138,6 +140,8 @@ Status fill_project(const Parts& parts, Project& project) {
     project.dockerfile = std::make_unique<parser::Dockerfile>(std::move(dockerfile));
     DBUILD_TRY_ASSIGN(project.graph, parser::build_stage_graph(*project.dockerfile, project.options.target,
                                                                project.options.build_arguments, project.platform));
+    for (const auto& [message, where] : project.dockerfile->directive_warnings)
+        parts.reporter->warning(fmt::format("line {}: {}", where.first_line, message));
     DBUILD_TRY(check_is_plannable(project));
     DBUILD_TRY(open_context(parts, project));
     DBUILD_TRY(find_base_images(parts, project));
