@@ -138,6 +138,7 @@ struct Instruction {
                  VolumeInstruction, StopsignalInstruction, HealthcheckInstruction, OnbuildInstruction,
                  MaintainerInstruction>
         body;
+    bool is_trigger = false; // of what the stage is built on; its place is the FROM line (triggers.hpp)
 };
 
 struct Stage {

@@ -28,4 +28,11 @@ TEST_SUITE("dockerfile_parser/dockerfile_json") {
             R"("strips_tabs":false}]}]}]})"
             "\n");
     }
+    TEST_CASE("a trigger is typed too, unless it has errors") {
+        const auto file = parse_dockerfile("FROM a\nONBUILD USER u\nONBUILD USER --x u\n", "D");
+        REQUIRE(file);
+        const std::string text = to_json(*file);
+        CHECK(text.find(R"("trigger":"USER u","typed_trigger":{"instruction":"USER","user":"u"}})") != text.npos);
+        CHECK(text.find(R"("trigger":"USER --x u"})") != text.npos);
+    }
 }
