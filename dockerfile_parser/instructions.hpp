@@ -140,6 +140,7 @@ struct Instruction {
                  MaintainerInstruction>
         body;
     StepDirectives directives; // of the comments directly above
+    bool is_trigger = false; // of what the stage is built on; its place is the FROM line (triggers.hpp)
 };
 
 struct Stage {

@@ -37,7 +37,7 @@ Status add_instruction(Dockerfile& dockerfile, const SyntaxNode& node, StepDirec
     auto body = parse_instruction_body(node);
     if (!body) return fail(locate(std::move(body).error(), node));
     Instruction instruction{node.where, ascii_upper(node.keyword), node.source, std::string(trim(node.line)),
-                            std::move(*body), std::move(directives)};
+                            std::move(*body), std::move(directives), false};
     if (!dockerfile.stages.empty()) {
         dockerfile.stages.back().instructions.push_back(std::move(instruction));
     } else if (std::holds_alternative<ArgInstruction>(instruction.body)) {

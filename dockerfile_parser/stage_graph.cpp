@@ -3,6 +3,7 @@
 
 #include "dockerfile_parser/expansion.hpp"
 #include "dockerfile_parser/flags.hpp"
+#include "dockerfile_parser/platform.hpp"
 #include "dockerfile_parser/run_mount.hpp"
 #include "dockerfile_parser/unicode.hpp"
 
@@ -62,6 +63,19 @@ StageReference resolve_base(const StageNames& names, const StageGraphRequest& re
     const int stage =
         base == "scratch" ? -1 : names.last_before(base, current); // empty even when a stage has that name
     return stage >= 0 ? StageReference::to_stage(stage) : outside(request, base);
+}
+
+/// The platform that a FROM asks for, "" without. Errors: invalid_dockerfile without `where`.
+Result<std::string> platform_of(const FromInstruction& from, const StageGraphRequest& request,
+                                const VariableLookup& globals, char escape) {
+    if (from.platform.empty()) return std::string();
+    DBUILD_TRY_ASSIGN(const auto text, expand_word(from.platform, globals, escape));
+    if (text.empty())
+        return fail(ErrorKind::invalid_dockerfile, "empty platform value from expression " + from.platform);
+    auto platform =
+        normalized_platform(text, request.build_platform.empty() ? request.platform : request.build_platform);
+    if (!platform) platform.error().message = "failed to parse platform " + text + ": " + platform.error().message;
+    return platform;
 }
 
 enum class Reader { copy, mount };
@@ -284,7 +298,7 @@ Result<StageGraph> build_stage_graph(const Dockerfile& dockerfile, const StageGr
         if (base->empty())
             return at_stage(
                 {ErrorKind::invalid_dockerfile, "base name (" + stage.from.image + ") should not be blank", {}, {}});
-        auto stage_platform = expand_word(stage.from.platform, lookup, dockerfile.escape);
+        auto stage_platform = platform_of(stage.from, request, lookup, dockerfile.escape);
         if (!stage_platform) return at_stage(std::move(stage_platform).error());
         StageNode node{
             stage.index, stage.from.stage_name, *stage_platform, resolve_base(names, request, stage.index, *base), {}};

@@ -28,7 +28,7 @@ struct StageReference {
 struct StageNode {
     int index = 0;
     std::string name;     // may be empty
-    std::string platform; // expanded --platform, may be empty
+    std::string platform; // --platform, expanded and normalized; may be empty
     StageReference base;  // a stage that a named context of its name replaces has that context, and no sources
     std::vector<StageReference> sources; // what COPY --from and RUN --mount=from name, in order, perhaps repeated
 
@@ -50,8 +50,8 @@ struct StageGraphRequest {
     bool judges_all_stages = false;                // not only the needed ones, as a check does
 };
 
-/// Errors:  invalid_dockerfile with `where` of the stage or instruction: blank base name, circular dependency, bad
-///          index, in a needed stage (or any) a reference to a later one; without `where`: unknown target.
+/// Errors:  invalid_dockerfile with `where` of the stage or instruction: blank base name, wrong platform, circular
+///          dependency, bad index, in a needed stage (or any) a reference to a later one; without `where`: unknown target.
 Result<StageGraph> build_stage_graph(const Dockerfile& dockerfile, const StageGraphRequest& request);
 
 /// The same, without contexts and for the platform of this machine.

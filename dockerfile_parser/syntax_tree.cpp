@@ -218,6 +218,12 @@ Result<SyntaxTree> parse_syntax_tree(std::string_view text, const std::string& f
     return tree;
 }
 
+std::string without_place(std::string message) {
+    constexpr std::string_view envelope = "dockerfile parse error on line ";
+    if (!message.starts_with(envelope)) return message;
+    return message.substr(message.find(": ") + 2);
+}
+
 std::string dump_syntax_tree(const SyntaxTree& tree) {
     std::string result;
     for (const SyntaxNode& node : tree.nodes) result += dump_node(node) + "\n";

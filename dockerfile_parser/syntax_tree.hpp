@@ -40,6 +40,9 @@ struct SyntaxTree {
 Result<SyntaxTree> parse_syntax_tree(std::string_view text, const std::string& file_name,
                                      std::vector<Error>* recovered = nullptr);
 
+/// An error's message without the place that BuildKit puts before it ("dockerfile parse error on line 2: ").
+std::string without_place(std::string message);
+
 /// The S-expression BuildKit's Node.Dump prints, one line for each instruction.
 std::string dump_syntax_tree(const SyntaxTree& tree);
 

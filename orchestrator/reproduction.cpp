@@ -86,7 +86,7 @@ std::string reproduction(const Project& project, const ResolvedStep& step) {
     const auto& options = project.options;
     const auto own_ignore_file = std::filesystem::path(options.dockerfile.string() + ".dockerignore");
     std::error_code ignored;
-    if (!std::filesystem::is_regular_file(options.dockerfile, ignored) ||
+    if (step.instruction->is_trigger || !std::filesystem::is_regular_file(options.dockerfile, ignored) ||
         std::filesystem::exists(own_ignore_file, ignored))
         return {};
     const auto* run = std::get_if<RunOperation>(&step.operation);

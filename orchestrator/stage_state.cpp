@@ -471,6 +471,7 @@ BuildState state_from_image(cache::oci::ImageConfig config) {
     state.config = std::move(config);
     state.config.diff_ids.clear();
     state.config.history.clear();
+    state.config.on_build.clear(); // the stage's instructions begin with them (dockerfile_parser/triggers.hpp)
     const bool has_path = std::any_of(state.config.env.begin(), state.config.env.end(),
                                       [](const auto& entry) { return entry.starts_with("PATH="); });
     if (!has_path) state.config.env.emplace_back(k_default_path);
@@ -490,13 +491,13 @@ BuildState state_from_scratch(std::string_view os, std::string_view architecture
 BuildState state_from_stage(const BuildState& parent) {
     BuildState state = parent;
     state.has_own_cmd = false;
+    state.config.on_build.clear();
     assign_config_environment(state); // BuildKit assigns the parent image's environment again, over the parent's ARGs
     return state;
 }
 
 Result<ResolvedStage> resolve_stage(const StageInputs& inputs, const parser::StageNode& node, BuildState initial) {
     const auto& stage = inputs.dockerfile->stages[static_cast<std::size_t>(node.index)];
-    if (!initial.config.on_build.empty()) return fail(ErrorKind::unsupported, "a base image with ONBUILD triggers", stage.where);
     ResolvedStage result;
     result.index = node.index;
     result.base = node.base;

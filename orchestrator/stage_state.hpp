@@ -100,7 +100,8 @@ struct StageInputs {
     const std::map<std::string, std::string>* global_arguments = nullptr; // automatic ones and ARGs before the first FROM
 };
 
-/// The state a stage starts with: from a base image's configuration, from scratch, or from a parent stage.
+/// The state a stage starts with: from a base image's configuration, from scratch, or from a parent stage; without their
+/// ONBUILD triggers.
 BuildState state_from_image(cache::oci::ImageConfig config);
 BuildState state_from_scratch(std::string_view os, std::string_view architecture, std::string_view variant);
 BuildState state_from_stage(const BuildState& parent);

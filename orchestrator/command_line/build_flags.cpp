@@ -2,6 +2,7 @@
 #include "orchestrator/command_line/build_flags.hpp"
 
 #include "cache/oci/reference.hpp"
+#include "dockerfile_parser/platform.hpp"
 #include "dockerfile_parser/step_directives.hpp"
 #include "support/platform.hpp"
 
@@ -59,8 +60,10 @@ Status set_output(Line&, Value value) {
     return not_planned("--output");
 }
 
+/// "local" is buildx's own word for this machine's platform.
 Status set_platform(Line&, Value value) {
-    if (names_native_platform(value)) return {};
+    const auto native = native_platform();
+    if (value == "local" || dockerfile_parser::normalized_platform(value, native) == native) return {};
     return not_planned("--platform " + value);
 }
 

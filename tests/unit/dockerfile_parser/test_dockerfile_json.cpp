@@ -29,4 +29,11 @@ TEST_SUITE("dockerfile_parser/dockerfile_json") {
             R"({"instruction":"RUN","lines":[13,13],"form":"shell","words":["y"],"ttl_ns":1000000000}]}]})"
             "\n");
     }
+    TEST_CASE("a trigger is typed too, unless it has errors") {
+        const auto file = parse_dockerfile("FROM a\nONBUILD USER u\nONBUILD USER --x u\n", "D");
+        REQUIRE(file);
+        const std::string text = to_json(*file);
+        CHECK(text.find(R"("trigger":"USER u","typed_trigger":{"instruction":"USER","user":"u"}})") != text.npos);
+        CHECK(text.find(R"("trigger":"USER --x u"})") != text.npos);
+    }
 }

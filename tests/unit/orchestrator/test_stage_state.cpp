@@ -416,15 +416,12 @@ TEST_SUITE("orchestrator/stage_state") {
     TEST_CASE("the default network and security modes are planned") {
         CHECK(history("RUN --network=default --security=sandbox x\n") == Words{"RUN /bin/sh -c x # buildkit"});
     }
-    TEST_CASE("a base with ONBUILD triggers is unsupported, image or stage") {
+    TEST_CASE("a stage does not keep the ONBUILD triggers of what it is built on, image or stage") {
         cache::oci::ImageConfig base;
         base.on_build = {"RUN x"};
-        const Evaluation evaluation("FROM scratch\nUSER u\n");
-        for (const auto& initial : {state_from_image(base), state_from_stage(state_from_image(base))}) {
-            const auto stage = evaluation.stage(0, initial);
-            REQUIRE_FALSE(stage);
-            CHECK(stage.error().kind == ErrorKind::unsupported);
-            CHECK(stage.error().where->first_line == 1);
-        }
+        CHECK(config("USER u\n", state_from_image(base)).on_build.empty());
+        BuildState parent = scratch();
+        parent.config.on_build = base.on_build;
+        CHECK(config("USER u\n", state_from_stage(parent)).on_build.empty());
     }
 }
