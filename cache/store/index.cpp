@@ -23,6 +23,7 @@ Result<Index> Index::open(const std::filesystem::path& root) {
 }
 
 std::vector<std::string> Index::take_warnings() { return database_.take_warnings(); }
+bool Index::is_private() const { return database_.is_private(); }
 
 Result<std::optional<StepRecord>> Index::find_step(const StepKey& key) {
     DBUILD_TRY_ASSIGN(auto query,
@@ -68,11 +69,13 @@ Status Index::use_steps(std::span<const StepKey> keys, std::string_view scope) {
     // A build that only hits takes the write lock at most once an hour. All keys get the same time then: whatever
     // stands on a layer was used no later than the layer, which is what prune goes by.
     bool are_recent = true;
+    std::optional<ReadTransaction> reading(*this);
     for (const auto& key : keys) {
         DBUILD_TRY_ASSIGN(auto query, database_.query("SELECT used FROM scope_step WHERE scope = ? AND key = ?"));
         DBUILD_TRY_ASSIGN(const bool is_known, query.bind(scope).bind(key.digest).step());
         are_recent = are_recent && is_known && is_recent(query.integer(0));
     }
+    reading.reset();
     if (are_recent) return {};
     return database_.write([&]() -> Status {
         for (const auto& key : keys) DBUILD_TRY(use_step(key, scope));

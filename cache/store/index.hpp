@@ -66,6 +66,7 @@ public:
 
     /// What went wrong without stopping anybody, since the last call.
     std::vector<std::string> take_warnings();
+    bool is_private() const; // in memory: nothing is kept
 
     Result<std::optional<StepRecord>> find_step(const StepKey& key);
     /// Several results for one key: the first stays, unless `replace` (its layer was lost).
