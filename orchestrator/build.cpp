@@ -4,6 +4,7 @@
 #include "cache/oci/reference.hpp"
 #include "orchestrator/assemble.hpp"
 #include "orchestrator/exporters/image_exporter.hpp"
+#include "orchestrator/kept_image.hpp"
 #include "orchestrator/stage_runner.hpp"
 
 #include <fmt/format.h>
@@ -107,6 +108,10 @@ public:
         for (const auto& layer : image.root.layers) bytes += layer.size;
         report_.images = {{exported->id, exported->manifest_digest.to_string(), exported->tags, bytes,
                             image.config_digest.to_string(), exported->manifest_bytes}};
+        KeptImage kept{project_.scope, exported->tags, image.config_json, image.manifest_json};
+        if (kept.tags.empty()) kept.tags = project_.options.tags;
+        if (const auto done = keep_image(parts_.cache_folder, kept); !done)
+            parts_.reporter->warning("cache: " + done.error().message); // it costs `dbuild load --scope` only
         return use_keys();
     }
 

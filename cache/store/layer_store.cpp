@@ -290,14 +290,27 @@ Result<oci::LayerScan> LayerStore::put_file(const fs::path& blob, const Digest& 
 }
 
 Status LayerStore::put_blob(const oci::ByteSource& blob, const Digest& digest) const {
+    return receive_blob(
+        [&](const oci::ByteSink& sink) -> Status {
+            DBUILD_TRY(pump(blob, sink));
+            return {};
+        },
+        digest);
+}
+
+Status LayerStore::receive_blob(const std::function<Status(const oci::ByteSink&)>& send, const Digest& digest) const {
     if (has(digest)) return {};
     const auto store_below = [&](const fs::path& root) -> Status {
         const auto path = blob_path(root, digest);
         DBUILD_TRY(make_directories(path.parent_path()));
         DBUILD_TRY(make_directories(root / "tmp"));
         DBUILD_TRY_ASSIGN(auto file, TemporaryFile::create(root / "tmp"));
-        DBUILD_TRY_ASSIGN(const auto found, pump(blob, [&](std::string_view bytes) { return file.write(bytes); }));
-        if (found != digest)
+        Sha256 hasher;
+        DBUILD_TRY(send([&](std::string_view bytes) {
+            hasher.update(bytes);
+            return file.write(bytes);
+        }));
+        if (const auto found = hasher.finish(); found != digest)
             return fail(ErrorKind::corrupt,
                         "blob " + digest.to_string() + " was delivered with the bytes of " + found.to_string());
         return file.commit(path);

@@ -10,6 +10,7 @@
 #include "support/result.hpp"
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -44,6 +45,8 @@ public:
 
     /// Stores a blob as it is. Errors: corrupt — the bytes do not hash to `digest`; unavailable — disk.
     Status put_blob(const oci::ByteSource& blob, const Digest& digest) const;
+    /// The same for one who hands the bytes over. In: send — gives all of them to the sink, in order.
+    Status receive_blob(const std::function<Status(const oci::ByteSink& sink)>& send, const Digest& digest) const;
 
     /// True also means: no other process evicts it while this one lives.
     bool has(const Digest& digest) const;

@@ -3,14 +3,13 @@
 
 #include "cache/store/catalog.hpp"
 #include "cache/store/prune.hpp"
-#include "executors/buildx/buildx_executor.hpp"
 #include "orchestrator/build.hpp"
-#include "orchestrator/cache_folder.hpp"
 #include "orchestrator/command_line/build_flags.hpp"
 #include "orchestrator/exit_code.hpp"
 #include "orchestrator/explanation.hpp"
 #include "orchestrator/hand_over.hpp"
 #include "orchestrator/metadata_file.hpp"
+#include "orchestrator/owned_parts.hpp"
 #include "support/environment.hpp"
 #include "support/files.hpp"
 
@@ -25,44 +24,6 @@ namespace dbuild::orchestrator::commands {
 namespace {
 
 enum class Purpose { build, plan, explain_as_text, explain_as_json };
-
-struct OwnedParts {
-    cache::store::Index index;
-    cache::store::LayerStore layers;
-    std::unique_ptr<EngineClient> engine;
-    std::unique_ptr<executors::Executor> executor;
-    Parts borrow(progress::Reporter& reporter, const std::atomic<bool>& cancelled) {
-        const bool is_kept = !index.is_private(); // else its warning is enough
-        return {&index,    &layers,    executor.get(), engine.get(),
-                &reporter, &cancelled, is_kept ? layers.root() : std::filesystem::path()};
-    }
-};
-
-/// A cache that cannot be used at all must not fail a build: docker buildx makes it without one. (Where it only cannot be
-/// written it opens all the same: cache/store/database.hpp.)
-template <class T>
-Result<T> without_cache(Result<T> opened) {
-    if (!opened) opened.error().kind = ErrorKind::unsupported;
-    return opened;
-}
-
-executors::buildx::EngineImages images_of(EngineClient& engine) {
-    return {
-        .load = [&engine](const auto& archive) { return engine.load(archive); },
-        .save = [&engine](const auto& name, const auto& archive) { return engine.save(name, archive); },
-        .remove = [&engine](const auto& name) { return engine.remove(name); },
-    };
-}
-
-Result<OwnedParts> make_parts(EngineAddress address) {
-    const auto folder = cache_folder();
-    DBUILD_TRY_ASSIGN(auto index, without_cache(cache::store::Index::open(folder)));
-    DBUILD_TRY_ASSIGN(auto layers, without_cache(cache::store::LayerStore::open(
-                                       folder, cache::store::LayerStore::IndexOpening::when_needed)));
-    auto engine = std::make_unique<EngineClient>(std::move(address));
-    auto executor = executors::buildx::make_buildx_executor(images_of(*engine));
-    return OwnedParts{std::move(index), std::move(layers), std::move(engine), std::move(executor)};
-}
 
 /// Cache trouble costs a line, never a build. What two parts of the cache met with is said once.
 void report_cache_warnings(OwnedParts& owned, progress::Reporter& reporter) {
@@ -140,7 +101,7 @@ Status execute(BuildCommandLine& line, Purpose purpose, const std::atomic<bool>&
     }
     if (purpose != Purpose::build) options.pulls_bases = false; // a plan changes nothing in the engine
     if (options.dockerfile == "-") options.dockerfile_text = std::string(std::istreambuf_iterator<char>(std::cin), {});
-    DBUILD_TRY_ASSIGN(auto owned, make_parts(std::move(*address)));
+    DBUILD_TRY_ASSIGN(auto owned, open_parts(std::move(*address)));
     report_cache_warnings(owned, reporter);
     const auto parts = owned.borrow(reporter, cancelled);
     const auto print_line = [](const std::string& text) { fmt::print("{}\n", text); };
