@@ -1,5 +1,13 @@
 # Libraries of the distribution; nothing is downloaded. Imported targets are SYSTEM by nature, so their headers never warn.
 # Debian 12's default Boost (1.74) has no Boost.JSON: there it is libboost1.81-dev (scripts/install_dependencies.sh).
+option(DBUILD_SELF_CONTAINED "Link only libc dynamically, where the distribution has the rest as static libraries" OFF)
+if(DBUILD_SELF_CONTAINED)
+  # The loader's work on shared libraries is a good part of what a build costs in which nothing changed. (libcurl, which is
+  # needed seldom, is loaded when it is.)
+  set(CMAKE_FIND_LIBRARY_SUFFIXES .a .so)
+  set(Boost_USE_STATIC_LIBS ON)
+  add_link_options(-static-libstdc++ -static-libgcc)
+endif()
 set(Boost_NO_WARN_NEW_VERSIONS ON)
 find_package(Boost 1.81 REQUIRED COMPONENTS json)
 find_package(SQLite3 REQUIRED)
@@ -7,6 +15,8 @@ find_package(CLI11 REQUIRED)
 find_package(CURL REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(fmt REQUIRED)
+add_library(dbuild_fmt INTERFACE)
+target_link_libraries(dbuild_fmt INTERFACE $<IF:$<BOOL:${DBUILD_SELF_CONTAINED}>,fmt::fmt-header-only,fmt::fmt>)
 find_package(tl-expected REQUIRED)
 find_package(Threads REQUIRED)
 if(BUILD_TESTING)

@@ -118,6 +118,8 @@ json::array array_of(const std::vector<Instruction>& instructions) {
     for (const auto& instruction : instructions) {
         json::object out{{"instruction", instruction.keyword}, {"lines", lines_of(instruction.where)}};
         std::visit(Fields{out}, instruction.body);
+        add(out, "ttl_ns", instruction.directives.time_to_live);
+        add(out, "no_cutoff", instruction.directives.has_no_cutoff);
         array.push_back(std::move(out));
     }
     return array;

@@ -55,6 +55,7 @@ public:
 
     std::vector<LintWarning> run() {
         for (const SyntaxNode& node : tree_.nodes) check_node(node);
+        for (const auto& [message, where] : dockerfile_.directive_warnings) warn("DbuildDirective", message, where);
         check_keyword_casing();
         check_stage_names();
         declare_globals();

@@ -22,6 +22,7 @@ struct SyntaxNode {
     std::vector<Heredoc> heredocs;
     std::string line;    // the joined logical line
     std::string check;   // value of a `# check=` comment directly above
+    std::vector<std::string> directives; // what follows "dbuild:" in comments directly above
     std::string comment; // the last comment line above
     bool has_empty_continuation = false;
     std::string source;

@@ -25,8 +25,8 @@ std::string base_name(std::string_view path) {
     return std::string(path.substr(path.rfind('/') + 1));
 }
 
-/// What the process can see of a mount besides its content.
-std::vector<std::string> mount_fields(const MountOperation& operation) {
+/// What the process can see of a mount besides its content. In: salts — by the secret's id.
+std::vector<std::string> mount_fields(const MountOperation& operation, const std::map<std::string, std::string>& salts) {
     const auto& mount = operation.mount;
     std::vector<std::string> fields = {std::string(to_string(mount.type)), operation.target,
                                        mount.is_read_only ? "read-only" : "writable"};
@@ -47,6 +47,8 @@ std::vector<std::string> mount_fields(const MountOperation& operation) {
         fields.push_back("id=" + operation.secret_id);
         fields.push_back("variable=" + mount.environment_name);
         fields.push_back(mount.is_required ? "required" : "optional");
+        if (const auto salt = salts.find(operation.secret_id); salt != salts.end())
+            fields.push_back("salt=" + sha256(salt->second).hex());
         break;
     }
     return fields;
@@ -119,7 +121,7 @@ std::string KeyMaker::last_writer(const PlannedStage& plan, std::size_t step, co
 
 Status KeyMaker::add_mount(cache::StepKeyBuilder& key, const PlannedStage& plan, std::size_t step,
                            const MountOperation& operation) {
-    key.add("mount", mount_fields(operation));
+    key.add("mount", mount_fields(operation, project_.options.secret_salts));
     const auto& path = operation.mount.source;
     if (operation.from) {
         DBUILD_TRY_ASSIGN(const auto digest, selection(*operation.from, path, {}));

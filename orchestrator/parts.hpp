@@ -9,6 +9,7 @@
 #include "orchestrator/progress/reporter.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -27,6 +28,9 @@ struct BuildOptions {
     std::map<std::string, std::string> labels;
     bool ignores_cache = false;               // --no-cache
     std::vector<std::string> uncached_stages; // --no-cache-filter, in lower case
+    std::optional<std::chrono::nanoseconds> cache_ttl; // --cache-ttl
+    std::optional<std::chrono::nanoseconds> base_ttl;  // --base-ttl
+    std::map<std::string, std::string> secret_salts;   // --secret-salt, by the secret's id
     std::vector<std::string> secrets;         // --secret, as given
     std::vector<std::string> ssh_agents;      // --ssh, as given
     bool pulls_bases = false;                 // --pull

@@ -11,6 +11,8 @@
 #include "support/files.hpp"
 #include "support/platform.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 
@@ -103,7 +105,7 @@ Status find_base_images(const Parts& parts, Project& project) {
     }
     if (references.empty()) return {};
     if (project.options.pulls_bases) DBUILD_TRY(pull_bases(parts, {references.begin(), references.end()}));
-    DBUILD_TRY_ASSIGN(auto found, find_bases(parts, {references.begin(), references.end()}));
+    DBUILD_TRY_ASSIGN(auto found, find_bases(parts, project.options, {references.begin(), references.end()}));
     for (const auto& [reference, base] : found)
         if (base.config.os + "/" + base.config.architecture != project.platform)
             return fail(ErrorKind::unsupported, "base image " + reference + " for " + base.config.os + "/" + base.config.architecture);
@@ -170,6 +172,8 @@ Status fill_project(const Parts& parts, Project& project) {
     project.scope = project.options.scope.empty() ? default_scope(project.options) : project.options.scope;
     DBUILD_TRY_ASSIGN(auto dockerfile, parser::parse_dockerfile(project.source, project.options.dockerfile.string()));
     project.dockerfile = std::make_unique<parser::Dockerfile>(std::move(dockerfile));
+    for (const auto& [message, where] : project.dockerfile->directive_warnings)
+        parts.reporter->warning(fmt::format("line {}: {}", where.first_line, message));
     DBUILD_TRY(open_context(parts, project));
     DBUILD_TRY(find_stages_and_images(parts, project));
     return resolve_stages(project);

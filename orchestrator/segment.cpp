@@ -33,11 +33,11 @@ std::string with_mount_source(std::string text, const std::string& mount, const 
     return text;
 }
 
-/// A RUN that the engine cannot answer from its own cache: an optional secret that nobody has makes a new key there, and
-/// unlike --no-cache it keeps the cache mounts (design §5, 8).
-std::string forced(std::string text, const std::string& nonce) {
+/// A RUN with another key in the engine: an optional secret that nobody has makes one there, and unlike --no-cache it keeps the
+/// cache mounts (design §5, 8). In: mark — a fresh one has the engine run it.
+std::string marked(std::string text, const std::string& mark) {
     constexpr std::size_t keyword_length = 3; // "RUN" in any case
-    return text.insert(keyword_length, fmt::format(" --mount=type=secret,id=dbuild-{}", nonce));
+    return text.insert(keyword_length, fmt::format(" --mount=type=secret,id=dbuild-{}", mark));
 }
 
 /// ENV, USER and SHELL change what a later RUN or COPY does; other metadata cannot, and WORKDIR / makes no layer but counts.
@@ -67,7 +67,7 @@ public:
             if (matters_to_later_steps(instruction)) push(instruction.source, false, origin);
             return true;
         }
-        DBUILD_TRY_ASSIGN(auto text, text_of(*planned.step));
+        DBUILD_TRY_ASSIGN(auto text, text_of(*planned.step, origin));
         push(std::move(text), true, origin);
         return true;
     }
@@ -111,7 +111,7 @@ private:
     }
 
     /// The instruction as the executor gets it: as written, but for the names of what it reads from.
-    Result<std::string> text_of(const ResolvedStep& step) {
+    Result<std::string> text_of(const ResolvedStep& step, std::size_t origin) {
         std::string text = step.instruction->source;
         if (const auto* copy = std::get_if<CopyOperation>(&step.operation)) {
             if (copy->from) {
@@ -131,10 +131,19 @@ private:
                 if (mount.mount.type == parser::MountType::secret) out_.segment.secrets = project_.options.secrets;
                 if (mount.mount.type == parser::MountType::ssh) out_.segment.ssh_agents = project_.options.ssh_agents;
             }
-            if (planner_.planned(stage_).is_forced && !out_.segment.ignores_engine_cache)
-                text = forced(std::move(text), nonce_);
+            if (!out_.segment.ignores_engine_cache) text = with_mark(std::move(text), step, *run, origin);
         }
         return text;
+    }
+
+    /// What the engine must not answer from its own cache: it knows neither forced runs, nor times to live, nor salts.
+    std::string with_mark(std::string text, const ResolvedStep& step, const RunOperation& run, std::size_t origin) const {
+        if (planner_.planned(stage_).is_forced(origin) || project_.time_to_live(step)) return marked(std::move(text), nonce_);
+        std::string salts;
+        for (const auto& mount : run.mounts)
+            if (const auto salt = project_.options.secret_salts.find(mount.secret_id); salt != project_.options.secret_salts.end())
+                salts += salt->first + '\0' + salt->second + '\0';
+        return salts.empty() ? text : marked(std::move(text), sha256(salts).hex());
     }
 
     Status use_context(const std::string& source, const ResolvedStep& step) {

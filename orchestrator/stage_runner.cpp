@@ -119,7 +119,7 @@ Status StageRunner::load_images_below(std::size_t first) {
 Result<std::optional<StepClaim>> StageRunner::claim(std::size_t first, SharedLock& lock) {
     const auto& steps = plan().steps;
     while (first < steps.size() && !steps[first].step->makes_layer()) ++first;
-    if (first == steps.size() || plan().is_forced) return std::nullopt;
+    if (first == steps.size() || plan().is_forced(first)) return std::nullopt;
     DBUILD_TRY_ASSIGN(const auto before, shared_.planner.chain_before(stage_, first));
     DBUILD_TRY_ASSIGN(const auto keyed, shared_.planner.key_of(stage_, first, before));
     if (!keyed) return std::nullopt;

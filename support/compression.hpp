@@ -34,15 +34,16 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
-/// One frame a call, with its size in the header and a checksum; the contexts are used again. For one thread at a time.
+/// One frame a call, with its size in the header and a checksum; contexts and memory are used again. For one thread at a time.
 class ZstdFrames {
 public:
     ZstdFrames();
     ~ZstdFrames();
     ZstdFrames(ZstdFrames&&) noexcept;
     Result<std::string> compress(std::string_view bytes, int level = k_zstd_level);
-    /// Errors: corrupt — no frame, a wrong checksum, or not exactly `size` bytes.
-    Result<std::string> decompress(std::string_view frame, std::size_t size);
+    /// In: recycled — a string whose memory is used again. Errors: corrupt — no frame, a wrong checksum, or not exactly
+    /// `size` bytes.
+    Result<std::string> decompress(std::string_view frame, std::size_t size, std::string recycled = {});
 
 private:
     struct Impl;

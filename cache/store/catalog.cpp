@@ -30,13 +30,6 @@ Result<std::vector<CatalogPack>> read_packs(Query& query) {
 
 std::uint64_t as_stored(std::int64_t seconds) { return static_cast<std::uint64_t>(seconds); }
 
-/// The pack's number in the index; nothing if it is not there.
-Result<std::optional<std::uint64_t>> pack_id(Database& database, const Digest& name) {
-    DBUILD_TRY_ASSIGN(auto query, database.query("SELECT id FROM pack WHERE name = ?"));
-    DBUILD_TRY_ASSIGN(const bool found, query.bind(name).step());
-    return found ? std::optional(query.integer(0)) : std::nullopt;
-}
-
 Status insert_pieces(Database& database, std::uint64_t pack, std::vector<PackedPiece> pieces) {
     // In the order of the table: twice as fast. The newest copy of a piece counts, or old packs would never run empty.
     std::sort(pieces.begin(), pieces.end(), [](const auto& a, const auto& b) { return a.hash < b.hash; });
@@ -115,20 +108,6 @@ Result<std::vector<std::string>> texts(Database& database, std::string_view sql,
     }
 }
 
-Status delete_layer(Database& database, const Digest& diff_id) {
-    DBUILD_TRY_ASSIGN(auto needs, database.query("DELETE FROM packed_layer_needs WHERE diff_id = ?"));
-    DBUILD_TRY(needs.bind(diff_id).run());
-    DBUILD_TRY_ASSIGN(auto layer, database.query("DELETE FROM packed_layer WHERE diff_id = ?"));
-    return layer.bind(diff_id).run();
-}
-
-Status delete_pack(Database& database, std::uint64_t id) {
-    DBUILD_TRY_ASSIGN(auto pieces, database.query("DELETE FROM piece WHERE pack = ?"));
-    DBUILD_TRY(pieces.bind(id).run());
-    DBUILD_TRY_ASSIGN(auto pack, database.query("DELETE FROM pack WHERE id = ?"));
-    return pack.bind(id).run();
-}
-
 } // namespace
 
 std::int64_t unix_seconds() {
@@ -136,16 +115,46 @@ std::int64_t unix_seconds() {
         .count();
 }
 
-Result<Catalog> Catalog::open(const std::filesystem::path& root) {
-    DBUILD_TRY_ASSIGN(auto database, Database::open(root));
-    return Catalog(std::move(database));
+Status Catalog::open() {
+    DBUILD_TRY(access());
+    return {};
+}
+
+Result<Catalog::Access> Catalog::access() {
+    std::unique_lock lock(state_->mutex);
+    if (!state_->database) {
+        DBUILD_TRY_ASSIGN(auto opened, Database::open(state_->root));
+        state_->database.emplace(std::move(opened));
+    }
+    return Access{std::move(lock), &*state_->database};
+}
+
+bool Catalog::is_private() {
+    const auto database = access();
+    return !database || (*database)->is_private();
+}
+
+Result<std::uint64_t> Catalog::index_bytes() {
+    DBUILD_TRY_ASSIGN(const auto database, access());
+    return database->bytes();
+}
+
+std::vector<std::string> Catalog::take_warnings() {
+    const std::lock_guard lock(state_->mutex);
+    return state_->database ? state_->database->take_warnings() : std::vector<std::string>();
+}
+
+Result<std::optional<std::uint64_t>> pack_id(Database& database, const Digest& name) {
+    DBUILD_TRY_ASSIGN(auto query, database.query("SELECT id FROM pack WHERE name = ?"));
+    DBUILD_TRY_ASSIGN(const bool found, query.bind(name).step());
+    return found ? std::optional(query.integer(0)) : std::nullopt;
 }
 
 Result<std::optional<CatalogPiece>> Catalog::find_piece(const Digest& hash) {
-    const std::lock_guard lock(state_->mutex);
+    DBUILD_TRY_ASSIGN(const auto database, access());
     DBUILD_TRY_ASSIGN(
         auto query,
-        state_->database.query("SELECT name, block, start, length FROM piece JOIN pack ON id = pack WHERE hash = ?"));
+        database->query("SELECT name, block, start, length FROM piece JOIN pack ON id = pack WHERE hash = ?"));
     DBUILD_TRY_ASSIGN(const bool found, query.bind(hash).step());
     if (!found) return std::nullopt;
     return CatalogPiece{query.digest(0), static_cast<std::uint32_t>(query.integer(1)),
@@ -153,36 +162,35 @@ Result<std::optional<CatalogPiece>> Catalog::find_piece(const Digest& hash) {
 }
 
 Result<std::optional<Digest>> Catalog::find_layer(const Digest& diff_id) {
-    const std::lock_guard lock(state_->mutex);
+    DBUILD_TRY_ASSIGN(const auto database, access());
     DBUILD_TRY_ASSIGN(auto query,
-                      state_->database.query("SELECT name FROM packed_layer JOIN pack ON id = pack WHERE diff_id = ?"));
+                      database->query("SELECT name FROM packed_layer JOIN pack ON id = pack WHERE diff_id = ?"));
     DBUILD_TRY_ASSIGN(const bool found, query.bind(diff_id).step());
     return found ? std::optional(query.digest(0)) : std::nullopt;
 }
 
 Result<std::vector<CatalogPack>> Catalog::packs_of(const Digest& diff_id) {
-    const std::lock_guard lock(state_->mutex);
-    DBUILD_TRY_ASSIGN(auto query, state_->database.query(k_select_packs_of_layer));
+    DBUILD_TRY_ASSIGN(const auto database, access());
+    DBUILD_TRY_ASSIGN(auto query, database->query(k_select_packs_of_layer));
     query.bind(diff_id);
     return read_packs(query);
 }
 
 Result<std::vector<CatalogPack>> Catalog::packs() {
-    const std::lock_guard lock(state_->mutex);
-    DBUILD_TRY_ASSIGN(auto query, state_->database.query(k_select_packs));
+    DBUILD_TRY_ASSIGN(const auto database, access());
+    DBUILD_TRY_ASSIGN(auto query, database->query(k_select_packs));
     return read_packs(query);
 }
 
 Result<std::vector<CatalogLayer>> Catalog::layers() {
-    const std::lock_guard lock(state_->mutex);
+    DBUILD_TRY_ASSIGN(const auto database, access());
     // The last use by a step counts as well: a build that only hits reads no layer.
     DBUILD_TRY_ASSIGN(
-        auto query,
-        state_->database.query("SELECT packed.diff_id, name, COALESCE(layer.size, 0), packed.created, "
-                               "MAX(packed.used, COALESCE((SELECT MAX(scope_step.used) FROM step JOIN scope_step "
-                               "ON scope_step.key = step.key WHERE step.diff_id = packed.diff_id), 0)) "
-                               "FROM packed_layer packed JOIN pack ON pack.id = packed.pack "
-                               "LEFT JOIN layer ON layer.diff_id = packed.diff_id ORDER BY packed.created"));
+        auto query, database->query("SELECT packed.diff_id, name, COALESCE(layer.size, 0), packed.created, "
+                                    "MAX(packed.used, COALESCE((SELECT MAX(scope_step.used) FROM step JOIN scope_step "
+                                    "ON scope_step.key = step.key WHERE step.diff_id = packed.diff_id), 0)) "
+                                    "FROM packed_layer packed JOIN pack ON pack.id = packed.pack "
+                                    "LEFT JOIN layer ON layer.diff_id = packed.diff_id ORDER BY packed.created"));
     std::vector<CatalogLayer> layers;
     for (;;) {
         DBUILD_TRY_ASSIGN(const bool found, query.step());
@@ -195,9 +203,8 @@ Result<std::vector<CatalogLayer>> Catalog::layers() {
                           {}});
     }
     for (auto& layer : layers) {
-        DBUILD_TRY_ASSIGN(auto needs,
-                          state_->database.query("SELECT pack.name, need.raw_bytes FROM packed_layer_needs need "
-                                                 "JOIN pack ON pack.id = need.pack WHERE diff_id = ?"));
+        DBUILD_TRY_ASSIGN(auto needs, database->query("SELECT pack.name, need.raw_bytes FROM packed_layer_needs need "
+                                                      "JOIN pack ON pack.id = need.pack WHERE diff_id = ?"));
         needs.bind(layer.diff_id);
         for (;;) {
             DBUILD_TRY_ASSIGN(const bool found, needs.step());
@@ -209,10 +216,9 @@ Result<std::vector<CatalogLayer>> Catalog::layers() {
 }
 
 Result<std::vector<PackedStep>> Catalog::steps_of(std::span<const PackedLayer> layers) {
-    const std::lock_guard lock(state_->mutex);
-    auto& database = state_->database;
-    DBUILD_TRY_ASSIGN(auto query, database.query("SELECT key, diff_id, content_id, created, ingredients, wall_ms, "
-                                                 "parent FROM step WHERE diff_id = ?"));
+    DBUILD_TRY_ASSIGN(const auto database, access());
+    DBUILD_TRY_ASSIGN(auto query, database->query("SELECT key, diff_id, content_id, created, ingredients, wall_ms, "
+                                                  "parent FROM step WHERE diff_id = ?"));
     std::vector<PackedStep> steps;
     for (const auto& layer : layers) {
         query.bind(layer.diff_id);
@@ -231,27 +237,27 @@ Result<std::vector<PackedStep>> Catalog::steps_of(std::span<const PackedLayer> l
         query.reset();
     }
     for (auto& step : steps) {
-        DBUILD_TRY_ASSIGN(step.scopes, texts(database, "SELECT scope FROM scope_step WHERE key = ? ORDER BY scope",
+        DBUILD_TRY_ASSIGN(step.scopes, texts(*database, "SELECT scope FROM scope_step WHERE key = ? ORDER BY scope",
                                              [&](Query& scopes) { scopes.bind(step.key); }));
     }
     return steps;
 }
 
 Result<std::vector<Digest>> Catalog::record_pack(const PackWriter::Finished& pack) {
-    const std::lock_guard lock(state_->mutex);
-    auto& database = state_->database;
+    DBUILD_TRY_ASSIGN(const auto database, access());
     std::vector<Digest> left_out;
-    Status done = database.write([&]() -> Status {
+    Status done = database->write([&]() -> Status {
         left_out.clear();
         std::uint64_t raw_bytes = 0;
         for (const auto& piece : pack.tables.pieces) raw_bytes += piece.length;
         DBUILD_TRY_ASSIGN(
-            auto insert, database.query("INSERT OR IGNORE INTO pack(name, bytes, raw_bytes, created) VALUES(?,?,?,?)"));
+            auto insert,
+            database->query("INSERT OR IGNORE INTO pack(name, bytes, raw_bytes, created) VALUES(?,?,?,?)"));
         DBUILD_TRY(insert.bind(pack.name).bind(pack.bytes).bind(raw_bytes).bind(as_stored(unix_seconds())).run());
-        DBUILD_TRY_ASSIGN(const auto id, pack_id(database, pack.name));
-        DBUILD_TRY(insert_pieces(database, *id, pack.tables.pieces));
+        DBUILD_TRY_ASSIGN(const auto id, pack_id(*database, pack.name));
+        DBUILD_TRY(insert_pieces(*database, *id, pack.tables.pieces));
         for (const auto& layer : pack.tables.layers) {
-            DBUILD_TRY_ASSIGN(const bool is_inserted, insert_layer(database, *id, layer));
+            DBUILD_TRY_ASSIGN(const bool is_inserted, insert_layer(*database, *id, layer));
             if (!is_inserted) left_out.push_back(layer.diff_id);
         }
         return {};
@@ -261,143 +267,25 @@ Result<std::vector<Digest>> Catalog::record_pack(const PackWriter::Finished& pac
 }
 
 Status Catalog::record_steps(std::span<const PackedStep> steps) {
-    const std::lock_guard lock(state_->mutex);
-    return state_->database.write([&]() -> Status {
-        for (const auto& step : steps) DBUILD_TRY(insert_step(state_->database, step));
+    DBUILD_TRY_ASSIGN(const auto database, access());
+    return database->write([&]() -> Status {
+        for (const auto& step : steps) DBUILD_TRY(insert_step(*database, step));
         return {};
     });
 }
 
 Status Catalog::touch_layer(const Digest& diff_id) {
-    const std::lock_guard lock(state_->mutex);
-    auto& database = state_->database;
+    DBUILD_TRY_ASSIGN(const auto database, access());
     const auto now = unix_seconds();
     {
-        DBUILD_TRY_ASSIGN(auto query, database.query("SELECT used FROM packed_layer WHERE diff_id = ?"));
+        DBUILD_TRY_ASSIGN(auto query, database->query("SELECT used FROM packed_layer WHERE diff_id = ?"));
         DBUILD_TRY_ASSIGN(const bool found, query.bind(diff_id).step());
         if (!found || static_cast<std::int64_t>(query.integer(0)) + k_use_resolution_seconds > now) return {};
     }
-    return database.write([&]() -> Status {
-        DBUILD_TRY_ASSIGN(auto update, database.query("UPDATE packed_layer SET used = ? WHERE diff_id = ?"));
+    return database->write([&]() -> Status {
+        DBUILD_TRY_ASSIGN(auto update, database->query("UPDATE packed_layer SET used = ? WHERE diff_id = ?"));
         return update.bind(as_stored(now)).bind(diff_id).run();
     });
-}
-
-Status Catalog::forget_layers(std::span<const Digest> diff_ids) {
-    const std::lock_guard lock(state_->mutex);
-    return state_->database.write([&]() -> Status {
-        for (const auto& diff_id : diff_ids) DBUILD_TRY(delete_layer(state_->database, diff_id));
-        return {};
-    });
-}
-
-Status Catalog::forget_pack(const Digest& name) {
-    const std::lock_guard lock(state_->mutex);
-    auto& database = state_->database;
-    return database.write([&]() -> Status {
-        DBUILD_TRY_ASSIGN(const auto id, pack_id(database, name));
-        if (!id) return {};
-        std::vector<Digest> layers;
-        {
-            DBUILD_TRY_ASSIGN(auto query, database.query("SELECT diff_id FROM packed_layer_needs WHERE pack = ?"));
-            query.bind(*id);
-            for (;;) {
-                DBUILD_TRY_ASSIGN(const bool found, query.step());
-                if (!found) break;
-                layers.push_back(query.digest(0));
-            }
-        }
-        for (const auto& diff_id : layers) DBUILD_TRY(delete_layer(database, diff_id));
-        return delete_pack(database, *id);
-    });
-}
-
-Status Catalog::doom_layers(std::span<const Digest> diff_ids) {
-    const std::lock_guard lock(state_->mutex);
-    return state_->database.write([&]() -> Status {
-        DBUILD_TRY_ASSIGN(auto update, state_->database.query("UPDATE packed_layer SET doomed = 1 WHERE diff_id = ?"));
-        for (const auto& diff_id : diff_ids) {
-            DBUILD_TRY(update.bind(diff_id).run());
-            update.reset();
-        }
-        return {};
-    });
-}
-
-Status Catalog::forget_doomed(const std::set<Digest>& spared) {
-    const std::lock_guard lock(state_->mutex);
-    auto& database = state_->database;
-    return database.write([&]() -> Status {
-        std::vector<Digest> doomed;
-        {
-            DBUILD_TRY_ASSIGN(auto query, database.query("SELECT diff_id FROM packed_layer WHERE doomed = 1"));
-            for (;;) {
-                DBUILD_TRY_ASSIGN(const bool found, query.step());
-                if (!found) break;
-                doomed.push_back(query.digest(0));
-            }
-        }
-        for (const auto& diff_id : doomed) {
-            if (!spared.contains(diff_id)) {
-                DBUILD_TRY(delete_layer(database, diff_id));
-                continue;
-            }
-            DBUILD_TRY_ASSIGN(auto update, database.query("UPDATE packed_layer SET doomed = 0 WHERE diff_id = ?"));
-            DBUILD_TRY(update.bind(diff_id).run());
-        }
-        return {};
-    });
-}
-
-Result<std::vector<Digest>> Catalog::forget_unneeded_packs(const std::set<Digest>& spared) {
-    const std::lock_guard lock(state_->mutex);
-    auto& database = state_->database;
-    std::vector<Digest> names;
-    Status done = database.write([&]() -> Status {
-        names.clear();
-        std::vector<std::pair<std::uint64_t, Digest>> unneeded;
-        {
-            DBUILD_TRY_ASSIGN(
-                auto query,
-                database.query("SELECT id, name FROM pack WHERE id NOT IN (SELECT pack FROM packed_layer_needs)"));
-            for (;;) {
-                DBUILD_TRY_ASSIGN(const bool found, query.step());
-                if (!found) break;
-                if (!spared.contains(query.digest(1))) unneeded.emplace_back(query.integer(0), query.digest(1));
-            }
-        }
-        for (const auto& [id, name] : unneeded) {
-            DBUILD_TRY(delete_pack(database, id));
-            names.push_back(name);
-        }
-        return {};
-    });
-    DBUILD_TRY(std::move(done));
-    return names;
-}
-
-Status Catalog::retire_pieces(const Digest& pack) {
-    const std::lock_guard lock(state_->mutex);
-    auto& database = state_->database;
-    return database.write([&]() -> Status {
-        DBUILD_TRY_ASSIGN(const auto id, pack_id(database, pack));
-        if (!id) return {};
-        DBUILD_TRY_ASSIGN(auto pieces, database.query("DELETE FROM piece WHERE pack = ?"));
-        return pieces.bind(*id).run();
-    });
-}
-
-bool Catalog::is_private() {
-    const std::lock_guard lock(state_->mutex);
-    return state_->database.is_private();
-}
-std::uint64_t Catalog::index_bytes() {
-    const std::lock_guard lock(state_->mutex);
-    return state_->database.bytes();
-}
-std::vector<std::string> Catalog::take_warnings() {
-    const std::lock_guard lock(state_->mutex);
-    return state_->database.take_warnings();
 }
 
 } // namespace dbuild::cache::store

@@ -44,11 +44,16 @@ std::int64_t unix_seconds();
 /// Times of last use are kept no finer than this, so that reading does not become writing.
 inline constexpr std::int64_t k_use_resolution_seconds = 3600;
 
-/// Errors of all members: unavailable; corrupt — the index is damaged.
+/// The number that rows name a pack by; nothing if the index does not list it.
+Result<std::optional<std::uint64_t>> pack_id(Database& database, const Digest& name);
+
+/// Errors of all members: unavailable; corrupt — the index is damaged; and those of Database::open, which the first
+/// call of any member does: a build that only hits asks nothing of it.
 class Catalog {
 public:
-    /// Errors: as Database::open.
-    static Result<Catalog> open(const std::filesystem::path& root);
+    explicit Catalog(std::filesystem::path root) : state_(std::make_unique<State>(std::move(root))) {}
+    /// Opens the index now, for whoever wants to know beforehand that it can be.
+    Status open();
 
     Result<std::optional<CatalogPiece>> find_piece(const Digest& hash);
     /// The pack with the layer's recipe. Holds nothing if the layer cannot be restored.
@@ -76,19 +81,31 @@ public:
     Status doom_layers(std::span<const Digest> diff_ids);
     Status forget_doomed(const std::set<Digest>& spared);
     Result<std::vector<Digest>> forget_unneeded_packs(const std::set<Digest>& spared);
+    /// Removes the rows of pieces whose pack was forgotten. Nobody finds those anyway; they are many, and removing them
+    /// takes room in the log, so that it comes after the files have made some.
+    Status sweep_pieces();
     /// No further layer will refer to this pack.
     Status retire_pieces(const Digest& pack);
 
     bool is_private();
-    std::uint64_t index_bytes();
+    Result<std::uint64_t> index_bytes();
     std::vector<std::string> take_warnings();
 
 private:
-    explicit Catalog(Database database) : state_(std::make_unique<State>(std::move(database))) {}
+    /// The connection, for one thread at a time.
+    struct Access {
+        std::unique_lock<std::mutex> lock;
+        Database* database;
+        Database* operator->() const { return database; }
+        Database& operator*() const { return *database; }
+    };
+    Result<Access> access();
+
     struct State {
-        explicit State(Database opened) : database(std::move(opened)) {}
+        explicit State(std::filesystem::path folder) : root(std::move(folder)) {}
+        std::filesystem::path root;
         std::mutex mutex;
-        Database database;
+        std::optional<Database> database;
     };
     std::unique_ptr<State> state_;
 };

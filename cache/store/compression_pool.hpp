@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads that compress blocks: the slowest part of storing a layer, and the only one that does not depend on the
-// order.
+// Threads that compress and decompress blocks: the slowest part of storing and of reading a layer, and the only one
+// that does not depend on the order.
 #pragma once
 
+#include "support/compression.hpp"
 #include "support/result.hpp"
 
+#include <functional>
 #include <future>
 #include <memory>
 #include <string>
@@ -25,7 +27,12 @@ public:
     CompressionPool& operator=(const CompressionPool&) = delete;
     ~CompressionPool();
 
-    std::future<Result<CompressedBlock>> submit(std::string raw, int level);
+    std::future<Result<CompressedBlock>> compress(std::string raw, int level);
+    /// Runs `work` in one of the threads, with zstd contexts of that thread.
+    std::future<Result<std::string>> run(std::function<Result<std::string>(ZstdFrames&)> work);
+    /// An empty string for the next block, with the memory of an earlier one: what is asked of the kernel anew for each
+    /// block costs a tenth of compressing it.
+    std::string block_memory();
 
 private:
     struct Impl;

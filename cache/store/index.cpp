@@ -23,6 +23,7 @@ Result<Index> Index::open(const std::filesystem::path& root) {
 }
 
 std::vector<std::string> Index::take_warnings() { return database_.take_warnings(); }
+bool Index::is_private() const { return database_.is_private(); }
 
 Result<std::optional<StepRecord>> Index::find_step(const StepKey& key) {
     DBUILD_TRY_ASSIGN(auto query,
@@ -68,11 +69,13 @@ Status Index::use_steps(std::span<const StepKey> keys, std::string_view scope) {
     // A build that only hits takes the write lock at most once an hour. All keys get the same time then: whatever
     // stands on a layer was used no later than the layer, which is what prune goes by.
     bool are_recent = true;
+    std::optional<ReadTransaction> reading(*this);
     for (const auto& key : keys) {
         DBUILD_TRY_ASSIGN(auto query, database_.query("SELECT used FROM scope_step WHERE scope = ? AND key = ?"));
         DBUILD_TRY_ASSIGN(const bool is_known, query.bind(scope).bind(key.digest).step());
         are_recent = are_recent && is_known && is_recent(query.integer(0));
     }
+    reading.reset();
     if (are_recent) return {};
     return database_.write([&]() -> Status {
         for (const auto& key : keys) DBUILD_TRY(use_step(key, scope));
@@ -138,9 +141,10 @@ Status Index::record_base(const BaseRecord& base) {
     });
 }
 
-Result<std::optional<std::string>> Index::find_pin(std::string_view reference) {
-    DBUILD_TRY_ASSIGN(auto select, database_.query("SELECT id FROM base_pin WHERE reference = ?"));
-    DBUILD_TRY_ASSIGN(const bool found, select.bind(reference).step());
+Result<std::optional<std::string>> Index::find_pin(std::string_view reference, std::int64_t asked_since) {
+    DBUILD_TRY_ASSIGN(auto select, database_.query("SELECT id FROM base_pin WHERE reference = ? AND asked >= ?"));
+    const auto since = static_cast<std::uint64_t>(std::max(asked_since, std::int64_t{0}));
+    DBUILD_TRY_ASSIGN(const bool found, select.bind(reference).bind(since).step());
     if (!found) return std::nullopt;
     return std::string(select.bytes(0));
 }
@@ -155,10 +159,18 @@ Status Index::record_pin(std::string_view reference, std::string_view id) {
     }
     if (known == id && is_used) return {};
     return database_.write([&]() -> Status {
-        DBUILD_TRY_ASSIGN(auto insert, database_.query("INSERT OR REPLACE INTO base_pin(reference, id) VALUES(?,?)"));
+        DBUILD_TRY_ASSIGN(auto insert, database_.query("INSERT OR REPLACE INTO base_pin(reference, id) VALUES(?,?)")); // asked: not known
         DBUILD_TRY(insert.bind(reference).bind(id).run());
         DBUILD_TRY_ASSIGN(auto use, database_.query("UPDATE base_image SET used = ? WHERE id = ?"));
         return use.bind(now()).bind(id).run();
+    });
+}
+
+Status Index::record_answer(std::string_view reference, std::string_view id) {
+    return database_.write([&]() -> Status {
+        DBUILD_TRY_ASSIGN(auto insert,
+                          database_.query("INSERT OR REPLACE INTO base_pin(reference, id, asked) VALUES(?,?,?)"));
+        return insert.bind(reference).bind(id).bind(now()).run();
     });
 }
 

@@ -4,8 +4,6 @@
 #include "cache/store/recipe.hpp"
 
 #include <algorithm>
-#include <condition_variable>
-#include <deque>
 #include <list>
 #include <map>
 #include <thread>
@@ -16,85 +14,75 @@ namespace dbuild::cache::store {
 namespace {
 
 constexpr std::size_t k_chunk_bytes = 1u << 18; // fits the second-level cache: hashed while still there
-constexpr std::size_t k_max_waiting_chunks = 32;
 constexpr std::size_t k_max_cached_blocks = 64;
+constexpr std::size_t k_blocks_ahead = 8; // enough for each thread to have one when a slow one holds up the order
 
-/// From the thread that decompresses to the one that hashes.
-class ChunkQueue {
-public:
-    /// Out: false — nobody wants any more.
-    bool push(std::string chunk) {
-        std::unique_lock lock(mutex_);
-        changed_.wait(lock, [&] { return is_cancelled_ || chunks_.size() < k_max_waiting_chunks; });
-        if (is_cancelled_) return false;
-        chunks_.push_back(std::move(chunk));
-        changed_.notify_all();
-        return true;
-    }
-    void end() {
-        const std::lock_guard lock(mutex_);
-        is_ended_ = true;
-        changed_.notify_all();
-    }
-    /// Out: nothing at the end.
-    std::optional<std::string> pop() {
-        std::unique_lock lock(mutex_);
-        changed_.wait(lock, [&] { return is_ended_ || !chunks_.empty(); });
-        if (chunks_.empty()) return std::nullopt;
-        auto chunk = std::move(chunks_.front());
-        chunks_.pop_front();
-        changed_.notify_all();
-        return chunk;
-    }
-    void cancel() {
-        const std::lock_guard lock(mutex_);
-        is_cancelled_ = true;
-        changed_.notify_all();
-    }
-
-private:
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    std::deque<std::string> chunks_;
-    bool is_ended_ = false, is_cancelled_ = false;
-};
-
-/// The blocks of the packs that a layer needs; those used last stay in memory.
+/// The blocks of the packs that a layer needs, decompressed ahead in threads; those used last stay in memory.
 class BlockCache {
 public:
     BlockCache(const fs::path& root, std::vector<Digest> packs, ReadProblem& problem)
-        : root_(root), names_(std::move(packs)), readers_(names_.size()), problem_(problem) {}
+        : root_(root), names_(std::move(packs)), readers_(names_.size()), problem_(problem),
+          pool_(std::clamp(std::thread::hardware_concurrency(), 1u, 4u)) {}
 
-    Result<std::shared_ptr<const std::string>> block(std::uint32_t pack, std::uint32_t number) {
-        const std::pair place(pack, number);
-        if (const auto found = blocks_.find(place); found != blocks_.end()) {
-            used_.splice(used_.begin(), used_, found->second.position);
-            return found->second.bytes;
-        }
-        auto read = read_block(pack, number);
-        if (!read) {
-            const auto kind = read.error().kind;
-            if (pack < names_.size() && (kind == ErrorKind::corrupt || kind == ErrorKind::not_found))
-                problem_.bad_pack = names_[pack];
-            return fail(kind == ErrorKind::not_found ? ErrorKind::corrupt : kind, read.error().message);
-        }
-        if (blocks_.size() >= k_max_cached_blocks) {
-            blocks_.erase(used_.back());
-            used_.pop_back();
-        }
-        used_.push_front(place);
-        auto bytes = std::make_shared<const std::string>(std::move(*read)); // shared with the user of the present block
-        blocks_.emplace(place, Entry{bytes, used_.begin()});
-        return bytes;
+    /// It will be wanted soon. What is wrong with it is said when it is.
+    void expect(BlockPlace place) { (void)find_or_start(place); }
+
+    /// Valid as long as whoever wants it holds it.
+    Result<std::shared_ptr<const std::string>> block(BlockPlace place) {
+        auto read = wait_for(place);
+        if (read) return read;
+        const auto kind = read.error().kind;
+        if (place.pack < names_.size() && (kind == ErrorKind::corrupt || kind == ErrorKind::not_found))
+            problem_.bad_pack = names_[place.pack];
+        return fail(kind == ErrorKind::not_found ? ErrorKind::corrupt : kind, read.error().message);
     }
 
 private:
     struct Entry {
-        std::shared_ptr<const std::string> bytes;
-        std::list<std::pair<std::uint32_t, std::uint32_t>>::iterator position;
+        std::future<Result<std::string>> coming; // until somebody waited for it
+        std::shared_ptr<std::string> bytes;      // shared with the user of the present block
+        std::list<BlockPlace>::iterator position;
     };
 
-    Result<std::string> read_block(std::uint32_t pack, std::uint32_t number) {
+    Result<std::shared_ptr<const std::string>> wait_for(BlockPlace place) {
+        DBUILD_TRY_ASSIGN(auto* const entry, find_or_start(place));
+        if (entry->coming.valid()) {
+            auto bytes = entry->coming.get();
+            if (!bytes) {
+                used_.erase(entry->position);
+                blocks_.erase(place);
+                return fail(std::move(bytes).error());
+            }
+            entry->bytes = std::make_shared<std::string>(std::move(*bytes));
+        }
+        return entry->bytes;
+    }
+
+    Result<Entry*> find_or_start(BlockPlace place) {
+        if (const auto found = blocks_.find(place); found != blocks_.end()) {
+            used_.splice(used_.begin(), used_, found->second.position);
+            return &found->second;
+        }
+        DBUILD_TRY_ASSIGN(const auto* const reader, reader_of(place.pack));
+        const auto memory = std::make_shared<std::string>(memory_of_oldest()); // a std::function must be copyable
+        auto coming = pool_.run([reader, number = place.block, memory](ZstdFrames& frames) {
+            return reader->read_block(number, frames, std::move(*memory));
+        });
+        used_.push_front(place);
+        return &blocks_.emplace(place, Entry{std::move(coming), nullptr, used_.begin()}).first->second;
+    }
+
+    /// Makes room where there is none. Out: what can be used again, or an empty string.
+    std::string memory_of_oldest() {
+        if (blocks_.size() < k_max_cached_blocks) return {};
+        const auto oldest = blocks_.find(used_.back());
+        const auto bytes = std::move(oldest->second.bytes);
+        blocks_.erase(oldest);
+        used_.pop_back();
+        return bytes && bytes.use_count() == 1 ? std::move(*bytes) : std::string();
+    }
+
+    Result<const PackReader*> reader_of(std::uint32_t pack) {
         if (pack >= names_.size())
             return fail(ErrorKind::corrupt, "pack: a recipe names a pack that its layer does not");
         auto& reader = readers_[pack];
@@ -102,36 +90,61 @@ private:
             DBUILD_TRY_ASSIGN(auto opened, PackReader::open(pack_path(root_, names_[pack])));
             reader.emplace(std::move(opened));
         }
-        return reader->read_block(number, frames_);
+        return &*reader;
     }
 
     const fs::path& root_;
     std::vector<Digest> names_;
     std::vector<std::optional<PackReader>> readers_;
     ReadProblem& problem_;
-    ZstdFrames frames_;
-    std::map<std::pair<std::uint32_t, std::uint32_t>, Entry> blocks_;
-    std::list<std::pair<std::uint32_t, std::uint32_t>> used_; // last used first
+    std::map<BlockPlace, Entry> blocks_;
+    std::list<BlockPlace> used_; // last used first
+    CompressionPool pool_;       // ends before what its threads read from
 };
 
-/// Carries out a recipe into the queue.
+/// Carries out a recipe: hashes the bytes and hands them on.
 class Restorer {
 public:
-    Restorer(BlockCache& blocks, ChunkQueue& queue, std::uint64_t tar_bytes)
-        : blocks_(blocks), queue_(queue), left_(tar_bytes) {}
+    Restorer(BlockCache& blocks, std::uint64_t tar_bytes, const oci::ByteSink& sink)
+        : blocks_(blocks), left_(tar_bytes), sink_(sink) {
+        chunk_.reserve(k_chunk_bytes);
+    }
 
-    Status run(const std::vector<BlockPlace>& recipe) {
-        for (const auto& place : recipe) {
-            DBUILD_TRY_ASSIGN(const auto segment, blocks_.block(place.pack, place.block));
+    /// Out: what the bytes hash to.
+    Result<Digest> run(const std::vector<BlockPlace>& recipe) {
+        for (std::size_t i = 0; i < recipe.size(); ++i) {
+            DBUILD_TRY_ASSIGN(const auto segment, blocks_.block(recipe[i]));
+            if (i + 1 < recipe.size()) blocks_.expect(recipe[i + 1]);
             DBUILD_TRY_ASSIGN(const auto parts, read_segment(*segment));
-            for (const auto& part : parts) DBUILD_TRY(restore(part));
+            DBUILD_TRY(restore(parts));
         }
         if (left_ > 0) return fail(ErrorKind::corrupt, "pack: a recipe gives too few bytes");
-        return flush();
+        DBUILD_TRY(flush());
+        return hasher_.finish();
     }
 
 private:
-    Status restore(const RecipePart& part) {
+    static BlockPlace block_of(const RecipePart& part) { return {part.piece.pack, part.piece.block}; }
+
+    Status restore(const std::vector<RecipePart>& parts) {
+        std::vector<BlockPlace> order; // in which the parts need blocks
+        for (const auto& part : parts)
+            if (part.kind == RecipePart::Kind::piece && (order.empty() || order.back() != block_of(part)))
+                order.push_back(block_of(part));
+        std::size_t next = 0;
+        std::shared_ptr<const std::string> block; // shared with the cache, which may drop it
+        for (const auto& part : parts) {
+            if (part.kind == RecipePart::Kind::piece && (!block || order[next - 1] != block_of(part))) {
+                for (auto i = next; i < std::min(next + k_blocks_ahead, order.size()); ++i) blocks_.expect(order[i]);
+                DBUILD_TRY_ASSIGN(block, blocks_.block(order[next]));
+                ++next;
+            }
+            DBUILD_TRY(restore(part, block.get()));
+        }
+        return {};
+    }
+
+    Status restore(const RecipePart& part, const std::string* block) {
         switch (part.kind) {
         case RecipePart::Kind::literal:
             return emit(part.bytes);
@@ -141,14 +154,9 @@ private:
             break;
         }
         const auto& piece = part.piece;
-        if (!block_ || piece.pack != pack_ || piece.block != number_) {
-            DBUILD_TRY_ASSIGN(block_, blocks_.block(piece.pack, piece.block));
-            pack_ = piece.pack;
-            number_ = piece.block;
-        }
-        if (piece.start > block_->size() || piece.length > block_->size() - piece.start)
+        if (piece.start > block->size() || piece.length > block->size() - piece.start)
             return fail(ErrorKind::corrupt, "pack: a recipe reaches beyond a block");
-        return emit(std::string_view(*block_).substr(piece.start, piece.length));
+        return emit(std::string_view(*block).substr(piece.start, piece.length));
     }
 
     Status emit_zeros(std::uint64_t count) {
@@ -167,7 +175,6 @@ private:
         left_ -= bytes.size();
         while (!bytes.empty()) {
             const auto count = std::min(bytes.size(), k_chunk_bytes - chunk_.size());
-            if (chunk_.capacity() < k_chunk_bytes) chunk_.reserve(k_chunk_bytes);
             chunk_ += bytes.substr(0, count);
             bytes.remove_prefix(count);
             if (chunk_.size() == k_chunk_bytes) DBUILD_TRY(flush());
@@ -176,44 +183,20 @@ private:
     }
 
     Status flush() {
-        if (chunk_.empty() || queue_.push(std::exchange(chunk_, {}))) return {};
-        return fail(ErrorKind::interrupted, "nobody reads the layer any more");
+        hasher_.update(chunk_);
+        Status done = chunk_.empty() ? Status() : sink_(chunk_);
+        chunk_.clear();
+        return done;
     }
 
     static tl::unexpected<Error> too_many() { return fail(ErrorKind::corrupt, "pack: a recipe gives too many bytes"); }
 
     BlockCache& blocks_;
-    ChunkQueue& queue_;
     std::uint64_t left_;
+    const oci::ByteSink& sink_;
+    Sha256 hasher_;
     std::string chunk_;
-    std::shared_ptr<const std::string> block_; // shared with the cache, which may drop it
-    std::uint32_t pack_ = 0, number_ = 0;
 };
-
-Status read_by_record(const fs::path& root, const PackedLayer& layer, std::vector<Digest> packs,
-                      const oci::ByteSink& sink, ReadProblem& problem) {
-    ChunkQueue queue;
-    Status restored;
-    std::thread thread([&] {
-        BlockCache blocks(root, std::move(packs), problem);
-        restored = Restorer(blocks, queue, layer.tar_bytes).run(layer.recipe);
-        queue.end();
-    });
-    Status used;
-    Sha256 hasher;
-    while (const auto chunk = queue.pop()) {
-        hasher.update(*chunk);
-        used = sink(*chunk);
-        if (!used) break;
-    }
-    queue.cancel();
-    thread.join();
-    if (!used) return used;
-    DBUILD_TRY(std::move(restored));
-    if (hasher.finish() != layer.diff_id)
-        return fail(ErrorKind::corrupt, "stored layer " + layer.diff_id.to_string() + " does not match its name");
-    return {};
-}
 
 } // namespace
 
@@ -236,7 +219,10 @@ Status read_packed_layer(const fs::path& root, Catalog& catalog, const Digest& d
     if (record == records->end()) return fail(ErrorKind::corrupt, "pack: no record of layer " + diff_id.to_string());
     std::vector<Digest> packs;
     for (const auto& need : record->packs) packs.push_back(need.pack.is_zero() ? *pack : need.pack);
-    return read_by_record(root, *record, std::move(packs), sink, problem);
+    BlockCache blocks(root, std::move(packs), problem);
+    DBUILD_TRY_ASSIGN(const auto found, Restorer(blocks, record->tar_bytes, sink).run(record->recipe));
+    if (found == diff_id) return {};
+    return fail(ErrorKind::corrupt, "stored layer " + diff_id.to_string() + " does not match its name");
 }
 
 } // namespace dbuild::cache::store

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Puts a layer together again from packs, by its recipe. Decompresses in a thread of its own while the bytes before are
-// hashed and used.
+// Puts a layer together again from packs, by its recipe. Threads decompress ahead while the bytes before are hashed and
+// used.
 #pragma once
 
 #include "cache/oci/layer_tar.hpp"

@@ -124,16 +124,14 @@ struct LayerStore::Impl {
     std::optional<TempDir> overflow; // for what the cache folder does not take
     std::vector<std::string> warnings;
 
-    Impl(fs::path folder, Catalog opened)
-        : root(std::move(folder)), catalog(std::move(opened)), lease(root),
-          packer(root, catalog, lease, packer_settings()) {}
+    explicit Impl(fs::path folder)
+        : root(std::move(folder)), catalog(root), lease(root), packer(root, catalog, lease, packer_settings()) {}
 
     /// The layers that dead processes left.
     void adopt_spool() {
-        if (catalog.is_private()) return;
         for (const auto* folder : {"spool", "tmp"}) (void)remove_abandoned(root / folder);
         const auto left = list_spool(root);
-        if (!left) return;
+        if (!left || left->empty() || catalog.is_private()) return;
         for (const auto& diff_id : *left) {
             auto spooled = SpooledLayer::adopt(root, diff_id);
             if (!spooled || !*spooled) continue;
@@ -271,9 +269,9 @@ LayerStore::LayerStore(LayerStore&&) noexcept = default;
 LayerStore& LayerStore::operator=(LayerStore&&) noexcept = default;
 LayerStore::~LayerStore() = default;
 
-Result<LayerStore> LayerStore::open(const fs::path& root) {
-    DBUILD_TRY_ASSIGN(auto catalog, Catalog::open(root));
-    auto impl = std::make_unique<Impl>(root, std::move(catalog));
+Result<LayerStore> LayerStore::open(const fs::path& root, IndexOpening opening) {
+    auto impl = std::make_unique<Impl>(root);
+    if (opening == IndexOpening::now) DBUILD_TRY(impl->catalog.open());
     impl->adopt_spool();
     return LayerStore(std::move(impl));
 }

@@ -20,9 +20,11 @@ class Catalog;
 /// For all threads of a process. Copies of a digest's bytes are whoever's comes first; they are the same.
 class LayerStore {
 public:
+    /// `when_needed`: for whoever has opened the index of that folder already, and may have no question to the store.
+    enum class IndexOpening { now, when_needed };
     /// In: root — the cache folder. Where it cannot be written, the store keeps what this process puts in for this
     /// process only. Effects: takes over what dead processes left in the spool. Errors: as Database::open.
-    static Result<LayerStore> open(const std::filesystem::path& root);
+    static Result<LayerStore> open(const std::filesystem::path& root, IndexOpening opening = IndexOpening::now);
     LayerStore(LayerStore&&) noexcept;
     LayerStore& operator=(LayerStore&&) noexcept;
     /// Waits for what is not packed yet.

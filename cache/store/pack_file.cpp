@@ -55,7 +55,7 @@ Status PackWriter::append(std::string_view bytes) {
 Result<std::uint32_t> PackWriter::add_block(std::string raw, int level) {
     const auto number = next_block();
     DBUILD_TRY(write_finished_blocks(k_max_pending_blocks - 1));
-    pending_.push_back(pool_->submit(std::move(raw), level));
+    pending_.push_back(pool_->compress(std::move(raw), level));
     return number;
 }
 
@@ -133,12 +133,16 @@ Result<std::vector<PackedLayer>> PackReader::read_layers() const {
     return std::move(tables.layers);
 }
 
-Result<std::string> PackReader::read_block(std::uint32_t number, ZstdFrames& frames) const {
+Result<std::string> PackReader::read_block(std::uint32_t number, ZstdFrames& frames, std::string recycled) const {
     if (number >= tables_.blocks.size()) return fail(ErrorKind::corrupt, "pack: no such block in " + path_.string());
     const auto& block = tables_.blocks[number];
-    DBUILD_TRY_ASSIGN(auto stored, read_at(block.offset, block.stored_bytes));
-    if (block.stored_bytes == block.raw_bytes) return stored;
-    return frames.decompress(stored, block.raw_bytes);
+    if (block.stored_bytes == block.raw_bytes) {
+        DBUILD_TRY(read_at(block.offset, block.stored_bytes, recycled));
+        return recycled;
+    }
+    thread_local std::string stored; // memory that is asked for anew costs more than reading into it
+    DBUILD_TRY(read_at(block.offset, block.stored_bytes, stored));
+    return frames.decompress(stored, block.raw_bytes, std::move(recycled));
 }
 
 Result<Digest> PackReader::hash_file() const {
@@ -152,7 +156,13 @@ Result<Digest> PackReader::hash_file() const {
 }
 
 Result<std::string> PackReader::read_at(std::uint64_t offset, std::uint64_t count) const {
-    std::string bytes(static_cast<std::size_t>(count), '\0');
+    std::string bytes;
+    DBUILD_TRY(read_at(offset, count, bytes));
+    return bytes;
+}
+
+Status PackReader::read_at(std::uint64_t offset, std::uint64_t count, std::string& bytes) const {
+    bytes.resize(static_cast<std::size_t>(count));
     for (std::size_t done = 0; done < bytes.size();) {
         const auto got =
             ::pread(fd_.get(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
@@ -163,7 +173,7 @@ Result<std::string> PackReader::read_at(std::uint64_t offset, std::uint64_t coun
         if (got == 0) return fail(ErrorKind::corrupt, "pack: cut off: " + path_.string());
         done += static_cast<std::size_t>(got);
     }
-    return bytes;
+    return {};
 }
 
 } // namespace dbuild::cache::store

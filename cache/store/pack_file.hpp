@@ -6,7 +6,6 @@
 #include "cache/store/compression_pool.hpp"
 #include "cache/store/pack_format.hpp"
 #include "cache/store/temporary_file.hpp"
-#include "support/compression.hpp"
 
 #include <deque>
 #include <filesystem>
@@ -66,8 +65,9 @@ public:
     /// All tables, or those of the layers only (and the blocks). Errors: corrupt, unavailable.
     Result<PackTables> read_tables() const;
     Result<std::vector<PackedLayer>> read_layers() const;
-    /// The uncompressed block; its checksum is checked where it is compressed. Errors: corrupt, unavailable.
-    Result<std::string> read_block(std::uint32_t number, ZstdFrames& frames) const;
+    /// The uncompressed block; its checksum is checked where it is compressed. In: recycled — a string whose memory is
+    /// used again. Errors: corrupt, unavailable. Threads: any number, each with its own `frames`.
+    Result<std::string> read_block(std::uint32_t number, ZstdFrames& frames, std::string recycled = {}) const;
     /// SHA-256 of the whole file: its name, if it is undamaged.
     Result<Digest> hash_file() const;
 
@@ -75,6 +75,7 @@ private:
     PackReader(std::filesystem::path path, Fd fd, std::uint64_t bytes)
         : path_(std::move(path)), fd_(std::move(fd)), bytes_(bytes) {}
     Result<std::string> read_at(std::uint64_t offset, std::uint64_t count) const;
+    Status read_at(std::uint64_t offset, std::uint64_t count, std::string& bytes) const;
     Status read_table(PackTable table, PackTables& tables) const;
 
     std::filesystem::path path_;

@@ -7,6 +7,7 @@
 #include "support/result.hpp"
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -34,7 +35,7 @@ struct PackedPiece {
 struct BlockPlace {
     std::uint32_t pack = 0; // position in PackedLayer::packs
     std::uint32_t block = 0;
-    friend bool operator==(const BlockPlace&, const BlockPlace&) = default;
+    friend auto operator<=>(const BlockPlace&, const BlockPlace&) = default;
 };
 
 /// How a layer is put together. Its recipe is cut into segments of one block each.

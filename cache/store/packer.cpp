@@ -171,6 +171,7 @@ private:
                 return PieceReference{add_pack(known->pack), known->block, known->start, known->length};
         }
         if (group_.size() + bytes.size() > k_max_block_bytes) DBUILD_TRY(close_group());
+        if (group_.empty()) group_ = pool_.block_memory();
         if (writer_->bytes() >= settings_.pack_bytes) {
             DBUILD_TRY_ASSIGN(auto again, close());
             again_.insert(again_.end(), again.begin(), again.end());

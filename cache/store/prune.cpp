@@ -266,7 +266,7 @@ private:
         DBUILD_TRY(require_kept_rows());
         for (const auto& name : names) ::unlink(pack_path(root_, name).c_str());
         result_.removed_packs += names.size();
-        return {};
+        return names.empty() ? Status() : store_.catalog().sweep_pieces();
     }
 
     /// Packs what is left of mostly dead packs again, one after another; an interruption leaves everything readable.

@@ -3,6 +3,7 @@
 
 #include "cache/oci/reference.hpp"
 #include "dockerfile_parser/platform.hpp"
+#include "dockerfile_parser/step_directives.hpp"
 #include "support/platform.hpp"
 
 #include <fmt/format.h>
@@ -81,6 +82,28 @@ Status add_uncached_stages(Line& line, Value value) {
         if (!name.empty()) line.options.uncached_stages.push_back(std::move(name));
         begin = end + 1;
     }
+    return {};
+}
+
+Status set_cache_ttl(Line& line, Value value) {
+    const auto duration = dockerfile_parser::parse_time_to_live(value);
+    if (!duration) return fail(ErrorKind::usage, "--cache-ttl: " + duration.error().message);
+    line.options.cache_ttl = *duration;
+    return {};
+}
+
+Status set_base_ttl(Line& line, Value value) {
+    const auto duration = dockerfile_parser::parse_time_to_live(value);
+    if (!duration) return fail(ErrorKind::usage, "--base-ttl: " + duration.error().message);
+    line.options.base_ttl = *duration;
+    return {};
+}
+
+Status add_secret_salt(Line& line, Value value) {
+    const auto equals = value.find('=');
+    if (equals == 0 || equals == value.npos)
+        return fail(ErrorKind::usage, "--secret-salt takes ID=TEXT, with the id of a secret");
+    line.options.secret_salts.insert_or_assign(value.substr(0, equals), value.substr(equals + 1));
     return {};
 }
 
@@ -170,6 +193,12 @@ constexpr BuildFlag k_flags[] = {
      "cache scope (default: the image's name, else the folder's)"},
     {{"executor", 0, text}, FlagGroup::own, set_executor, "", "NAME",
      "who runs missing steps: auto or buildx (runtime: not in this version)"},
+    {{"cache-ttl", 0, text}, FlagGroup::own, set_cache_ttl, "", "DURATION",
+     "run a RUN that may reach the network again when its result is older, such as 24h"},
+    {{"base-ttl", 0, text}, FlagGroup::own, set_base_ttl, "", "DURATION",
+     "take what a base image's name was found to mean for that long; --pull asks in any case"},
+    {{"secret-salt", 0, text}, FlagGroup::own, add_secret_salt, "", "ID=TEXT",
+     "run what mounts this secret again when TEXT changes; never the secret itself"},
     {{"report", 0, text}, FlagGroup::own, set_report, "", "FILE",
      "write a JSON report to this file, also when the build fails"},
     {{"help", 'h', boolean}, FlagGroup::own, set_help, "", "", "print this text"},

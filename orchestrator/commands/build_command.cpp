@@ -32,7 +32,7 @@ struct OwnedParts {
     std::unique_ptr<EngineClient> engine;
     std::unique_ptr<executors::Executor> executor;
     Parts borrow(progress::Reporter& reporter, const std::atomic<bool>& cancelled) {
-        const bool is_kept = !layers.catalog().is_private(); // else its warning is enough
+        const bool is_kept = !index.is_private(); // else its warning is enough
         return {&index,    &layers,    executor.get(), engine.get(),
                 &reporter, &cancelled, is_kept ? layers.root() : std::filesystem::path()};
     }
@@ -57,7 +57,8 @@ executors::buildx::EngineImages images_of(EngineClient& engine) {
 Result<OwnedParts> make_parts(EngineAddress address) {
     const auto folder = cache_folder();
     DBUILD_TRY_ASSIGN(auto index, without_cache(cache::store::Index::open(folder)));
-    DBUILD_TRY_ASSIGN(auto layers, without_cache(cache::store::LayerStore::open(folder)));
+    DBUILD_TRY_ASSIGN(auto layers, without_cache(cache::store::LayerStore::open(
+                                       folder, cache::store::LayerStore::IndexOpening::when_needed)));
     auto engine = std::make_unique<EngineClient>(std::move(address));
     auto executor = executors::buildx::make_buildx_executor(images_of(*engine));
     return OwnedParts{std::move(index), std::move(layers), std::move(engine), std::move(executor)};

@@ -126,7 +126,7 @@ Status show_usage(const store::LayerStore& layers, const Options& options) {
     }
     for (const auto& layer : stored) tar_bytes += layer.tar_bytes;
     const auto scopes = uses_of_scopes(steps, stored_layer_bytes(packs, stored));
-    const auto index_bytes = catalog.index_bytes();
+    DBUILD_TRY_ASSIGN(const auto index_bytes, catalog.index_bytes());
     const auto limit = store::default_max_bytes(layers.root(), total);
     const auto engine = usage_of_engine();
     if (options.is_json) {

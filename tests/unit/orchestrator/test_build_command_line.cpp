@@ -72,6 +72,14 @@ TEST_SUITE("orchestrator/build_command_line") {
         CHECK(options.scope == "x");
         CHECK(options.report == "r");
     }
+    TEST_CASE("policies of the cache: durations as in Go, salts by the secret's id") {
+        const auto options = parse({"--cache-ttl", "1h30m", "--secret-salt", "token=a=b", "--secret-salt=other=", "."}).options;
+        CHECK(options.cache_ttl == std::chrono::minutes(90));
+        CHECK(options.secret_salts == std::map<std::string, std::string>{{"token", "a=b"}, {"other", ""}});
+        CHECK(usage_error({"--cache-ttl=1d", "."}) == "--cache-ttl: time: unknown unit \"d\" in duration \"1d\"");
+        CHECK(usage_error({"--cache-ttl=-1h", "."}) == "--cache-ttl: a time to live cannot be negative");
+        CHECK(usage_error({"--secret-salt", "token", "."}) == "--secret-salt takes ID=TEXT, with the id of a secret");
+    }
     TEST_CASE("short flags can be joined, and the first that takes a value takes the rest") {
         const auto joined = parse({"-qt", "name", "."}).options;
         CHECK(joined.is_quiet);
