@@ -55,8 +55,8 @@ public:
         : parts_(parts), project_(project), planner_(planner), stage_(stage), cache_(cache), out_(out) {}
 
     /// ARGs in force before the first step. (ENV, USER, WORKDIR and SHELL travel in the configuration of the root.)
-    void declare_arguments(const BuildState& state, std::size_t origin) {
-        for (const auto& variable : state.variables)
+    void declare_arguments(const StepState& state, std::size_t origin) {
+        for (const auto& variable : state.variables())
             if (variable.is_argument) declare(variable.name, variable.value, origin);
     }
 
@@ -99,12 +99,14 @@ private:
     /// The state after an ARG is the state before the next step, which holds the value that was worked out.
     Result<bool> add_argument(const parser::ArgInstruction& arg, std::size_t origin) {
         const auto& plan = planner_.planned(stage_);
-        const auto& after = origin + 1 < plan.steps.size() ? plan.steps[origin + 1].step->before : plan.stage->final;
+        const auto& final = plan.stage->final.variables;
+        const auto after = origin + 1 < plan.steps.size() ? plan.steps[origin + 1].step->before.variables()
+                                                          : final.variables_at(final.size());
         for (const auto& item : arg.items) {
-            const auto variable = std::find_if(after.variables.begin(), after.variables.end(), [&](const auto& v) {
+            const auto variable = std::find_if(after.begin(), after.end(), [&](const auto& v) {
                 return v.name == item.name && v.is_argument;
             });
-            if (variable != after.variables.end() && !declare(variable->name, variable->value, origin)) return false;
+            if (variable != after.end() && !declare(variable->name, variable->value, origin)) return false;
         }
         return true;
     }
@@ -221,7 +223,7 @@ Result<PreparedSegment> make_segment(const Parts& parts, const Project& project,
     std::size_t below = plan.base_layers.size();
     for (std::size_t i = 0; i < first; ++i) below += plan.steps[i].record ? 1 : 0;
     segment.root.layers.resize(below);
-    segment.root.config = plan.steps[first].step->before.config;
+    segment.root.config = plan.steps[first].step->before.config_for(plan.stage->final.config);
     segment.escape = project.dockerfile->escape;
     segment.ignores_engine_cache = project.options.ignores_cache && !shares_caches(project, stage);
     add_proxy_arguments(project, segment);
