@@ -9,7 +9,7 @@ namespace dbuild::dockerfile_parser {
 namespace {
 
 // Some ten nested characters can ask for any length, and BuildKit would try: beyond these limits the build is its own.
-constexpr std::size_t k_most_bytes = std::size_t{1} << 22; // of an expanded word, beyond its text
+constexpr std::size_t k_most_bytes = std::size_t{1} << 20; // of an expanded word, beyond its text
 constexpr std::size_t k_most_steps = std::size_t{1} << 28; // of matching one pattern, each some nanoseconds
 constexpr int k_most_levels = 500;                         // of nested ${…}, each a frame or two of the stack
 

@@ -29,6 +29,7 @@ Result<Instruction> parse_trigger(const std::string& text, const SourceSpan& whe
                        std::string(trim_left(node.source)),
                        std::string(trim(node.line)),
                        std::move(*body),
+                       {}, // a trigger stands below no comment
                        true};
 }
 

@@ -13,9 +13,9 @@ using parser::MountType;
 using parser::StageReference;
 
 /// A RUN sees all variables; their order cannot change what a process does, so the key takes them as a sorted set.
-std::vector<std::string> sorted_environment(const BuildState& state) {
+std::vector<std::string> sorted_environment(const StepState& state) {
     std::vector<std::string> entries;
-    for (const auto& variable : state.variables) entries.push_back(variable.name + "=" + variable.value);
+    for (const auto& variable : state.variables()) entries.push_back(variable.name + "=" + variable.value);
     std::sort(entries.begin(), entries.end());
     return entries;
 }
@@ -142,8 +142,8 @@ Result<KeyedStep> KeyMaker::key_of_run(const PlannedStage& plan, std::size_t ste
     key.add("platform", project_.platform);
     key.add("arguments", run.arguments);
     key.add("environment", sorted_environment(resolved.before));
-    key.add("directory", resolved.before.working_dir());
-    key.add("user", resolved.before.config.user);
+    key.add("directory", resolved.before.working_dir);
+    key.add("user", resolved.before.user);
     if (!run.script.empty()) key.add("script", sha256(run.script));
     if (!run.network.empty()) key.add("network", run.network);
     for (const auto& mount : run.mounts) {
@@ -208,7 +208,7 @@ Result<std::optional<KeyedStep>> KeyMaker::key_of(const PlannedStage& plan, std:
     cache::StepKeyBuilder key("workdir");
     key.add("chain", before.digest());
     key.add("path", workdir.path);
-    key.add("user", resolved.before.config.user); // owner of new directories
+    key.add("user", resolved.before.user); // owner of new directories
     return KeyedStep{key.finish(), key.ingredients()};
 }
 
