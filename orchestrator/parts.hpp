@@ -6,6 +6,7 @@
 #include "cache/store/layer_store.hpp"
 #include "executors/executor.hpp"
 #include "orchestrator/engine_client.hpp"
+#include "orchestrator/exporters/output.hpp"
 #include "orchestrator/progress/reporter.hpp"
 
 #include <atomic>
@@ -23,6 +24,7 @@ struct BuildOptions {
     std::filesystem::path dockerfile; // empty: Dockerfile in the context
     std::optional<std::string> dockerfile_text; // what `-f -` gave; set before the build, since it can be read only once
     std::vector<std::string> tags;
+    std::vector<exporters::Output> outputs; // none: the engine
     std::map<std::string, std::string> build_arguments;
     std::string target;
     std::map<std::string, std::string> labels;

@@ -50,8 +50,9 @@ bool matters_to_later_steps(const parser::Instruction& instruction) {
 
 class SegmentMaker {
 public:
-    SegmentMaker(const Parts& parts, const Project& project, const Planner& planner, int stage, PreparedSegment& out)
-        : parts_(parts), project_(project), planner_(planner), stage_(stage), out_(out) {}
+    SegmentMaker(const Parts& parts, const Project& project, const Planner& planner, int stage, EngineCache cache,
+                 PreparedSegment& out)
+        : parts_(parts), project_(project), planner_(planner), stage_(stage), cache_(cache), out_(out) {}
 
     /// ARGs in force before the first step. (ENV, USER, WORKDIR and SHELL travel in the configuration of the root.)
     void declare_arguments(const StepState& state, std::size_t origin) {
@@ -138,7 +139,8 @@ private:
 
     /// What the engine must not answer from its own cache: it knows neither forced runs, nor times to live, nor salts.
     std::string with_mark(std::string text, const ResolvedStep& step, const RunOperation& run, std::size_t origin) const {
-        if (planner_.planned(stage_).is_forced(origin) || project_.time_to_live(step)) return marked(std::move(text), nonce_);
+        const bool must_run = cache_ == EngineCache::ignored || planner_.planned(stage_).is_forced(origin);
+        if (must_run || project_.time_to_live(step)) return marked(std::move(text), nonce_);
         std::string salts;
         for (const auto& mount : run.mounts)
             if (const auto salt = project_.options.secret_salts.find(mount.secret_id); salt != project_.options.secret_salts.end())
@@ -172,6 +174,7 @@ private:
     const Project& project_;
     const Planner& planner_;
     int stage_;
+    EngineCache cache_;
     PreparedSegment& out_;
     std::string nonce_ = fmt::format("{:08x}{:08x}", std::random_device()(), std::random_device()()); // of forced RUNs
     std::string context_reads_;
@@ -208,7 +211,7 @@ void add_proxy_arguments(const Project& project, executors::Segment& segment) {
 } // namespace
 
 Result<PreparedSegment> make_segment(const Parts& parts, const Project& project, const Planner& planner, int stage,
-                                     std::size_t first, std::size_t limit) {
+                                     std::size_t first, std::size_t limit, EngineCache cache) {
     PreparedSegment prepared;
     const auto& plan = planner.planned(stage);
     // Metadata before the first layer is in force there already, by the state of that step.
@@ -224,7 +227,7 @@ Result<PreparedSegment> make_segment(const Parts& parts, const Project& project,
     segment.escape = project.dockerfile->escape;
     segment.ignores_engine_cache = project.options.ignores_cache && !shares_caches(project, stage);
     add_proxy_arguments(project, segment);
-    SegmentMaker maker(parts, project, planner, stage, prepared);
+    SegmentMaker maker(parts, project, planner, stage, cache, prepared);
     maker.declare_arguments(plan.steps[first].step->before, first);
     for (; prepared.end < limit; ++prepared.end) {
         DBUILD_TRY_ASSIGN(const bool fits, maker.add(plan.steps[prepared.end], prepared.end));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/store/database.hpp"
 
+#include "cache/store/reserve.hpp"
 #include "cache/store/schema.hpp" // generated from schema.sql and migrations/
 #include "support/files.hpp"
 
@@ -26,79 +27,6 @@ constexpr std::uint64_t k_log_left_behind_bytes = 64u << 10; // reading that muc
 
 } // namespace
 
-struct Query::Owner {
-    sqlite3* handle = nullptr;
-    bool is_damaged = false; // seen by a statement; the file is set aside before the next one
-
-    tl::unexpected<Error> failure(int code, std::string_view what) {
-        const bool is_damage = (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
-        if (is_damage) is_damaged = true;
-        return fail(is_damage ? ErrorKind::corrupt : ErrorKind::unavailable,
-                    "cache index: cannot " + std::string(what) + ": " +
-                        (handle ? sqlite3_errmsg(handle) : sqlite3_errstr(code)));
-    }
-};
-
-Query::Query(Query&& other) noexcept
-    : owner_(other.owner_), statement_(std::exchange(other.statement_, nullptr)), bound_(other.bound_) {}
-
-Query::~Query() { reset(); }
-
-void Query::reset() {
-    if (!statement_) return;
-    sqlite3_reset(statement_);
-    sqlite3_clear_bindings(statement_);
-    bound_ = 0;
-}
-
-Query& Query::bind(const Digest& digest) {
-    sqlite3_bind_blob(statement_, ++bound_, digest.bytes().data(), Digest::k_size, SQLITE_TRANSIENT);
-    return *this;
-}
-Query& Query::bind(std::string_view text) {
-    sqlite3_bind_text64(statement_, ++bound_, text.data() ? text.data() : "", // null would bind NULL
-                        text.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
-    return *this;
-}
-Query& Query::bind_blob(std::string_view bytes) {
-    sqlite3_bind_blob64(statement_, ++bound_, bytes.data() ? bytes.data() : "", bytes.size(), SQLITE_TRANSIENT);
-    return *this;
-}
-Query& Query::bind(std::uint64_t value) {
-    sqlite3_bind_int64(statement_, ++bound_, static_cast<sqlite3_int64>(value));
-    return *this;
-}
-Query& Query::bind(double value) {
-    sqlite3_bind_double(statement_, ++bound_, value);
-    return *this;
-}
-
-Result<bool> Query::step() {
-    const int code = sqlite3_step(statement_);
-    if (code == SQLITE_ROW) return true;
-    if (code == SQLITE_DONE) return false;
-    return owner_->failure(code, "run a statement");
-}
-Status Query::run() {
-    DBUILD_TRY(step());
-    return {};
-}
-
-std::string_view Query::bytes(int column) const {
-    const auto* data = static_cast<const char*>(sqlite3_column_blob(statement_, column));
-    return {data ? data : "", static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
-}
-Digest Query::digest(int column) const {
-    std::array<std::uint8_t, Digest::k_size> raw{};
-    const auto blob = bytes(column);
-    if (blob.size() == raw.size()) std::memcpy(raw.data(), blob.data(), raw.size());
-    return Digest(raw);
-}
-std::uint64_t Query::integer(int column) const {
-    return static_cast<std::uint64_t>(sqlite3_column_int64(statement_, column));
-}
-double Query::real(int column) const { return sqlite3_column_double(statement_, column); }
-
 std::string_view unsafe_file_system(std::uint64_t magic) {
     // Magic numbers of linux/magic.h and of the file systems' own sources.
     struct Known {
@@ -123,7 +51,7 @@ std::string_view unsafe_file_system(std::uint64_t magic) {
 
 struct Database::Impl {
     fs::path root;
-    Query::Owner owner;
+    Connection owner;
     std::map<std::string_view, sqlite3_stmt*> statements; // by their (literal) text
     std::vector<std::string> warnings;
     bool is_private = false;
@@ -134,6 +62,7 @@ struct Database::Impl {
     ~Impl() {
         fold_back_at_end();
         close();
+        if (has_written && !is_private) keep_reserve(root);
     }
 
     fs::path file() const { return root / "index.sqlite"; }
@@ -190,7 +119,17 @@ struct Database::Impl {
         return value;
     }
 
+    /// `attempt`, and again as long as the disk is full and the reserve has something left.
+    Status with_reserve(const std::function<Status()>& attempt) {
+        for (;;) {
+            Status done = attempt();
+            const bool is_full = !done && done.error().kind == ErrorKind::no_space && !is_private;
+            if (!is_full || !spend_reserve(root)) return done;
+        }
+    }
+
     Status open_file() {
+        close();
         const int code = sqlite3_open_v2(file().c_str(), &owner.handle,
                                          SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
         if (code != SQLITE_OK) return owner.failure(code, "open " + file().string());
@@ -340,7 +279,7 @@ Result<Database> Database::open(const fs::path& root) {
                             ", where the index would be damaged; choose a local one by DBUILD_CACHE_DIR");
     if (done && ::access(root.c_str(), W_OK) != 0)
         done = fail(ErrorKind::unavailable, std::string(std::strerror(errno)));
-    if (done) done = impl->open_file();
+    if (done) done = impl->with_reserve([&] { return impl->open_file(); });
     if (!done && impl->owner.is_damaged) done = impl->mend();
     if (!done && done.error().kind == ErrorKind::unsupported) return fail(std::move(done).error());
     if (!done) DBUILD_TRY(impl->go_private(done.error().message));
@@ -361,9 +300,10 @@ Result<Query> Database::query(std::string_view sql) {
 
 Status Database::write(const std::function<Status()>& body) {
     DBUILD_TRY(impl_->mend());
-    Status done = impl_->transact(body);
-    if (done || impl_->is_private || impl_->owner.is_damaged || done.error().kind != ErrorKind::unavailable)
-        return done;
+    Status done = impl_->with_reserve([&] { return impl_->transact(body); });
+    const bool is_disk_trouble =
+        !done && (done.error().kind == ErrorKind::unavailable || done.error().kind == ErrorKind::no_space);
+    if (!is_disk_trouble || impl_->is_private || impl_->owner.is_damaged) return done;
     DBUILD_TRY(impl_->go_private(done.error().message));
     return impl_->transact(body);
 }

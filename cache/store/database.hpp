@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The SQLite database of the store: opening and its faults, transactions under the write lock, prepared statements.
-// SQLite's header stays in database.cpp; what the rows mean is the business of index.cpp and of the layer store's
-// files.
+// The SQLite database of the store: opening and its faults, transactions under the write lock. What the rows mean is
+// the business of index.cpp and of the layer store's files.
 #pragma once
 
-#include "support/digest.hpp"
-#include "support/result.hpp"
+#include "cache/store/query.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -15,52 +13,15 @@
 #include <string_view>
 #include <vector>
 
-struct sqlite3;
-struct sqlite3_stmt;
-
 namespace dbuild::cache::store {
-
-/// One use of a prepared statement; reset when it goes out of scope. Parameters are bound in order, columns count from
-/// 0.
-class Query {
-public:
-    Query(Query&& other) noexcept;
-    Query& operator=(Query&&) = delete;
-    ~Query();
-
-    Query& bind(const Digest& digest);
-    Query& bind(std::string_view text);
-    Query& bind_blob(std::string_view bytes);
-    Query& bind(std::uint64_t value);
-    Query& bind(double value);
-
-    /// True: a row is there. Errors: corrupt — the database is damaged; unavailable.
-    Result<bool> step();
-    /// For statements without rows.
-    Status run();
-    /// Makes it ready for the next bindings.
-    void reset();
-
-    std::string_view bytes(int column) const; // valid until the next step
-    Digest digest(int column) const;
-    std::uint64_t integer(int column) const;
-    double real(int column) const;
-
-private:
-    friend class Database;
-    struct Owner;
-    Query(Owner* owner, sqlite3_stmt* statement) : owner_(owner), statement_(statement) {}
-    Owner* owner_;
-    sqlite3_stmt* statement_;
-    int bound_ = 0;
-};
 
 /// Where SQLite's locks or shared memory cannot be relied on. In: a statfs magic. Out: the file system's name, or
 /// empty.
 std::string_view unsafe_file_system(std::uint64_t magic);
 
 /// For one thread at a time. Faults never stop a build (docs/store_format.md "Faults"): what cannot be written goes on
-/// in memory, a damaged file is set aside; each costs one warning.
+/// in memory, a damaged file is set aside; each costs one warning. On a full disk the reserve (reserve.hpp) makes room
+/// for rows.
 class Database {
 public:
     /// In: root — the cache folder. Effects: makes folder and file; brings an older format up to date.
@@ -76,7 +37,8 @@ public:
     /// every statement goes on being one.
     void begin_reading();
     void end_reading();
-    /// Runs `body` as one transaction under <root>/write.lock; an error of it rolls back. It may run twice.
+    /// Runs `body` as one transaction under <root>/write.lock; an error of it rolls back. It may run several
+    /// times.
     Status write(const std::function<Status()>& body);
     /// In: sql — one or more statements without parameters.
     Status execute(const std::string& sql);

@@ -54,11 +54,23 @@ Status add_label(Line& line, Value value) {
     return {};
 }
 
-/// With the engine's own builder, an image without a destination is loaded into the engine: what dbuild does anyway.
-Status set_output(Line&, Value value) {
-    if (value == "type=docker" || value == "type=image") return {};
-    return not_planned("--output");
+Status add_output(Line& line, Value value) {
+    DBUILD_TRY_ASSIGN(auto output, exporters::Output::parse(value));
+    line.options.outputs.push_back(std::move(output));
+    return {};
 }
+
+/// --load and --push are outputs of their own, once.
+Status add_plain_output(Line& line, Value value, exporters::Output::Kind kind) {
+    auto& outputs = line.options.outputs;
+    const auto is_same = [&](const exporters::Output& output) { return output.kind == kind && output.names.empty(); };
+    if (value != "true" || std::any_of(outputs.begin(), outputs.end(), is_same)) return {};
+    outputs.emplace_back();
+    outputs.back().kind = kind;
+    return {};
+}
+Status set_load(Line& line, Value value) { return add_plain_output(line, value, exporters::Output::Kind::engine); }
+Status set_push(Line& line, Value value) { return add_plain_output(line, value, exporters::Output::Kind::registry); }
 
 /// "local" is buildx's own word for this machine's platform.
 Status set_platform(Line&, Value value) {
@@ -157,10 +169,10 @@ constexpr BuildFlag k_flags[] = {
     {{"cache-from", 0, text}, FlagGroup::cache, handed_over, "", "SOURCE", "BuildKit's external cache"},
     {{"cache-to", 0, text}, FlagGroup::cache, handed_over, "", "DESTINATION", "BuildKit's external cache"},
 
-    {{"load", 0, boolean}, FlagGroup::output, handed_over, "*", "", "load the image into the engine: done in any case"},
-    {{"output", 'o', text}, FlagGroup::output, set_output, "", "type=TYPE,...",
-     "only type=docker and type=image without more are planned"},
-    {{"push", 0, boolean}, FlagGroup::output, handed_over, "false", "", "push the image to its registry"},
+    {{"load", 0, boolean}, FlagGroup::output, set_load, "", "", "load the image into the engine, as without any output"},
+    {{"output", 'o', text}, FlagGroup::output, add_output, "", "type=TYPE,...",
+     "docker, image, registry, oci or cacheonly; repeatable (local and tar: *)"},
+    {{"push", 0, boolean}, FlagGroup::output, set_push, "", "", "push the image to its registry: only what is not there"},
     {{"iidfile", 0, text}, FlagGroup::output, set_image_id_file, "", "FILE", "write the image ID to this file"},
     {{"metadata-file", 0, text}, FlagGroup::output, set_metadata_file, "", "FILE",
      "write digests and names as JSON to this file"},

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Killed at every system call that changes something, in putting, in pruning and in packing again: what the store holds is
-# sound, and what put() has said to be there is there. Then 8 processes at once, killed at random, with prune among them.
+# Killed at every system call that changes something, in putting, in pruning, in packing again and in merging another store:
+# what the store holds is sound, and what put() has said to be there is there. Then 8 processes at once, killed at random, with
+# prune among them: for 10 seconds, by hand for DBUILD_TEST_CRASH_SECONDS=60.
 set -euo pipefail
 . "$(dirname "$0")/../helpers/cli.sh"
 : "${DBUILD_STORE_TOOL:?path of the store_tool binary}"
@@ -57,6 +58,14 @@ sweep put "$work/none" "$work/nothing" "$DBUILD_STORE_TOOL" put "$work/now" "$wo
 sweep add "$work/base" "$work/base.out" "$DBUILD_STORE_TOOL" put "$work/now" "$work/3.tar" "$work/4.tar"
 
 echo "$points crash points so far"
+
+# Another store merged into this one.
+"$DBUILD_STORE_TOOL" put "$work/other" "$work/2.tar" "$work/3.tar" >"$work/other.out"
+DBUILD_CACHE_DIR=$work/other "$DBUILD" cache export "$work/other.export" >/dev/null
+DBUILD_CACHE_DIR=$work/now sweep import "$work/base" "$work/base.out" "$DBUILD" cache import "$work/other.export"
+DBUILD_CACHE_DIR=$work/now "$DBUILD" cache import "$work/other.export" >/dev/null
+cat "$work/base.out" "$work/other.out" >"$work/said"
+check_store "$work/now" "$work/said"
 
 # One pack with three layers, of which prune leaves one: evicted, packed again, removed.
 "$DBUILD_STORE_TOOL" put "$work/full" "$work/1.tar" "$work/2.tar" "$work/3.tar" >"$work/full.out"
