@@ -185,6 +185,7 @@ Status build_once(const Parts& parts, const BuildOptions& options, Report& repor
     if (done) done = round.export_target();
     if (done) round.remember_steps();
     report.totals.bytes_read += project.context->counters().bytes_read;
+    report.totals.processes_started += project.git_sources->processes_started();
     if (!done) return fail(project.explained(std::move(done).error()));
     return done;
 }

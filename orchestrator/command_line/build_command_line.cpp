@@ -12,8 +12,7 @@ namespace dbuild::orchestrator {
 namespace {
 
 /// Variables that change what docker buildx builds, in ways that are not planned.
-constexpr const char* k_unplanned_variables[] = {"SOURCE_DATE_EPOCH", "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY",
-                                                 "BUILDX_GIT_LABELS"};
+constexpr const char* k_unplanned_variables[] = {"EXPERIMENTAL_BUILDKIT_SOURCE_POLICY", "BUILDX_GIT_LABELS"};
 
 bool is_one_of(std::string_view value, std::string_view list) {
     while (true) {
@@ -123,6 +122,8 @@ Result<BuildCommandLine> parse_build_command_line(std::span<const std::string> w
     const bool has_own = !environment("DBUILD_PROGRESS").empty();
     if (!line.options.is_quiet)
         DBUILD_TRY(apply_default(line, parsed, "progress", has_own ? "DBUILD_PROGRESS" : "BUILDKIT_PROGRESS"));
+    if (const auto epoch = environment("SOURCE_DATE_EPOCH"); !epoch.empty())
+        line.options.build_arguments.emplace("SOURCE_DATE_EPOCH", epoch); // one that is given on the command line stays
     DBUILD_TRY(set_output_kind(line));
     DBUILD_TRY(check_together(line));
     for (const char* variable : k_unplanned_variables)

@@ -54,6 +54,18 @@ Status add_label(Line& line, Value value) {
     return {};
 }
 
+/// "[manifest:]K=V". Other levels are of an index, and some of them need several platforms.
+Status add_annotation(Line& line, Value value) {
+    const auto equals = value.find('=');
+    if (equals == value.npos)
+        return fail(ErrorKind::usage, fmt::format("--annotation: \"{}\" is not NAME=VALUE", value));
+    auto name = value.substr(0, equals);
+    if (name.starts_with("manifest:")) name.erase(0, name.find(':') + 1);
+    if (name.empty() || name.find(':') != name.npos) return not_planned("--annotation " + name.substr(0, name.find(':')));
+    line.options.annotations.insert_or_assign(std::move(name), value.substr(equals + 1));
+    return {};
+}
+
 Status add_output(Line& line, Value value) {
     DBUILD_TRY_ASSIGN(auto output, exporters::Output::parse(value));
     line.options.outputs.push_back(std::move(output));
@@ -155,7 +167,8 @@ constexpr BuildFlag k_flags[] = {
     {{"label", 0, text}, FlagGroup::image, add_label, "", "NAME=VALUE", "label of the image; repeatable"},
     {{"target", 0, text}, FlagGroup::image, set_target, "", "STAGE", "stage to build (default: the last)"},
     {{"platform", 0, text}, FlagGroup::image, set_platform, "", "OS/ARCH", "only this machine's is planned"},
-    {{"annotation", 0, text}, FlagGroup::image, handed_over, "", "NAME=VALUE", "annotation of the image"},
+    {{"annotation", 0, text}, FlagGroup::image, add_annotation, "", "NAME=VALUE",
+     "annotation of the image's manifest; repeatable"},
 
     {{"file", 'f', text}, FlagGroup::input, set_file, "", "PATH",
      "Dockerfile (default: PATH/Dockerfile; \"-\": standard input)"},

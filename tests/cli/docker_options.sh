@@ -19,7 +19,7 @@ printf 'FROM dbuild-test/busybox:1\nRUN echo %s > /word\nCMD ["cat", "/word"]\n'
 sed "s/$run_id/from-stdin-$run_id/" Dockerfile | build stdin_file -f - -t "$name:1" .
 planned stdin_file
 expect_equal "from-stdin-$run_id" "$(shown "$name:1")" "-f -"
-sed "s/$run_id/again-$run_id/" Dockerfile | build stdin_handed -f - --annotation a=b -t "$name:1" .
+sed "s/$run_id/again-$run_id/" Dockerfile | build stdin_handed -f - --annotation index:a=b -t "$name:1" .
 handed stdin_handed --annotation
 expect_equal "again-$run_id" "$(shown "$name:1")" "-f -, handed over"
 tar -c Dockerfile | build stdin_context -t "$name:2" -

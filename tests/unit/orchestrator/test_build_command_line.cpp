@@ -157,7 +157,7 @@ TEST_SUITE("orchestrator/build_command_line") {
     TEST_CASE("flags that dbuild does not plan hand the build over, and are named without their values") {
         CHECK(reason({"--debug"}) == "--debug");
         CHECK(reason({"--debug=false"}).empty());
-        CHECK(reason({"--annotation", "token=x"}) == "--annotation");
+        CHECK(reason({"--annotation", "index:token=x"}) == "--annotation index");
         CHECK(reason({"--network", "host"}) == "--network");
         CHECK(reason({"--network", "default"}).empty());
         CHECK(reason({"--add-host=a:1.2.3.4", "--debug"}) == "--add-host");
@@ -217,8 +217,13 @@ TEST_SUITE("orchestrator/build_command_line") {
         CHECK(reason({"--platform", native}).empty());
     }
     TEST_CASE("variables that docker buildx reads into the build hand it over") {
-        const Variable variable("SOURCE_DATE_EPOCH", "0");
-        CHECK(reason({}) == "SOURCE_DATE_EPOCH is set");
+        const Variable variable("BUILDX_GIT_LABELS", "1");
+        CHECK(reason({}) == "BUILDX_GIT_LABELS is set");
+    }
+    TEST_CASE("SOURCE_DATE_EPOCH of the environment is a build argument where none is given") {
+        const Variable variable("SOURCE_DATE_EPOCH", "7");
+        CHECK(parse({"."}).options.build_arguments.at("SOURCE_DATE_EPOCH") == "7");
+        CHECK(parse({"--build-arg=SOURCE_DATE_EPOCH=5", "."}).options.build_arguments.at("SOURCE_DATE_EPOCH") == "5");
     }
     TEST_CASE("the builder is --builder's, else the environment's") {
         const Variable variable("BUILDX_BUILDER", "other");
