@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <sstream>
 
 namespace dbuild::orchestrator {
 namespace {
@@ -99,6 +101,26 @@ Status check_together(const BuildCommandLine& line) {
     return {};
 }
 
+/// Those of the environment where the words name none; one that is written needs no second look for reading.
+Status set_remotes(BuildCommandLine& line) {
+    auto& remotes = line.options.cache_remotes;
+    if (remotes.empty()) {
+        std::istringstream words(environment("DBUILD_CACHE_REMOTE"));
+        for (std::string word; words >> word;) {
+            auto url = cache::remote::parse_remote_url(word);
+            if (!url) return fail(ErrorKind::usage, "DBUILD_CACHE_REMOTE: " + url.error().message);
+            remotes.push_back(std::move(*url));
+        }
+    }
+    std::set<std::filesystem::path> written;
+    for (const auto& url : remotes)
+        if (url.access == cache::remote::Access::read_and_write) written.insert(url.path);
+    std::erase_if(remotes, [&](const auto& url) {
+        return url.access == cache::remote::Access::read_only && written.contains(url.path);
+    });
+    return {};
+}
+
 Status set_output_kind(BuildCommandLine& line) {
     if (!line.options.is_quiet) return {};
     if (line.progress != progress::Form::automatic && line.progress != progress::Form::quiet)
@@ -123,6 +145,7 @@ Result<BuildCommandLine> parse_build_command_line(std::span<const std::string> w
     const bool has_own = !environment("DBUILD_PROGRESS").empty();
     if (!line.options.is_quiet)
         DBUILD_TRY(apply_default(line, parsed, "progress", has_own ? "DBUILD_PROGRESS" : "BUILDKIT_PROGRESS"));
+    DBUILD_TRY(set_remotes(line));
     DBUILD_TRY(set_output_kind(line));
     DBUILD_TRY(check_together(line));
     for (const char* variable : k_unplanned_variables)
