@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/assemble.hpp"
 
+#include "cache/remote/remotes.hpp"
 #include "orchestrator/in_process_steps.hpp"
 
 #include <algorithm>
@@ -68,7 +69,7 @@ Result<std::vector<executors::RootLayer>> root_layers(const Parts& parts, const 
         auto descriptor = is_of_base ? base->layers[layers.size()] : oci::uncompressed_layer(diff_id, layer->size);
         layers.push_back({diff_id, layer->size, std::move(descriptor)});
         if (is_of_base) continue;
-        layers.back().is_new = made_now.contains(diff_id);
+        layers.back().is_new = made_now.contains(diff_id) || (parts.remotes && parts.remotes->is_new_here(diff_id));
         layers.back().is_made_in_process = layer->is_made_in_process;
     }
     return layers;

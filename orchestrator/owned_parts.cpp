@@ -30,6 +30,7 @@ Parts OwnedParts::borrow(progress::Reporter& reporter, const std::atomic<bool>& 
             &layers,
             executor.get(),
             engine.get(),
+            remotes.get(),
             &reporter,
             &cancelled,
             is_kept ? layers.root() : std::filesystem::path()};
@@ -42,7 +43,7 @@ Result<OwnedParts> open_parts(EngineAddress address) {
                                        folder, cache::store::LayerStore::IndexOpening::when_needed)));
     auto engine = std::make_unique<EngineClient>(std::move(address));
     auto executor = executors::buildx::make_buildx_executor(images_of(*engine));
-    return OwnedParts{std::move(index), std::move(layers), std::move(engine), std::move(executor)};
+    return OwnedParts{std::move(index), std::move(layers), std::move(engine), std::move(executor), nullptr};
 }
 
 } // namespace dbuild::orchestrator

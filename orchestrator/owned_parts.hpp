@@ -2,6 +2,7 @@
 // The long-lived parts of a command that works on images: the cache, the engine, and what runs steps.
 #pragma once
 
+#include "cache/remote/remotes.hpp"
 #include "orchestrator/parts.hpp"
 
 #include <memory>
@@ -13,6 +14,7 @@ struct OwnedParts {
     cache::store::LayerStore layers;
     std::unique_ptr<EngineClient> engine;
     std::unique_ptr<executors::Executor> executor;
+    std::unique_ptr<cache::remote::Remotes> remotes; // null: there are none; ends before the store
 
     /// In: both live as long as what is returned.
     Parts borrow(progress::Reporter& reporter, const std::atomic<bool>& cancelled);

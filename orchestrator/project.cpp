@@ -8,6 +8,7 @@
 #include "orchestrator/cache_folder.hpp"
 #include "orchestrator/ignore_file.hpp"
 #include "orchestrator/plan.hpp"
+#include "orchestrator/scope.hpp"
 #include "support/files.hpp"
 #include "support/platform.hpp"
 
@@ -88,16 +89,6 @@ Result<std::optional<Instant>> source_date_epoch(const std::map<std::string, std
         return fail(ErrorKind::invalid_dockerfile, "invalid SOURCE_DATE_EPOCH: " + text + " is no number of seconds since 1970");
     if (seconds > k_max_seconds || seconds < -k_max_seconds) return fail(ErrorKind::unsupported, "SOURCE_DATE_EPOCH=" + text);
     return Instant() + std::chrono::seconds(seconds);
-}
-
-std::string default_scope(const BuildOptions& options) {
-    std::string scope;
-    if (!options.tags.empty()) {
-        const auto reference = cache::oci::ImageReference::parse(options.tags.front());
-        if (reference) scope = reference->familiar().substr(0, reference->familiar().rfind(':'));
-    }
-    if (scope.empty()) scope = fs::absolute(options.context).lexically_normal().filename().string();
-    return options.target.empty() ? scope : scope + "/" + options.target;
 }
 
 /// Familiar reference of an image. Errors: invalid_dockerfile.
@@ -187,7 +178,7 @@ Status resolve_stages(Project& project) {
 }
 
 Status fill_project(const Parts& parts, Project& project) {
-    project.scope = project.options.scope.empty() ? default_scope(project.options) : project.options.scope;
+    project.scope = local_scope(project.options);
     DBUILD_TRY_ASSIGN(auto dockerfile, parser::parse_dockerfile(project.source, project.options.dockerfile.string()));
     project.dockerfile = std::make_unique<parser::Dockerfile>(std::move(dockerfile));
     for (const auto& [message, where] : project.dockerfile->directive_warnings)

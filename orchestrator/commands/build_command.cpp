@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/commands/build_command.hpp"
 
+#include "cache/remote/remotes.hpp"
 #include "cache/store/catalog.hpp"
 #include "cache/store/prune.hpp"
 #include "orchestrator/build.hpp"
@@ -10,8 +11,10 @@
 #include "orchestrator/hand_over.hpp"
 #include "orchestrator/metadata_file.hpp"
 #include "orchestrator/owned_parts.hpp"
+#include "orchestrator/scope.hpp"
 #include "support/environment.hpp"
 #include "support/files.hpp"
+#include "support/platform.hpp"
 
 #include <fmt/format.h>
 
@@ -30,7 +33,30 @@ void report_cache_warnings(OwnedParts& owned, progress::Reporter& reporter) {
     std::set<std::string> texts;
     for (auto& text : owned.index.take_warnings()) texts.insert(std::move(text));
     for (auto& text : owned.layers.take_warnings()) texts.insert(std::move(text));
+    if (owned.remotes)
+        for (auto& text : owned.remotes->take_warnings()) texts.insert(std::move(text));
     for (const auto& text : texts) reporter.warning(text);
+}
+
+/// Reads what they publish of the build's scopes.
+std::unique_ptr<cache::remote::Remotes> open_remotes(OwnedParts& owned, const BuildOptions& options,
+                                                     Purpose purpose) {
+    if (options.cache_remotes.empty()) return nullptr;
+    auto scopes = published_scopes(options, native_platform(), environment);
+    return std::make_unique<cache::remote::Remotes>(
+        owned.layers, owned.index,
+        cache::remote::RemotesOptions{options.cache_remotes, std::move(scopes.own), std::move(scopes.fallbacks),
+                                      purpose == Purpose::build});
+}
+
+/// Waits for what is left to publish, and says what went over the wire.
+void close_remotes(OwnedParts& owned, const BuildOptions& options, Report& report) {
+    if (!owned.remotes) return;
+    owned.remotes->finish(options.cache_deadline);
+    const auto& traffic = owned.remotes->traffic();
+    report.totals.remote_requests = traffic.requests;
+    report.totals.remote_bytes_read = traffic.bytes_read;
+    report.totals.remote_bytes_written = traffic.bytes_written;
 }
 
 /// After a build that added to the cache: what is new becomes durable, and the cache keeps its size.
@@ -102,6 +128,7 @@ Status execute(BuildCommandLine& line, Purpose purpose, const std::atomic<bool>&
     if (purpose != Purpose::build) options.pulls_bases = false; // a plan changes nothing in the engine
     if (options.dockerfile == "-") options.dockerfile_text = std::string(std::istreambuf_iterator<char>(std::cin), {});
     DBUILD_TRY_ASSIGN(auto owned, open_parts(std::move(*address)));
+    owned.remotes = open_remotes(owned, options, purpose);
     report_cache_warnings(owned, reporter);
     const auto parts = owned.borrow(reporter, cancelled);
     const auto print_line = [](const std::string& text) { fmt::print("{}\n", text); };
@@ -113,6 +140,8 @@ Status execute(BuildCommandLine& line, Purpose purpose, const std::atomic<bool>&
     case Purpose::explain_as_json: done = explain_plan(parts, options, ExplanationFormat::json, print_line); break;
     }
     report.totals.engine_requests = owned.engine->requests();
+    close_remotes(owned, options, report);
+    report_cache_warnings(owned, reporter);
     if (report.totals.bytes_written > 0) look_after_cache(owned, reporter);
     DBUILD_TRY(std::move(done));
     if (!options.image_id_file.empty() && !report.images.empty())

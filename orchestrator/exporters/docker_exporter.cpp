@@ -21,10 +21,15 @@ bool is_in_delta(const executors::RootLayer& layer) { return layer.is_new && lay
 
 Status send(const Parts& parts, const AssembledImage& image, const std::string& name, Extent extent) {
     oci::ImageToArchive content{image.config, image.config_json, image.manifest_json, {}, name};
+    std::vector<Digest> sent;
     for (const auto& layer : image.root.layers) {
         content.layers.push_back(layer.descriptor);
-        if (extent == Extent::delta && !is_in_delta(layer)) content.left_out.insert(layer.descriptor.digest);
+        if (extent == Extent::delta && !is_in_delta(layer))
+            content.left_out.insert(layer.descriptor.digest);
+        else
+            sent.push_back(layer.descriptor.digest);
     }
+    parts.layers->bring(sent);
     const auto read_layer = [&](const Digest& blob, const oci::ByteSink& sink) {
         return image.read_layer ? image.read_layer(blob, sink) : parts.layers->read(blob, sink);
     };

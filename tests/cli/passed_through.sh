@@ -42,7 +42,7 @@ handed allow --allow --allow network.host context
 handed annotation "--annotation index" context --annotation "index:a=b c"
 handed attest --attest --attest type=sbom context
 handed build-context --build-context --build-context x=docker-image://y --build-context=z=/ context
-handed cache-from --cache-from --cache-from type=local,src=c context
+handed cache-from --cache-from --cache-from type=registry,ref=c context
 handed cache-to --cache-to --cache-to=type=inline context
 handed call --call --call=check context
 handed cgroup-parent --cgroup-parent --cgroup-parent x context
