@@ -2,7 +2,10 @@
 #include "orchestrator/base_images.hpp"
 
 #include "cache/oci/archive.hpp"
+#include "cache/oci/registry_image.hpp"
 #include "cache/store/catalog.hpp"
+#include "orchestrator/registry_settings.hpp"
+#include "orchestrator/store_target.hpp"
 #include "support/files.hpp"
 
 #include <fmt/format.h>
@@ -109,6 +112,49 @@ bool has_all_layers(const Parts& parts, const BaseImage& base) {
                        [&](const oci::Descriptor& layer) { return parts.layers->has(layer.digest); });
 }
 
+/// Errors: not_found — the engine cannot save it whole; corrupt — it delivered something else; as the engine's.
+Status load_from_engine(const Parts& parts, BaseImage& base) {
+    DBUILD_TRY_ASSIGN(const auto temporary, TempDir::create("dbuild-base"));
+    const auto path = temporary.path() / "image.tar";
+    DBUILD_TRY(parts.engine->save(base.id, path));
+    DBUILD_TRY_ASSIGN(const auto archive, oci::Archive::open(path));
+    DBUILD_TRY_ASSIGN(const auto index_json, archive.read_file("index.json"));
+    DBUILD_TRY_ASSIGN(const auto descriptor, choose_manifest(archive, index_json, base));
+    cache::store::BaseRecord record{base.id, {}, {}};
+    DBUILD_TRY_ASSIGN(record.manifest, archive.read_blob(descriptor.digest));
+    DBUILD_TRY_ASSIGN(const auto manifest, oci::Manifest::parse(record.manifest));
+    DBUILD_TRY_ASSIGN(record.config, archive.read_blob(manifest.config.digest));
+    DBUILD_TRY(apply_record(record, base));
+    if (base.layers.size() != base.config.diff_ids.size())
+        return fail(ErrorKind::corrupt, "engine: " + base.reference + " has other layers than its configuration says");
+    for (std::size_t i = 0; i < base.layers.size(); ++i) {
+        DBUILD_TRY(store_layer(parts, archive, base.layers[i].digest, base.config.diff_ids[i]));
+    }
+    return parts.index->record_base(record);
+}
+
+/// An engine that pulls an image leaves out what it has unpacked for another one, and cannot save the image whole then. (Seen on
+/// Docker 26.1.5.)
+/// Errors: unsupported — the registry does not give it either: docker builds on what it has unpacked.
+Status load_from_registry(const Parts& parts, BaseImage& base) {
+    const auto load = [&]() -> Status {
+        DBUILD_TRY_ASSIGN(auto settings, read_registry_settings(*parts.cancelled));
+        oci::Registries registries(std::move(settings));
+        DBUILD_TRY_ASSIGN(auto name, oci::ImageReference::parse(base.reference));
+        name.digest = base.id;
+        const auto source = oci::make_registry_source(registries, std::move(name));
+        const auto platform = base.config.os + "/" + base.config.architecture;
+        DBUILD_TRY(pull_into_store(*source, platform, base.reference, *parts.index, *parts.layers));
+        DBUILD_TRY_ASSIGN(auto known, known_base(parts, base.reference, base.id));
+        if (!known) return fail(ErrorKind::corrupt, "the registry has another image");
+        base = std::move(*known);
+        return record_contents(parts, base);
+    };
+    if (const Status loaded = load(); !loaded)
+        return fail(ErrorKind::unsupported, "the engine cannot save " + base.reference + " whole, and " + loaded.error().message);
+    return {};
+}
+
 /// What was found within the time to live; nothing where somebody has to be asked.
 Result<std::optional<BaseImage>> found_lately(const Parts& parts, std::chrono::nanoseconds time_to_live,
                                               const std::string& reference) {
@@ -166,25 +212,11 @@ Status pull_bases(const Parts& parts, const std::vector<std::string>& references
 Status load_base(const Parts& parts, BaseImage& base) {
     if (base.layers.size() == base.config.diff_ids.size() && has_all_layers(parts, base)) {
         DBUILD_TRY(record_contents(parts, base));
-        return parts.index->record_pin(base.reference, base.id);
+    } else {
+        Status loaded = load_from_engine(parts, base);
+        if (!loaded && loaded.error().kind == ErrorKind::not_found) loaded = load_from_registry(parts, base);
+        DBUILD_TRY(std::move(loaded));
     }
-    DBUILD_TRY_ASSIGN(const auto temporary, TempDir::create("dbuild-base"));
-    const auto path = temporary.path() / "image.tar";
-    DBUILD_TRY(parts.engine->save(base.id, path));
-    DBUILD_TRY_ASSIGN(const auto archive, oci::Archive::open(path));
-    DBUILD_TRY_ASSIGN(const auto index_json, archive.read_file("index.json"));
-    DBUILD_TRY_ASSIGN(const auto descriptor, choose_manifest(archive, index_json, base));
-    cache::store::BaseRecord record{base.id, {}, {}};
-    DBUILD_TRY_ASSIGN(record.manifest, archive.read_blob(descriptor.digest));
-    DBUILD_TRY_ASSIGN(const auto manifest, oci::Manifest::parse(record.manifest));
-    DBUILD_TRY_ASSIGN(record.config, archive.read_blob(manifest.config.digest));
-    DBUILD_TRY(apply_record(record, base));
-    if (base.layers.size() != base.config.diff_ids.size())
-        return fail(ErrorKind::corrupt, "engine: " + base.reference + " has other layers than its configuration says");
-    for (std::size_t i = 0; i < base.layers.size(); ++i) {
-        DBUILD_TRY(store_layer(parts, archive, base.layers[i].digest, base.config.diff_ids[i]));
-    }
-    DBUILD_TRY(parts.index->record_base(record));
     return parts.index->record_pin(base.reference, base.id);
 }
 

@@ -28,15 +28,23 @@ namespace {
 
 enum class Purpose { build, plan, explain_as_text, explain_as_json };
 
-/// Cache trouble costs a line, never a build. What two parts of the cache met with is said once.
-void report_cache_warnings(OwnedParts& owned, progress::Reporter& reporter) {
-    std::set<std::string> texts;
-    for (auto& text : owned.index.take_warnings()) texts.insert(std::move(text));
-    for (auto& text : owned.layers.take_warnings()) texts.insert(std::move(text));
-    if (owned.remotes)
-        for (auto& text : owned.remotes->take_warnings()) texts.insert(std::move(text));
-    for (const auto& text : texts) reporter.warning(text);
-}
+/// Cache trouble costs a line, never a build. What two parts of the cache met with is said once, be it at different times.
+class CacheWarnings {
+public:
+    void report(OwnedParts& owned, progress::Reporter& reporter) {
+        tell(owned.index.take_warnings(), reporter);
+        tell(owned.layers.take_warnings(), reporter);
+        if (owned.remotes) tell(owned.remotes->take_warnings(), reporter);
+    }
+
+private:
+    void tell(const std::vector<std::string>& texts, progress::Reporter& reporter) {
+        for (const auto& text : texts)
+            if (told_.insert(text).second) reporter.warning(text);
+    }
+
+    std::set<std::string> told_;
+};
 
 /// Reads what they publish of the build's scopes.
 std::unique_ptr<cache::remote::Remotes> open_remotes(OwnedParts& owned, const BuildOptions& options,
@@ -60,7 +68,7 @@ void close_remotes(OwnedParts& owned, const BuildOptions& options, Report& repor
 }
 
 /// After a build that added to the cache: what is new becomes durable, and the cache keeps its size.
-void look_after_cache(OwnedParts& owned, progress::Reporter& reporter) {
+void look_after_cache(OwnedParts& owned, CacheWarnings& warnings, progress::Reporter& reporter) {
     constexpr auto k_time_budget = std::chrono::seconds(2); // the user waits
     const auto tend = [&]() -> Status {
         DBUILD_TRY(owned.layers.flush());
@@ -74,7 +82,7 @@ void look_after_cache(OwnedParts& owned, progress::Reporter& reporter) {
         return {};
     };
     if (const auto done = tend(); !done) reporter.warning("cache: " + done.error().message);
-    report_cache_warnings(owned, reporter);
+    warnings.report(owned, reporter);
 }
 
 progress::BuildFinished summary_of(const Report& report) {
@@ -129,7 +137,8 @@ Status execute(BuildCommandLine& line, Purpose purpose, const std::atomic<bool>&
     if (options.dockerfile == "-") options.dockerfile_text = std::string(std::istreambuf_iterator<char>(std::cin), {});
     DBUILD_TRY_ASSIGN(auto owned, open_parts(std::move(*address)));
     owned.remotes = open_remotes(owned, options, purpose);
-    report_cache_warnings(owned, reporter);
+    CacheWarnings warnings;
+    warnings.report(owned, reporter);
     const auto parts = owned.borrow(reporter, cancelled);
     const auto print_line = [](const std::string& text) { fmt::print("{}\n", text); };
     Status done;
@@ -141,8 +150,8 @@ Status execute(BuildCommandLine& line, Purpose purpose, const std::atomic<bool>&
     }
     report.totals.engine_requests = owned.engine->requests();
     close_remotes(owned, options, report);
-    report_cache_warnings(owned, reporter);
-    if (report.totals.bytes_written > 0) look_after_cache(owned, reporter);
+    warnings.report(owned, reporter);
+    if (report.totals.bytes_written > 0) look_after_cache(owned, warnings, reporter);
     DBUILD_TRY(std::move(done));
     if (!options.image_id_file.empty() && !report.images.empty())
         DBUILD_TRY(write_named("--iidfile", options.image_id_file, report.images.front().id));
