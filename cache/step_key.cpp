@@ -31,6 +31,14 @@ Chain Chain::after(const Digest& content_id) const {
     return Chain(sha256(encoded));
 }
 
+Chain Chain::after_run(const StepKey& key, const Digest& diff_id) const {
+    std::string encoded;
+    append_text(encoded, digest_.hex());
+    append_text(encoded, key.digest.hex());
+    append_text(encoded, diff_id.hex());
+    return Chain(sha256(encoded));
+}
+
 StepKeyBuilder::StepKeyBuilder(std::string_view kind) {
     append_text(encoded_, k_step_schema);
     add("kind", kind);

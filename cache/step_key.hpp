@@ -24,6 +24,8 @@ public:
     /// In: diff_ids — the base image's, lowest first; empty for scratch.
     static Chain of_base(const std::vector<Digest>& diff_ids);
     Chain after(const Digest& content_id) const;
+    /// The link of a step that ends early cutoff: another one for each key and for each layer, be its content the same.
+    Chain after_run(const StepKey& key, const Digest& diff_id) const;
     const Digest& digest() const { return digest_; }
 
 private:

@@ -15,13 +15,6 @@ namespace {
 
 using Severity = Diagnostic::Severity;
 
-/// The message without the place that BuildKit puts before it: a diagnostic has its own.
-std::string without_place(std::string message) {
-    constexpr std::string_view envelope = "dockerfile parse error on line ";
-    if (!message.starts_with(envelope)) return message;
-    return message.substr(message.find(": ") + 2);
-}
-
 class LineIndex {
 public:
     explicit LineIndex(std::string_view text) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dockerfile_parser/dockerfile_json.hpp"
 
+#include "dockerfile_parser/triggers.hpp"
+
 #include <boost/json.hpp>
 
 namespace dbuild::dockerfile_parser {
@@ -98,7 +100,14 @@ struct Fields {
         if (check.retries != 0) out["retries"] = check.retries;
         add(out, check.command);
     }
-    void operator()(const OnbuildInstruction& trigger) const { out["trigger"] = trigger.text; }
+    void operator()(const OnbuildInstruction& onbuild) const {
+        out["trigger"] = onbuild.text;
+        const auto trigger = parse_trigger(onbuild.text, {});
+        if (!trigger) return; // its errors come out when it is run, as in BuildKit
+        json::object typed{{"instruction", trigger->keyword}};
+        std::visit(Fields{typed}, trigger->body);
+        out["typed_trigger"] = std::move(typed);
+    }
     void operator()(const MaintainerInstruction& maintainer) const { out["name"] = maintainer.name; }
 };
 
@@ -109,6 +118,8 @@ json::array array_of(const std::vector<Instruction>& instructions) {
     for (const auto& instruction : instructions) {
         json::object out{{"instruction", instruction.keyword}, {"lines", lines_of(instruction.where)}};
         std::visit(Fields{out}, instruction.body);
+        add(out, "ttl_ns", instruction.directives.time_to_live);
+        add(out, "no_cutoff", instruction.directives.has_no_cutoff);
         array.push_back(std::move(out));
     }
     return array;

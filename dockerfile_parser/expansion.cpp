@@ -8,6 +8,13 @@
 namespace dbuild::dockerfile_parser {
 namespace {
 
+// Some ten nested characters can ask for any length, and BuildKit would try: beyond these limits the build is its own.
+constexpr std::size_t k_most_bytes = std::size_t{1} << 20; // of an expanded word, beyond its text
+constexpr std::size_t k_most_steps = std::size_t{1} << 28; // of matching one pattern, each some nanoseconds
+constexpr int k_most_levels = 500;                         // of nested ${…}, each a frame or two of the stack
+
+tl::unexpected<Error> too_large() { return fail(ErrorKind::unsupported, "a variable expansion of this size"); }
+
 tl::unexpected<Error> syntax_error(std::string message) {
     return fail(ErrorKind::invalid_dockerfile, std::move(message));
 }
@@ -77,6 +84,13 @@ std::string strip_suffix(const std::vector<GlobToken>& tokens, const std::string
     return value;
 }
 
+/// Each position may be tried, and each try may look at all of the rest with every token.
+bool is_too_much(const std::string& value, const std::vector<GlobToken>& tokens) {
+    const auto most = static_cast<double>(value.size()) * static_cast<double>(value.size()) *
+                      static_cast<double>(tokens.size());
+    return most > static_cast<double>(k_most_steps);
+}
+
 /// A replacement of `//` as Go's regexp reads it: `$$` is a dollar, `$0` and `${0}` the match, every other name an
 /// empty group.
 std::string expand_template(std::string_view replacement, std::string_view match) {
@@ -137,8 +151,8 @@ std::string replace_matches(const std::vector<GlobToken>& tokens, const std::str
 class WordLexer {
 public:
     enum class Mode { word, heredoc };
-    WordLexer(std::string_view input, const VariableLookup& lookup, char escape, Mode mode)
-        : input_(input), lookup_(lookup), escape_(escape), mode_(mode) {}
+    WordLexer(std::string_view input, const VariableLookup& lookup, char escape, Mode mode, int level = 0)
+        : input_(input), lookup_(lookup), escape_(escape), mode_(mode), level_(level) {}
 
     Status run() { return take_until('\0', mode_ == Mode::heredoc); }
     std::string take_text() { return std::move(text_); }
@@ -242,13 +256,19 @@ private:
     Result<std::string> take_dollar() {
         ++position_; // the `$`
         if (at_end()) return std::string("$");
+        std::string value = "$";
         if (peek() == '{') {
             ++position_;
-            return take_braces();
+            if (level_ == k_most_levels) return too_large();
+            ++level_;
+            DBUILD_TRY_ASSIGN(value, take_braces());
+            --level_;
+        } else {
+            DBUILD_TRY_ASSIGN(const auto name, take_name());
+            if (!name.empty()) value = lookup_(name).value_or("");
         }
-        DBUILD_TRY_ASSIGN(const auto name, take_name());
-        if (name.empty()) return std::string("$");
-        return lookup_(name).value_or("");
+        if (text_.size() + value.size() > input_.size() + k_most_bytes) return too_large();
+        return value;
     }
 
     /// Errors:  unsupported — non-ASCII characters, which end a name or belong to it by Unicode's tables.
@@ -305,7 +325,7 @@ private:
 
     /// The rest of a ${…} up to its brace, expanded, quotes removed.
     Result<std::string> take_word(char stop) {
-        WordLexer inner(input_, lookup_, escape_, mode_);
+        WordLexer inner(input_, lookup_, escape_, mode_, level_);
         inner.position_ = position_;
         DBUILD_TRY(inner.take_until(stop, mode_ == Mode::heredoc));
         position_ = inner.position_;
@@ -372,6 +392,7 @@ private:
         DBUILD_TRY_ASSIGN(const auto pattern, take_pattern('}'));
         DBUILD_TRY_ASSIGN(const auto tokens, compile_glob(pattern));
         if (!value) return std::string();
+        if (is_too_much(*value, tokens)) return too_large();
         return kind == '#' ? strip_prefix(tokens, *value, is_longest) : strip_suffix(tokens, *value, is_longest);
     }
 
@@ -384,6 +405,7 @@ private:
             return fail(ErrorKind::unsupported, "\"$\" and \"\\\" in the replacement of ${x//p/r}");
         DBUILD_TRY_ASSIGN(const auto tokens, compile_glob(pattern));
         if (!value) return std::string();
+        if (is_too_much(*value, tokens) || (value->size() + 1) * replacement.size() > k_most_bytes) return too_large();
         return replace_matches(tokens, *value, replacement, replaces_all);
     }
 
@@ -391,6 +413,7 @@ private:
     const VariableLookup& lookup_;
     char escape_;
     Mode mode_;
+    int level_; // of nested ${…}
     std::size_t position_ = 0;
     std::string text_, word_;
     std::vector<std::string> words_;

@@ -18,7 +18,8 @@ using VariableLookup = std::function<std::optional<std::string>(std::string_view
 
 /// Expands to exactly one word; blanks are kept.
 /// In:      escape — the Dockerfile's escape character, `\` or `` ` ``.
-/// Errors:  invalid_dockerfile without `where`: unbalanced quote, bad substitution, `${x:?message}` on an unset x.
+/// Errors:  invalid_dockerfile without `where`: unbalanced quote, bad substitution, `${x:?message}` on an unset x;
+///          unsupported — what would take megabytes, or hundreds of nested ${…}.
 /// Source:  moby/buildkit frontend/dockerfile/shell/lex.go.
 Result<std::string> expand_word(std::string_view word, const VariableLookup& lookup, char escape);
 

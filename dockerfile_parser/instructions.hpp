@@ -4,6 +4,7 @@
 // Reading the text is parser.hpp's business, relations between stages are stage_graph.hpp's.
 #pragma once
 
+#include "dockerfile_parser/step_directives.hpp"
 #include "support/error.hpp"
 
 #include <chrono>
@@ -138,6 +139,8 @@ struct Instruction {
                  VolumeInstruction, StopsignalInstruction, HealthcheckInstruction, OnbuildInstruction,
                  MaintainerInstruction>
         body;
+    StepDirectives directives; // of the comments directly above
+    bool is_trigger = false; // of what the stage is built on; its place is the FROM line (triggers.hpp)
 };
 
 struct Stage {
@@ -148,12 +151,19 @@ struct Stage {
     std::vector<Instruction> instructions;
 };
 
+/// A `# dbuild:` comment that means nothing.
+struct DirectiveWarning {
+    std::string message;
+    SourceSpan where; // of the instruction below it
+};
+
 struct Dockerfile {
     std::string file_name;
     std::string syntax; // "" without directive
     char escape = '\\';
     std::vector<Instruction> global_args; // ArgInstruction, before the first FROM
     std::vector<Stage> stages;            // at least one
+    std::vector<DirectiveWarning> directive_warnings; // in file order
 };
 
 } // namespace dbuild::dockerfile_parser

@@ -4,6 +4,7 @@
 
 #include "dockerfile_parser/expansion.hpp"
 #include "dockerfile_parser/flags.hpp"
+#include "dockerfile_parser/platform.hpp"
 #include "dockerfile_parser/unicode.hpp"
 #include "dockerfile_parser/values.hpp"
 
@@ -15,6 +16,7 @@
 namespace dbuild::dockerfile_parser {
 namespace {
 
+constexpr std::string_view k_platform = "linux/amd64"; // a file is judged alike on every machine
 constexpr std::size_t k_most_names = 1000; // that a name is compared with: more would make the time quadratic
 
 bool is_lower(std::string_view text) { return ascii_lower(text) == text; }
@@ -53,6 +55,7 @@ public:
 
     std::vector<LintWarning> run() {
         for (const SyntaxNode& node : tree_.nodes) check_node(node);
+        for (const auto& [message, where] : dockerfile_.directive_warnings) warn("DbuildDirective", message, where);
         check_keyword_casing();
         check_stage_names();
         declare_globals();
@@ -152,7 +155,7 @@ private:
     }
 
     void declare_globals() {
-        if (auto values = global_arguments(dockerfile_, "", {}, "linux/amd64")) global_values_ = std::move(*values);
+        if (auto values = global_arguments(dockerfile_, "", {}, k_platform)) global_values_ = std::move(*values);
         for (const auto& [name, value] : global_values_) global_names_.insert(name);
         for (const Instruction& instruction : dockerfile_.global_args)
             for (const auto& item : std::get<ArgInstruction>(instruction.body).items) {
@@ -205,21 +208,31 @@ private:
     }
 
     void check_platform(const Stage& stage) {
-        const std::string& platform = stage.from.platform;
-        if (platform == "$TARGETPLATFORM" || platform == "${TARGETPLATFORM}")
+        const std::string& written = stage.from.platform;
+        std::set<std::string> asked, missing;
+        const VariableLookup lookup = [&](std::string_view name) -> std::optional<std::string> {
+            const auto found = global_values_.find(std::string(name));
+            (found == global_values_.end() ? missing : asked).emplace(name);
+            return found == global_values_.end() ? std::nullopt : std::optional(found->second);
+        };
+        const auto value = expand_word(written, lookup, dockerfile_.escape);
+        if (!value) return;
+        if (missing.empty() && asked == std::set<std::string>{"TARGETPLATFORM"} &&
+            *value == global_values_.at("TARGETPLATFORM"))
             warn("RedundantTargetPlatform",
                  fmt::format("Setting platform to predefined {} in FROM is redundant as this is the default behavior",
-                             platform),
+                             written),
                  stage.where);
-        if (platform.empty() || platform.find('$') != std::string::npos) return;
-        const auto slash = platform.find('/');
-        const std::string os = platform.substr(0, slash);
-        const std::string architecture =
-            slash == std::string::npos ? os : platform.substr(slash + 1, platform.find('/', slash + 1) - slash - 1);
+        if (written.empty() || !asked.empty() || !missing.empty()) return;
+        const auto platform = normalized_platform(*value, k_platform);
+        if (!platform) return;
+        const auto slash = platform->find('/');
+        const std::string os = platform->substr(0, slash);
+        const std::string architecture = platform->substr(slash + 1, platform->find('/', slash + 1) - slash - 1);
         const std::string& name = stage.from.stage_name; // a stage named for its platform means it
         if (name.find(os) != std::string::npos || name.find(architecture) != std::string::npos) return;
         warn("FromPlatformFlagConstDisallowed",
-             fmt::format("FROM --platform flag should not use constant value {}", quoted(platform)), stage.where);
+             fmt::format("FROM --platform flag should not use constant value {}", quoted(*value)), stage.where);
     }
 
     /// What is known at the end of a stage, for those based on it.

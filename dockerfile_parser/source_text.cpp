@@ -15,6 +15,7 @@ namespace {
 
 // Go's bufio.MaxScanTokenSize - 1; BuildKit refuses longer physical lines.
 constexpr std::size_t k_max_line_bytes = 65535;
+constexpr std::string_view k_own_marker = "dbuild:"; // step_directives.hpp
 constexpr std::string_view k_byte_order_mark = "\xEF\xBB\xBF";
 
 struct Directive {
@@ -146,9 +147,14 @@ Result<std::optional<LogicalLine>> SourceReader::next_line() {
             const auto directive = parse_directive(line, "#");
             if (is_above_instruction && directive && directive->key == "check") result.check = directive->value;
             result.comment = trim(line.substr(1));
+            if (std::string_view(result.comment).starts_with(k_own_marker))
+                result.directives.emplace_back(result.comment.substr(k_own_marker.size()));
             continue;
         }
-        if (line.empty()) result.check.clear();
+        if (line.empty()) {
+            result.check.clear();
+            result.directives.clear();
+        }
         continues = take_continuation(line);
         result.text = line;
         result.first_line = current_line();

@@ -17,6 +17,7 @@ struct LogicalLine {
     int first_line = 0;                  // 1-based
     bool has_empty_continuation = false; // an empty line within it, which a later version of BuildKit will refuse
     std::string check;                   // value of a `# check=` comment directly above, not the file's directive
+    std::vector<std::string> directives; // what follows "dbuild:" in comments directly above, in order
     std::string comment;                 // the last comment line between this and the line before, "" if there is none
 };
 

@@ -3,6 +3,7 @@
 
 #include "dockerfile_parser/expansion.hpp"
 #include "dockerfile_parser/flags.hpp"
+#include "dockerfile_parser/platform.hpp"
 #include "dockerfile_parser/run_mount.hpp"
 #include "dockerfile_parser/unicode.hpp"
 
@@ -64,21 +65,45 @@ StageReference resolve_base(const StageNames& names, const StageGraphRequest& re
     return stage >= 0 ? StageReference::to_stage(stage) : outside(request, base);
 }
 
+/// The platform that a FROM asks for, "" without. Errors: invalid_dockerfile without `where`.
+Result<std::string> platform_of(const FromInstruction& from, const StageGraphRequest& request,
+                                const VariableLookup& globals, char escape) {
+    if (from.platform.empty()) return std::string();
+    DBUILD_TRY_ASSIGN(const auto text, expand_word(from.platform, globals, escape));
+    if (text.empty())
+        return fail(ErrorKind::invalid_dockerfile, "empty platform value from expression " + from.platform);
+    auto platform =
+        normalized_platform(text, request.build_platform.empty() ? request.platform : request.build_platform);
+    if (!platform) platform.error().message = "failed to parse platform " + text + ": " + platform.error().message;
+    return platform;
+}
+
 enum class Reader { copy, mount };
 
+/// A stage's number as Go's strconv.Atoi reads it.
+std::optional<int> stage_number(std::string_view text) {
+    if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
+    int number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    return number;
+}
+
+/// In:      others — what earlier --from of the file meant that is no stage of it: BuildKit gives each of them the next
+///          number after the stages, each time that it is read from.
 /// Errors:  invalid_dockerfile without `where`. A stage may be any of the file, not only one before.
 Result<StageReference> find_source(const StageNames& names, const StageGraphRequest& request, Reader reader,
-                                   std::string_view from) {
+                                   std::string_view from, const std::vector<StageReference>& others) {
     if (reader == Reader::copy) {
         if (from.find('$') != from.npos)
             return fail(ErrorKind::invalid_dockerfile,
                         "variable expansion is not supported for --from, define a new stage with "
                         "FROM using ARG from global scope as a workaround");
-        int number = 0;
-        const auto [end, error] = std::from_chars(from.data(), from.data() + from.size(), number);
-        if (error == std::errc() && end == from.data() + from.size()) {
-            if (number >= 0 && number < names.count()) return StageReference::to_stage(number);
-            return fail(ErrorKind::invalid_dockerfile, "invalid stage index " + std::string(from));
+        if (const auto number = stage_number(from)) {
+            if (*number >= 0 && *number < names.count()) return StageReference::to_stage(*number);
+            const auto other = static_cast<std::size_t>(*number - std::min(*number, names.count()));
+            if (*number >= 0 && other < others.size()) return others[other];
+            return fail(ErrorKind::invalid_dockerfile, "invalid stage index " + std::to_string(*number));
         }
     }
     const int stage = names.last(ascii_lower(from));
@@ -93,9 +118,9 @@ struct Reading {
     SourceSpan where;
 };
 
-/// What the instructions of a stage read from, in order.
+/// What the instructions of a stage read from, in order. In, out: others — as find_source takes them; grows.
 Result<std::vector<Reading>> find_readings(const StageNames& names, const StageGraphRequest& request,
-                                           const Stage& stage) {
+                                           const Stage& stage, std::vector<StageReference>& others) {
     std::vector<Reading> readings;
     for (const auto& instruction : stage.instructions) {
         const auto at_instruction = [&](Error error) {
@@ -113,8 +138,9 @@ Result<std::vector<Reading>> find_readings(const StageNames& names, const StageG
             written = std::move(*sources);
         }
         for (auto& from : written) {
-            auto reference = find_source(names, request, reader, from);
+            auto reference = find_source(names, request, reader, from, others);
             if (!reference) return at_instruction(std::move(reference).error());
+            if (reference->kind != StageReference::Kind::stage) others.push_back(*reference);
             readings.push_back({std::move(*reference), reader, std::move(from), instruction.where});
         }
     }
@@ -135,13 +161,6 @@ Status check_order(const Dockerfile& dockerfile, int current, const Reading& rea
                                                        "\"");
     return fail(ErrorKind::invalid_dockerfile, "cannot mount from stage \"" + reading.written +
                                                    "\", stage needs to be defined before current command");
-}
-
-Result<StageReference> resolve_source(const Dockerfile& dockerfile, int current, Reader reader, std::string_view from) {
-    DBUILD_TRY_ASSIGN(auto reference, find_source(StageNames(dockerfile), {}, reader, from));
-    const Reading reading{std::move(reference), reader, std::string(from), {}};
-    DBUILD_TRY(check_order(dockerfile, current, reading));
-    return reading.reference;
 }
 
 /// The first stage, in file order, from which a circle of references can be reached; -1 if there is none.
@@ -196,14 +215,6 @@ std::vector<int> StageNode::read_stages() const {
     for (const auto& source : sources)
         if (source.kind == StageReference::Kind::stage) stages.push_back(source.stage_index);
     return stages;
-}
-
-Result<StageReference> resolve_copy_from(const Dockerfile& dockerfile, int current_stage, std::string_view from) {
-    return resolve_source(dockerfile, current_stage, Reader::copy, from);
-}
-
-Result<StageReference> resolve_mount_from(const Dockerfile& dockerfile, int current_stage, std::string_view from) {
-    return resolve_source(dockerfile, current_stage, Reader::mount, from);
 }
 
 Result<std::vector<std::string>> mount_sources(const RunInstruction& run) {
@@ -274,6 +285,7 @@ Result<StageGraph> build_stage_graph(const Dockerfile& dockerfile, const StageGr
     const StageNames names(dockerfile);
     StageGraph graph;
     std::vector<std::vector<Reading>> readings; // by stage
+    std::vector<StageReference> others;         // that have numbers after the stages'
     for (const auto& stage : dockerfile.stages) {
         const auto at_stage = [&](Error error) {
             error.where = stage.where;
@@ -284,11 +296,11 @@ Result<StageGraph> build_stage_graph(const Dockerfile& dockerfile, const StageGr
         if (base->empty())
             return at_stage(
                 {ErrorKind::invalid_dockerfile, "base name (" + stage.from.image + ") should not be blank", {}, {}});
-        auto stage_platform = expand_word(stage.from.platform, lookup, dockerfile.escape);
+        auto stage_platform = platform_of(stage.from, request, lookup, dockerfile.escape);
         if (!stage_platform) return at_stage(std::move(stage_platform).error());
         StageNode node{
             stage.index, stage.from.stage_name, *stage_platform, resolve_base(names, request, stage.index, *base), {}};
-        DBUILD_TRY_ASSIGN(readings.emplace_back(), find_readings(names, request, stage));
+        DBUILD_TRY_ASSIGN(readings.emplace_back(), find_readings(names, request, stage, others));
         if (auto context = find_context(request, node.name); context && !node.name.empty()) {
             node.base = {StageReference::Kind::context, -1, std::move(*context)};
             readings.back().clear();

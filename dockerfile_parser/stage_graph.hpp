@@ -28,7 +28,7 @@ struct StageReference {
 struct StageNode {
     int index = 0;
     std::string name;     // may be empty
-    std::string platform; // expanded --platform, may be empty
+    std::string platform; // --platform, expanded and normalized; may be empty
     StageReference base;  // a stage that a named context of its name replaces has that context, and no sources
     std::vector<StageReference> sources; // what COPY --from and RUN --mount=from name, in order, perhaps repeated
 
@@ -50,21 +50,15 @@ struct StageGraphRequest {
     bool judges_all_stages = false;                // not only the needed ones, as a check does
 };
 
-/// Errors:  invalid_dockerfile with `where` of the stage or instruction: blank base name, circular dependency, bad
-///          index, in a needed stage (or any) a reference to a later one; without `where`: unknown target.
+/// COPY --from is a stage's number or its name in any case (the last one of that name), else a context or an image; a number
+/// after those of the stages is the context or image of an earlier COPY --from or mount. RUN --mount=from is no number.
+/// Errors:  invalid_dockerfile with `where` of the stage or instruction: blank base name, wrong platform, circular
+///          dependency, bad index, in a needed stage (or any) a reference to a later one; without `where`: unknown target.
 Result<StageGraph> build_stage_graph(const Dockerfile& dockerfile, const StageGraphRequest& request);
 
 /// The same, without contexts and for the platform of this machine.
 Result<StageGraph> build_stage_graph(const Dockerfile& dockerfile, std::string_view target,
                                      const std::map<std::string, std::string>& build_args, std::string_view platform);
-
-/// COPY --from: a number is a stage index, else a stage name in any case (the last one of that name), else an image.
-/// Errors:  invalid_dockerfile without `where`: index out of range, a stage that is not before `current_stage`.
-Result<StageReference> resolve_copy_from(const Dockerfile& dockerfile, int current_stage, std::string_view from);
-
-/// RUN --mount=from: a stage name in any case, else an image; a number is an image name.
-/// Errors:  as resolve_copy_from.
-Result<StageReference> resolve_mount_from(const Dockerfile& dockerfile, int current_stage, std::string_view from);
 
 /// The `from` values of a RUN's --mount flags that have one, in order.
 /// Errors:  invalid_dockerfile without `where` for malformed CSV.

@@ -203,6 +203,7 @@ Result<SyntaxTree> parse_syntax_tree(std::string_view text, const std::string& f
         DBUILD_TRY(read_heredocs(reader, *node, line->first_line));
         node->where = reader.span(line->first_line, reader.current_line());
         node->check = std::move(line->check);
+        node->directives = std::move(line->directives);
         node->comment = std::move(line->comment);
         node->has_empty_continuation = line->has_empty_continuation;
         node->source = reader.source(line->first_line, reader.current_line());
@@ -215,6 +216,12 @@ Result<SyntaxTree> parse_syntax_tree(std::string_view text, const std::string& f
     tree.check = reader.check();
     tree.escape = reader.escape();
     return tree;
+}
+
+std::string without_place(std::string message) {
+    constexpr std::string_view envelope = "dockerfile parse error on line ";
+    if (!message.starts_with(envelope)) return message;
+    return message.substr(message.find(": ") + 2);
 }
 
 std::string dump_syntax_tree(const SyntaxTree& tree) {

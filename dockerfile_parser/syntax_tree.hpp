@@ -22,6 +22,7 @@ struct SyntaxNode {
     std::vector<Heredoc> heredocs;
     std::string line;    // the joined logical line
     std::string check;   // value of a `# check=` comment directly above
+    std::vector<std::string> directives; // what follows "dbuild:" in comments directly above
     std::string comment; // the last comment line above
     bool has_empty_continuation = false;
     std::string source;
@@ -38,6 +39,9 @@ struct SyntaxTree {
 /// Errors:  invalid_dockerfile with `where`.
 Result<SyntaxTree> parse_syntax_tree(std::string_view text, const std::string& file_name,
                                      std::vector<Error>* recovered = nullptr);
+
+/// An error's message without the place that BuildKit puts before it ("dockerfile parse error on line 2: ").
+std::string without_place(std::string message);
 
 /// The S-expression BuildKit's Node.Dump prints, one line for each instruction.
 std::string dump_syntax_tree(const SyntaxTree& tree);

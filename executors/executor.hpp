@@ -77,11 +77,13 @@ struct StepFailure {
     std::string message;
 };
 
-/// Result of a segment: the layers of its leading layer-making steps; all of them unless it failed or was cancelled.
+/// Result of a segment: the layers of its leading layer-making steps; all of them unless it failed, was cancelled, or the engine's
+/// answer is of another root file system or has another number of layers.
 struct SegmentResult {
     std::vector<MadeLayer> layers;
     std::optional<StepFailure> failure;
     bool was_cancelled = false;
+    bool is_of_other_steps = false; // the engine took results of its own cache that are not these steps': no layers
     std::shared_ptr<void> files; // keeps the blobs; shared with nobody else
 };
 

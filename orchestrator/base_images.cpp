@@ -2,6 +2,7 @@
 #include "orchestrator/base_images.hpp"
 
 #include "cache/oci/archive.hpp"
+#include "cache/store/catalog.hpp"
 #include "support/files.hpp"
 
 #include <fmt/format.h>
@@ -52,6 +53,7 @@ Result<BaseImage> find_base(const Parts& parts, const std::string& reference) {
     DBUILD_TRY_ASSIGN(auto pinned, pinned_base(parts, reference));
     if (!pinned) return fail(problem);
     parts.reporter->warning(fmt::format("{}: using {} as it was last seen ({})", reference, pinned->id, problem.message));
+    pinned->is_remembered = true;
     return std::move(*pinned);
 }
 
@@ -90,21 +92,47 @@ bool has_all_layers(const Parts& parts, const BaseImage& base) {
                        [&](const oci::Descriptor& layer) { return parts.layers->has(layer.digest); });
 }
 
+/// What was found within the time to live; nothing where somebody has to be asked.
+Result<std::optional<BaseImage>> found_lately(const Parts& parts, std::chrono::nanoseconds time_to_live,
+                                              const std::string& reference) {
+    const auto age = std::chrono::floor<std::chrono::seconds>(time_to_live).count();
+    DBUILD_TRY_ASSIGN(const auto id, parts.index->find_pin(reference, std::max(cache::store::unix_seconds() - age, std::int64_t{1})));
+    if (!id) return std::nullopt;
+    DBUILD_TRY_ASSIGN(auto known, known_base(parts, reference, *id));
+    if (!known || !has_all_layers(parts, *known)) return std::nullopt; // the engine may have forgotten that image
+    return known;
+}
+
 } // namespace
 
-Result<std::map<std::string, BaseImage>> find_bases(const Parts& parts, const std::vector<std::string>& references) {
+Result<std::map<std::string, BaseImage>> find_bases(const Parts& parts, const BuildOptions& options,
+                                                    const std::vector<std::string>& references) {
     std::map<std::string, BaseImage> bases;
-    if (references.size() > 1) {
-        if (auto ids = parts.engine->find_image_ids(references)) // otherwise each one says what is wrong
+    std::vector<std::string> asked;
+    for (const auto& reference : references) {
+        std::optional<BaseImage> known;
+        if (options.base_ttl && !options.pulls_bases) {
+            DBUILD_TRY_ASSIGN(known, found_lately(parts, *options.base_ttl, reference));
+        }
+        if (known)
+            bases.emplace(reference, std::move(*known));
+        else
+            asked.push_back(reference);
+    }
+    if (asked.size() > 1) {
+        if (auto ids = parts.engine->find_image_ids(asked)) // otherwise each one says what is wrong
             for (const auto& [reference, id] : *ids) {
                 DBUILD_TRY_ASSIGN(auto known, known_base(parts, reference, id));
                 if (known) bases.emplace(reference, std::move(*known));
             }
     }
-    for (const auto& reference : references) {
-        if (bases.contains(reference)) continue;
-        DBUILD_TRY_ASSIGN(auto base, find_base(parts, reference));
-        bases.emplace(reference, std::move(base));
+    for (const auto& reference : asked) {
+        if (!bases.contains(reference)) {
+            DBUILD_TRY_ASSIGN(auto base, find_base(parts, reference));
+            bases.emplace(reference, std::move(base));
+        }
+        const auto& base = bases.at(reference);
+        if (options.base_ttl && !base.is_remembered) DBUILD_TRY(parts.index->record_answer(reference, base.id));
     }
     return bases;
 }

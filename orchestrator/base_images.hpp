@@ -12,14 +12,17 @@ struct BaseImage {
     std::string id;        // the engine's
     cache::oci::ImageConfig config;
     std::vector<cache::oci::Descriptor> layers; // as the base's manifest names them; empty until load_base()
+    bool is_remembered = false;                 // nobody could be asked
 };
 
 /// Looks up all references together: one request for one, one or two for several whose IDs are known.
 /// Policy (design §4): the engine's own image; else a pull by the engine; else, with one warning, what it was last seen as.
+/// With --base-ttl and without --pull, what was found so lately is taken without a request, if the store has its layers.
 /// In: references — familiar form, unique. Out: by reference.
 /// Errors: unsupported — the engine has it not, cannot pull it, and it was never seen: docker buildx may, since it has
 /// docker's credentials; unavailable — no engine, never seen.
-Result<std::map<std::string, BaseImage>> find_bases(const Parts& parts, const std::vector<std::string>& references);
+Result<std::map<std::string, BaseImage>> find_bases(const Parts& parts, const BuildOptions& options,
+                                                    const std::vector<std::string>& references);
 
 /// Has the engine ask the registry for all of them again (--pull).
 /// Errors: unsupported — the engine cannot: docker buildx may, since it has docker's credentials.

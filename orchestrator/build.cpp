@@ -3,7 +3,7 @@
 
 #include "cache/oci/reference.hpp"
 #include "orchestrator/assemble.hpp"
-#include "orchestrator/exporters/docker_exporter.hpp"
+#include "orchestrator/exporters/image_exporter.hpp"
 #include "orchestrator/stage_runner.hpp"
 
 #include <fmt/format.h>
@@ -85,25 +85,28 @@ public:
         return {};
     }
 
-    /// Assembles the target and brings it to the engine; a layer that neither has is made again first.
+    /// Assembles the target and brings it where it was asked for; a layer that neither that place nor the store has is made
+    /// again first.
     Status export_target() {
         const int target = project_.graph.target;
         DBUILD_TRY(load_base_below(target));
         std::optional<cache::store::Index::ReadTransaction> assembly(*parts_.index);
         DBUILD_TRY_ASSIGN(auto image, assemble(parts_, project_, planner_, target));
         assembly.reset();
-        auto exported = exporters::export_to_engine(parts_, image, project_.options.tags);
+        const auto* base = project_.base_below(StageReference::to_stage(target));
+        const auto base_name = base ? base->reference : std::string();
+        auto exported = exporters::export_image(parts_, image, project_.options, base_name);
         if (!exported && exported.error().kind == ErrorKind::not_found) {
             SharedLock lock(shared_.mutex);
             DBUILD_TRY(StageRunner(shared_, target).remake_lost_layers(lock));
             DBUILD_TRY_ASSIGN(image, assemble(parts_, project_, planner_, target));
-            exported = exporters::export_to_engine(parts_, image, project_.options.tags);
+            exported = exporters::export_image(parts_, image, project_.options, base_name);
         }
         if (!exported) return fail(std::move(exported).error());
         std::uint64_t bytes = 0;
         for (const auto& layer : image.root.layers) bytes += layer.size;
-        report_.images = {{exported->id, image.manifest_digest.to_string(), exported->tags, bytes,
-                            image.config_digest.to_string(), image.manifest_json.size()}};
+        report_.images = {{exported->id, exported->manifest_digest.to_string(), exported->tags, bytes,
+                            image.config_digest.to_string(), exported->manifest_bytes}};
         return use_keys();
     }
 

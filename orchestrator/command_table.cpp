@@ -5,6 +5,7 @@
 #include "orchestrator/commands/build_command.hpp"
 #include "orchestrator/commands/cache_command.hpp"
 #include "orchestrator/commands/check_command.hpp"
+#include "orchestrator/commands/copy_command.hpp"
 #include "orchestrator/commands/parse_command.hpp"
 
 #include <fmt/format.h>
@@ -22,6 +23,8 @@ constexpr Command k_commands[] = {
      commands::run_explain_command},
     {"cache", "look at the cache, and after it: du, ls, show, verify, prune, rebuild-index, export, import",
      commands::run_cache_command},
+    {"copy", "an image between registries, OCI folders and archives, moving only what is missing: copy SOURCE DESTINATION",
+     commands::run_copy_command},
     {"check", "all errors of a Dockerfile, and lint warnings: check [-f FILE] [--format text|json|github] PATH",
      commands::run_check_command},
     {"parse", "a Dockerfile for other programs: parse [--format json|sexpr] FILE", commands::run_parse_command},

@@ -58,10 +58,14 @@ std::string DockerConfig::installed_builder() const {
     return error || !value.is_object() ? "" : text_at(value.get_object(), "Name");
 }
 
+std::filesystem::path docker_config_folder() {
+    const auto set = environment("DOCKER_CONFIG");
+    return set.empty() ? std::filesystem::path(environment("HOME")) / ".docker" : std::filesystem::path(set);
+}
+
 Result<DockerConfig> read_docker_config() {
     DockerConfig config;
-    config.folder = environment("DOCKER_CONFIG");
-    if (config.folder.empty()) config.folder = std::filesystem::path(environment("HOME")) / ".docker";
+    config.folder = docker_config_folder();
     const auto path = config.folder / "config.json";
     const auto text = read_file(path);
     if (!text && text.error().kind == ErrorKind::not_found) return config;

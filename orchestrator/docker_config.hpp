@@ -24,7 +24,10 @@ struct DockerConfig {
     std::string installed_builder() const;
 };
 
-/// Reads $DOCKER_CONFIG/config.json, else ~/.docker/config.json; no file is the same as an empty one.
+/// $DOCKER_CONFIG, else ~/.docker.
+std::filesystem::path docker_config_folder();
+
+/// Reads config.json of that folder; no file is the same as an empty one.
 /// Errors: unsupported — it cannot be read or is no JSON: docker only warns of that, so docker has to go on.
 Result<DockerConfig> read_docker_config();
 

@@ -227,10 +227,10 @@ private:
         std::set<std::string> names;
         for (const auto* all : {&before, &now})
             for (const auto& [name, text] : *all) names.insert(name);
+        const auto variables = planned_.step->before.variables();
         for (const auto& name : names) {
             const auto old = before.find(name), current = now.find(name);
             if (old != before.end() && current != now.end() && old->second == current->second) continue;
-            const auto& variables = planned_.step->before.variables;
             const bool is_argument = std::any_of(variables.begin(), variables.end(), [&](const Variable& variable) {
                 return variable.name == name && variable.is_argument;
             });

@@ -182,7 +182,7 @@ Result<InProcessStep> InProcessStep::prepare(const Parts& parts, const Project& 
     }
     if (!copy) {
         made.is_workdir_ = true;
-        made.owner_text_ = step.before.config.user;
+        made.owner_text_ = step.before.user;
         made.request_.destination = std::get<WorkdirOperation>(step.operation).path;
         return made;
     }

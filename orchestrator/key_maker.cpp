@@ -13,9 +13,9 @@ using parser::MountType;
 using parser::StageReference;
 
 /// A RUN sees all variables; their order cannot change what a process does, so the key takes them as a sorted set.
-std::vector<std::string> sorted_environment(const BuildState& state) {
+std::vector<std::string> sorted_environment(const StepState& state) {
     std::vector<std::string> entries;
-    for (const auto& variable : state.variables) entries.push_back(variable.name + "=" + variable.value);
+    for (const auto& variable : state.variables()) entries.push_back(variable.name + "=" + variable.value);
     std::sort(entries.begin(), entries.end());
     return entries;
 }
@@ -25,8 +25,8 @@ std::string base_name(std::string_view path) {
     return std::string(path.substr(path.rfind('/') + 1));
 }
 
-/// What the process can see of a mount besides its content.
-std::vector<std::string> mount_fields(const MountOperation& operation) {
+/// What the process can see of a mount besides its content. In: salts — by the secret's id.
+std::vector<std::string> mount_fields(const MountOperation& operation, const std::map<std::string, std::string>& salts) {
     const auto& mount = operation.mount;
     std::vector<std::string> fields = {std::string(to_string(mount.type)), operation.target,
                                        mount.is_read_only ? "read-only" : "writable"};
@@ -47,6 +47,8 @@ std::vector<std::string> mount_fields(const MountOperation& operation) {
         fields.push_back("id=" + operation.secret_id);
         fields.push_back("variable=" + mount.environment_name);
         fields.push_back(mount.is_required ? "required" : "optional");
+        if (const auto salt = salts.find(operation.secret_id); salt != salts.end())
+            fields.push_back("salt=" + sha256(salt->second).hex());
         break;
     }
     return fields;
@@ -119,7 +121,7 @@ std::string KeyMaker::last_writer(const PlannedStage& plan, std::size_t step, co
 
 Status KeyMaker::add_mount(cache::StepKeyBuilder& key, const PlannedStage& plan, std::size_t step,
                            const MountOperation& operation) {
-    key.add("mount", mount_fields(operation));
+    key.add("mount", mount_fields(operation, project_.options.secret_salts));
     const auto& path = operation.mount.source;
     if (operation.from) {
         DBUILD_TRY_ASSIGN(const auto digest, selection(*operation.from, path, {}));
@@ -140,8 +142,8 @@ Result<KeyedStep> KeyMaker::key_of_run(const PlannedStage& plan, std::size_t ste
     key.add("platform", project_.platform);
     key.add("arguments", run.arguments);
     key.add("environment", sorted_environment(resolved.before));
-    key.add("directory", resolved.before.working_dir());
-    key.add("user", resolved.before.config.user);
+    key.add("directory", resolved.before.working_dir);
+    key.add("user", resolved.before.user);
     if (!run.script.empty()) key.add("script", sha256(run.script));
     if (!run.network.empty()) key.add("network", run.network);
     for (const auto& mount : run.mounts) {
@@ -206,7 +208,7 @@ Result<std::optional<KeyedStep>> KeyMaker::key_of(const PlannedStage& plan, std:
     cache::StepKeyBuilder key("workdir");
     key.add("chain", before.digest());
     key.add("path", workdir.path);
-    key.add("user", resolved.before.config.user); // owner of new directories
+    key.add("user", resolved.before.user); // owner of new directories
     return KeyedStep{key.finish(), key.ingredients()};
 }
 

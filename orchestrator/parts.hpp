@@ -6,9 +6,11 @@
 #include "cache/store/layer_store.hpp"
 #include "executors/executor.hpp"
 #include "orchestrator/engine_client.hpp"
+#include "orchestrator/exporters/output.hpp"
 #include "orchestrator/progress/reporter.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -22,11 +24,15 @@ struct BuildOptions {
     std::filesystem::path dockerfile; // empty: Dockerfile in the context
     std::optional<std::string> dockerfile_text; // what `-f -` gave; set before the build, since it can be read only once
     std::vector<std::string> tags;
+    std::vector<exporters::Output> outputs; // none: the engine
     std::map<std::string, std::string> build_arguments;
     std::string target;
     std::map<std::string, std::string> labels;
     bool ignores_cache = false;               // --no-cache
     std::vector<std::string> uncached_stages; // --no-cache-filter, in lower case
+    std::optional<std::chrono::nanoseconds> cache_ttl; // --cache-ttl
+    std::optional<std::chrono::nanoseconds> base_ttl;  // --base-ttl
+    std::map<std::string, std::string> secret_salts;   // --secret-salt, by the secret's id
     std::vector<std::string> secrets;         // --secret, as given
     std::vector<std::string> ssh_agents;      // --ssh, as given
     bool pulls_bases = false;                 // --pull

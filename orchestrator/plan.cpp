@@ -3,6 +3,7 @@
 
 #include "orchestrator/explain.hpp"
 #include "orchestrator/key_maker.hpp"
+#include "support/time.hpp"
 
 #include <fmt/format.h>
 
@@ -12,7 +13,24 @@ namespace dbuild::orchestrator {
 
 using dockerfile_parser::StageReference;
 
+namespace {
+
 constexpr std::size_t k_causes_in_a_reason = 2; // `dbuild explain` says all
+
+/// In: step — with its record.
+cache::Chain chain_after(const cache::Chain& before, const PlannedStep& step) {
+    const auto& record = *step.record;
+    if (step.step->instruction->directives.has_no_cutoff) return before.after_run(record.key, record.diff_id);
+    return before.after(record.content_id);
+}
+
+bool is_expired(const cache::store::StepRecord& record, const std::optional<std::chrono::nanoseconds>& time_to_live) {
+    if (!time_to_live) return false;
+    const auto made = parse_rfc3339(record.created); // a time that cannot be read says nothing, so the step runs
+    return !made || std::chrono::system_clock::now() - *made > *time_to_live;
+}
+
+} // namespace
 
 Digest PlannedStage::layer_below(std::size_t step) const {
     while (step-- > 0)
@@ -37,6 +55,14 @@ BaseImage* Project::base_below(const StageReference& from) {
     return const_cast<BaseImage*>(std::as_const(*this).base_below(from));
 }
 
+std::optional<std::chrono::nanoseconds> Project::time_to_live(const ResolvedStep& step) const {
+    const auto* run = std::get_if<RunOperation>(&step.operation);
+    if (!run) return std::nullopt;
+    auto own = step.instruction->directives.time_to_live;
+    if (!own && run->network != "none") own = options.cache_ttl;
+    return own == std::chrono::nanoseconds::max() ? std::nullopt : own; // "forever"
+}
+
 Planner::Planner(const Parts& parts, Project& project)
     : parts_(parts), project_(project), keys_(std::make_unique<KeyMaker>(parts, project, plans_)) {}
 Planner::~Planner() = default;
@@ -57,7 +83,7 @@ Result<cache::Chain> Planner::chain_before(int stage, std::size_t step) const {
     auto chain = initial_chain(*plan.stage);
     if (!chain) return fail(ErrorKind::internal, "a stage was run before its base stage");
     for (std::size_t i = 0; i < step; ++i)
-        if (plan.steps[i].record) chain = chain->after(plan.steps[i].record->content_id);
+        if (plan.steps[i].record) chain = chain_after(*chain, plan.steps[i]);
     return *chain;
 }
 
@@ -66,15 +92,22 @@ Result<std::optional<KeyedStep>> Planner::key_of(int stage, std::size_t step, co
 }
 
 /// A forced step gives no key to what stands on it, so it forces that too; what only copies from it may still hit.
-bool Planner::is_forced(const ResolvedStage& stage) const {
-    if (project_.options.ignores_cache) return true;
+void Planner::force_as_asked(PlannedStage& plan) const {
+    const auto& stage = *plan.stage;
+    const auto force = [&](std::string reason) {
+        plan.forced_from = 0;
+        plan.forced_because = std::move(reason);
+    };
     const auto& name = project_.graph.stages[static_cast<std::size_t>(stage.index)].name;
     const auto& filter = project_.options.uncached_stages;
-    if (!name.empty() && std::find(filter.begin(), filter.end(), name) != filter.end()) return true;
-    return stage.base.kind == StageReference::Kind::stage && plans_.at(stage.base.stage_index).is_forced;
+    if (project_.options.ignores_cache) return force("--no-cache");
+    if (!name.empty() && std::find(filter.begin(), filter.end(), name) != filter.end()) return force("--no-cache-filter");
+    if (stage.base.kind != StageReference::Kind::stage) return;
+    const auto& parent = plans_.at(stage.base.stage_index);
+    if (parent.forced_from != PlannedStage::k_not_forced) force(parent.forced_because);
 }
 
-Result<PlannedStep> Planner::plan_step(const PlannedStage& plan, std::size_t step, const cache::Chain& before) {
+Result<PlannedStep> Planner::plan_step(PlannedStage& plan, std::size_t step, const cache::Chain& before) {
     PlannedStep planned;
     planned.step = &plan.stage->steps[step];
     DBUILD_TRY_ASSIGN(auto keyed, keys_->key_of(plan, step, before));
@@ -85,17 +118,23 @@ Result<PlannedStep> Planner::plan_step(const PlannedStage& plan, std::size_t ste
     planned.key = keyed->key;
     planned.ingredients = std::move(keyed->ingredients);
     planned.status = StepStatus::miss;
-    if (plan.is_forced) {
-        planned.reason = project_.options.ignores_cache ? "--no-cache" : "--no-cache-filter";
+    if (plan.is_forced(step)) {
+        planned.reason = plan.forced_because;
         return planned;
     }
     DBUILD_TRY_ASSIGN(planned.record, parts_.index->find_step(*planned.key));
-    if (planned.record) {
+    if (planned.record && is_expired(*planned.record, project_.time_to_live(*planned.step))) {
+        planned.causes = {{"expired", "made " + planned.record->created, "", ""}};
+        planned.record.reset();
+        plan.forced_from = step;
+        plan.forced_because = fmt::format("line {} expired", planned.step->instruction->where.first_line);
+    } else if (planned.record) {
         planned.status = StepStatus::hit;
+        return planned;
     } else {
         planned.causes = causes_of(project_, history(), plan, planned);
-        planned.reason = in_one_line(planned.causes, k_causes_in_a_reason);
     }
+    planned.reason = in_one_line(planned.causes, k_causes_in_a_reason);
     return planned;
 }
 
@@ -113,7 +152,7 @@ Result<const PlannedStage*> Planner::plan_stage(int index) {
     const auto& stage = project_.stages.at(index);
     PlannedStage plan;
     plan.stage = &stage;
-    plan.is_forced = is_forced(stage);
+    force_as_asked(plan);
     if (stage.base.kind == StageReference::Kind::image)
         plan.base_layers = project_.bases.at(stage.base.image).config.diff_ids;
     auto chain = initial_chain(stage);
@@ -130,7 +169,7 @@ Result<const PlannedStage*> Planner::plan_stage(int index) {
         } else {
             DBUILD_TRY_ASSIGN(planned, plan_step(plan, i, *chain));
             if (planned.record) {
-                chain = chain->after(planned.record->content_id);
+                chain = chain_after(*chain, planned);
             } else {
                 chain.reset();
                 blocker = fmt::format("line {} has to be run first", planned.step->instruction->where.first_line);

@@ -36,6 +36,9 @@ struct Project {
     /// The image at the bottom of a stage's ancestry, or the image itself; null below scratch.
     BaseImage* base_below(const dockerfile_parser::StageReference& from);
     const BaseImage* base_below(const dockerfile_parser::StageReference& from) const;
+    /// How long a result of the step may be used: what its comment directive says, else --cache-ttl for a RUN that may reach the
+    /// network; nothing: for ever.
+    std::optional<std::chrono::nanoseconds> time_to_live(const ResolvedStep& step) const;
 };
 
 /// Reads, parses, resolves the base images, and evaluates every needed stage.
@@ -48,7 +51,7 @@ struct PlannedStep {
     const ResolvedStep* step = nullptr; // borrowed from the project
     StepStatus status = StepStatus::unknown;
     std::string reason;                // why it is no hit; empty for hits and metadata
-    std::vector<Cause> causes;         // of a miss that is not forced
+    std::vector<Cause> causes;         // of a miss that is not forced by an option
     std::optional<cache::StepKey> key; // known unless it is metadata or unknown
     std::string ingredients;
     std::optional<cache::store::StepRecord> record; // hits
@@ -62,11 +65,15 @@ struct KeyedStep {
 
 struct PlannedStage {
     const ResolvedStage* stage = nullptr;
-    bool is_forced = false;                  // its steps run whatever the cache holds (--no-cache, --no-cache-filter)
+    /// Steps from this one on run whatever caches hold, and so does what stands on the stage (docs/cache_key.md, "Forced runs").
+    std::size_t forced_from = k_not_forced;
+    std::string forced_because; // "--no-cache", ...
     std::vector<Digest> base_layers;         // diff_ids below the stage's first step
     std::vector<PlannedStep> steps;
     std::optional<cache::Chain> final_chain; // known when nothing is missing
 
+    static constexpr std::size_t k_not_forced = SIZE_MAX;
+    bool is_forced(std::size_t step) const { return step >= forced_from; }
     bool is_complete() const { return final_chain.has_value(); }
     /// All diff_ids; the stage must be complete.
     std::vector<Digest> layers() const;
@@ -105,8 +112,8 @@ public:
 private:
     std::optional<cache::Chain> initial_chain(const ResolvedStage& stage) const;
     StepHistory& history();
-    Result<PlannedStep> plan_step(const PlannedStage& plan, std::size_t step, const cache::Chain& before);
-    bool is_forced(const ResolvedStage& stage) const;
+    Result<PlannedStep> plan_step(PlannedStage& plan, std::size_t step, const cache::Chain& before);
+    void force_as_asked(PlannedStage& plan) const;
 
     const Parts& parts_;
     Project& project_;

@@ -4,11 +4,14 @@
 #include "dockerfile_parser/diagnostics.hpp"
 #include "dockerfile_parser/dockerignore.hpp"
 #include "dockerfile_parser/parser.hpp"
+#include "dockerfile_parser/triggers.hpp"
 #include "orchestrator/cache_folder.hpp"
 #include "orchestrator/ignore_file.hpp"
 #include "orchestrator/plan.hpp"
 #include "support/files.hpp"
 #include "support/platform.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <set>
@@ -86,6 +89,7 @@ Result<std::string> base_reference(const std::string& image, const SourceSpan& w
     return reference->familiar();
 }
 
+/// Finds those that are not found yet.
 Status find_base_images(const Parts& parts, Project& project) {
     std::set<std::string> references;
     for (const int index : project.graph.needed) {
@@ -96,15 +100,47 @@ Status find_base_images(const Parts& parts, Project& project) {
         for (auto* source : sources) {
             if (source->kind != parser::StageReference::Kind::image) continue;
             DBUILD_TRY_ASSIGN(source->image, base_reference(source->image, where));
-            references.insert(source->image);
+            if (!project.bases.contains(source->image)) references.insert(source->image);
         }
     }
     if (references.empty()) return {};
     if (project.options.pulls_bases) DBUILD_TRY(pull_bases(parts, {references.begin(), references.end()}));
-    DBUILD_TRY_ASSIGN(project.bases, find_bases(parts, {references.begin(), references.end()}));
-    for (const auto& [reference, base] : project.bases)
+    DBUILD_TRY_ASSIGN(auto found, find_bases(parts, project.options, {references.begin(), references.end()}));
+    for (const auto& [reference, base] : found)
         if (base.config.os + "/" + base.config.architecture != project.platform)
             return fail(ErrorKind::unsupported, "base image " + reference + " for " + base.config.os + "/" + base.config.architecture);
+    project.bases.merge(found);
+    return {};
+}
+
+/// Each needed stage begins with the ONBUILD triggers of what it is built on.
+/// In: triggered — the stages that have theirs already. Out: whether a stage got some, which may read from more.
+Result<bool> add_triggers(Project& project, std::set<int>& triggered) {
+    bool has_more = false;
+    auto& stages = project.dockerfile->stages;
+    for (const int index : project.graph.needed) {
+        if (!triggered.insert(index).second) continue;
+        const auto& base = project.graph.stages[static_cast<std::size_t>(index)].base;
+        std::vector<std::string> triggers;
+        if (base.kind == parser::StageReference::Kind::image) triggers = project.bases.at(base.image).config.on_build;
+        if (base.kind == parser::StageReference::Kind::stage)
+            triggers = parser::triggers_of(stages[static_cast<std::size_t>(base.stage_index)]);
+        DBUILD_TRY(parser::add_triggers(stages[static_cast<std::size_t>(index)], triggers, project.dockerfile->escape));
+        has_more = has_more || !triggers.empty();
+    }
+    return has_more;
+}
+
+/// Which stages and images are needed: triggers of base images may name more of both.
+Status find_stages_and_images(const Parts& parts, Project& project) {
+    std::set<int> triggered;
+    for (bool has_more = true; has_more;) {
+        DBUILD_TRY_ASSIGN(project.graph, parser::build_stage_graph(*project.dockerfile, project.options.target,
+                                                                   project.options.build_arguments, project.platform));
+        DBUILD_TRY(check_is_plannable(project));
+        DBUILD_TRY(find_base_images(parts, project));
+        DBUILD_TRY_ASSIGN(has_more, add_triggers(project, triggered));
+    }
     return {};
 }
 
@@ -136,11 +172,10 @@ Status fill_project(const Parts& parts, Project& project) {
     project.scope = project.options.scope.empty() ? default_scope(project.options) : project.options.scope;
     DBUILD_TRY_ASSIGN(auto dockerfile, parser::parse_dockerfile(project.source, project.options.dockerfile.string()));
     project.dockerfile = std::make_unique<parser::Dockerfile>(std::move(dockerfile));
-    DBUILD_TRY_ASSIGN(project.graph, parser::build_stage_graph(*project.dockerfile, project.options.target,
-                                                               project.options.build_arguments, project.platform));
-    DBUILD_TRY(check_is_plannable(project));
+    for (const auto& [message, where] : project.dockerfile->directive_warnings)
+        parts.reporter->warning(fmt::format("line {}: {}", where.first_line, message));
     DBUILD_TRY(open_context(parts, project));
-    DBUILD_TRY(find_base_images(parts, project));
+    DBUILD_TRY(find_stages_and_images(parts, project));
     return resolve_stages(project);
 }
 

@@ -69,7 +69,7 @@ bool can_run_in_container(const RunOperation& run) {
 std::string run_in_container(const BuildOptions& options, const ResolvedStep& step, const RunOperation& run) {
     std::string command = "docker run --rm";
     if (!run.network.empty() && run.network != "default") command += " --network " + shell_word(run.network);
-    for (const auto& variable : step.before.variables) { // those of ENV are in the image
+    for (const auto& variable : step.before.variables()) { // those of ENV are in the image
         if (!variable.is_argument) continue;
         const bool is_secret = looks_secret(variable.name) && options.build_arguments.contains(variable.name);
         command += " -e " + shell_word(is_secret ? variable.name : variable.name + "=" + variable.value);
@@ -86,7 +86,7 @@ std::string reproduction(const Project& project, const ResolvedStep& step) {
     const auto& options = project.options;
     const auto own_ignore_file = std::filesystem::path(options.dockerfile.string() + ".dockerignore");
     std::error_code ignored;
-    if (!std::filesystem::is_regular_file(options.dockerfile, ignored) ||
+    if (step.instruction->is_trigger || !std::filesystem::is_regular_file(options.dockerfile, ignored) ||
         std::filesystem::exists(own_ignore_file, ignored))
         return {};
     const auto* run = std::get_if<RunOperation>(&step.operation);

@@ -33,11 +33,11 @@ std::string with_mount_source(std::string text, const std::string& mount, const 
     return text;
 }
 
-/// A RUN that the engine cannot answer from its own cache: an optional secret that nobody has makes a new key there, and
-/// unlike --no-cache it keeps the cache mounts (design §5, 8).
-std::string forced(std::string text, const std::string& nonce) {
+/// A RUN with another key in the engine: an optional secret that nobody has makes one there, and unlike --no-cache it keeps the
+/// cache mounts (design §5, 8). In: mark — a fresh one has the engine run it.
+std::string marked(std::string text, const std::string& mark) {
     constexpr std::size_t keyword_length = 3; // "RUN" in any case
-    return text.insert(keyword_length, fmt::format(" --mount=type=secret,id=dbuild-{}", nonce));
+    return text.insert(keyword_length, fmt::format(" --mount=type=secret,id=dbuild-{}", mark));
 }
 
 /// ENV, USER and SHELL change what a later RUN or COPY does; other metadata cannot, and WORKDIR / makes no layer but counts.
@@ -50,12 +50,13 @@ bool matters_to_later_steps(const parser::Instruction& instruction) {
 
 class SegmentMaker {
 public:
-    SegmentMaker(const Parts& parts, const Project& project, const Planner& planner, int stage, PreparedSegment& out)
-        : parts_(parts), project_(project), planner_(planner), stage_(stage), out_(out) {}
+    SegmentMaker(const Parts& parts, const Project& project, const Planner& planner, int stage, EngineCache cache,
+                 PreparedSegment& out)
+        : parts_(parts), project_(project), planner_(planner), stage_(stage), cache_(cache), out_(out) {}
 
     /// ARGs in force before the first step. (ENV, USER, WORKDIR and SHELL travel in the configuration of the root.)
-    void declare_arguments(const BuildState& state, std::size_t origin) {
-        for (const auto& variable : state.variables)
+    void declare_arguments(const StepState& state, std::size_t origin) {
+        for (const auto& variable : state.variables())
             if (variable.is_argument) declare(variable.name, variable.value, origin);
     }
 
@@ -67,7 +68,7 @@ public:
             if (matters_to_later_steps(instruction)) push(instruction.source, false, origin);
             return true;
         }
-        DBUILD_TRY_ASSIGN(auto text, text_of(*planned.step));
+        DBUILD_TRY_ASSIGN(auto text, text_of(*planned.step, origin));
         push(std::move(text), true, origin);
         return true;
     }
@@ -98,18 +99,20 @@ private:
     /// The state after an ARG is the state before the next step, which holds the value that was worked out.
     Result<bool> add_argument(const parser::ArgInstruction& arg, std::size_t origin) {
         const auto& plan = planner_.planned(stage_);
-        const auto& after = origin + 1 < plan.steps.size() ? plan.steps[origin + 1].step->before : plan.stage->final;
+        const auto& final = plan.stage->final.variables;
+        const auto after = origin + 1 < plan.steps.size() ? plan.steps[origin + 1].step->before.variables()
+                                                          : final.variables_at(final.size());
         for (const auto& item : arg.items) {
-            const auto variable = std::find_if(after.variables.begin(), after.variables.end(), [&](const auto& v) {
+            const auto variable = std::find_if(after.begin(), after.end(), [&](const auto& v) {
                 return v.name == item.name && v.is_argument;
             });
-            if (variable != after.variables.end() && !declare(variable->name, variable->value, origin)) return false;
+            if (variable != after.end() && !declare(variable->name, variable->value, origin)) return false;
         }
         return true;
     }
 
     /// The instruction as the executor gets it: as written, but for the names of what it reads from.
-    Result<std::string> text_of(const ResolvedStep& step) {
+    Result<std::string> text_of(const ResolvedStep& step, std::size_t origin) {
         std::string text = step.instruction->source;
         if (const auto* copy = std::get_if<CopyOperation>(&step.operation)) {
             if (copy->from) {
@@ -129,10 +132,20 @@ private:
                 if (mount.mount.type == parser::MountType::secret) out_.segment.secrets = project_.options.secrets;
                 if (mount.mount.type == parser::MountType::ssh) out_.segment.ssh_agents = project_.options.ssh_agents;
             }
-            if (planner_.planned(stage_).is_forced && !out_.segment.ignores_engine_cache)
-                text = forced(std::move(text), nonce_);
+            if (!out_.segment.ignores_engine_cache) text = with_mark(std::move(text), step, *run, origin);
         }
         return text;
+    }
+
+    /// What the engine must not answer from its own cache: it knows neither forced runs, nor times to live, nor salts.
+    std::string with_mark(std::string text, const ResolvedStep& step, const RunOperation& run, std::size_t origin) const {
+        const bool must_run = cache_ == EngineCache::ignored || planner_.planned(stage_).is_forced(origin);
+        if (must_run || project_.time_to_live(step)) return marked(std::move(text), nonce_);
+        std::string salts;
+        for (const auto& mount : run.mounts)
+            if (const auto salt = project_.options.secret_salts.find(mount.secret_id); salt != project_.options.secret_salts.end())
+                salts += salt->first + '\0' + salt->second + '\0';
+        return salts.empty() ? text : marked(std::move(text), sha256(salts).hex());
     }
 
     Status use_context(const std::string& source, const ResolvedStep& step) {
@@ -161,6 +174,7 @@ private:
     const Project& project_;
     const Planner& planner_;
     int stage_;
+    EngineCache cache_;
     PreparedSegment& out_;
     std::string nonce_ = fmt::format("{:08x}{:08x}", std::random_device()(), std::random_device()()); // of forced RUNs
     std::string context_reads_;
@@ -197,7 +211,7 @@ void add_proxy_arguments(const Project& project, executors::Segment& segment) {
 } // namespace
 
 Result<PreparedSegment> make_segment(const Parts& parts, const Project& project, const Planner& planner, int stage,
-                                     std::size_t first, std::size_t limit) {
+                                     std::size_t first, std::size_t limit, EngineCache cache) {
     PreparedSegment prepared;
     const auto& plan = planner.planned(stage);
     // Metadata before the first layer is in force there already, by the state of that step.
@@ -209,11 +223,11 @@ Result<PreparedSegment> make_segment(const Parts& parts, const Project& project,
     std::size_t below = plan.base_layers.size();
     for (std::size_t i = 0; i < first; ++i) below += plan.steps[i].record ? 1 : 0;
     segment.root.layers.resize(below);
-    segment.root.config = plan.steps[first].step->before.config;
+    segment.root.config = plan.steps[first].step->before.config_for(plan.stage->final.config);
     segment.escape = project.dockerfile->escape;
     segment.ignores_engine_cache = project.options.ignores_cache && !shares_caches(project, stage);
     add_proxy_arguments(project, segment);
-    SegmentMaker maker(parts, project, planner, stage, prepared);
+    SegmentMaker maker(parts, project, planner, stage, cache, prepared);
     maker.declare_arguments(plan.steps[first].step->before, first);
     for (; prepared.end < limit; ++prepared.end) {
         DBUILD_TRY_ASSIGN(const bool fits, maker.add(plan.steps[prepared.end], prepared.end));

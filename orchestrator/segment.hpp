@@ -10,6 +10,9 @@
 
 namespace dbuild::orchestrator {
 
+/// Whether the engine may answer RUNs from its own cache.
+enum class EngineCache { used, ignored };
+
 struct PreparedSegment {
     executors::Segment segment;            // without steps when none of them makes a layer
     std::vector<std::size_t> origins;      // per segment step: index of the planned step it comes from
@@ -21,6 +24,6 @@ struct PreparedSegment {
 ///     this step at the latest.
 /// Errors: as root_layers of assemble.hpp.
 Result<PreparedSegment> make_segment(const Parts& parts, const Project& project, const Planner& planner, int stage,
-                                     std::size_t first, std::size_t limit);
+                                     std::size_t first, std::size_t limit, EngineCache cache = EngineCache::used);
 
 } // namespace dbuild::orchestrator

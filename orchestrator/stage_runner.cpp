@@ -119,7 +119,7 @@ Status StageRunner::load_images_below(std::size_t first) {
 Result<std::optional<StepClaim>> StageRunner::claim(std::size_t first, SharedLock& lock) {
     const auto& steps = plan().steps;
     while (first < steps.size() && !steps[first].step->makes_layer()) ++first;
-    if (first == steps.size() || plan().is_forced) return std::nullopt;
+    if (first == steps.size() || plan().is_forced(first)) return std::nullopt;
     DBUILD_TRY_ASSIGN(const auto before, shared_.planner.chain_before(stage_, first));
     DBUILD_TRY_ASSIGN(const auto keyed, shared_.planner.key_of(stage_, first, before));
     if (!keyed) return std::nullopt;
@@ -141,7 +141,7 @@ Status StageRunner::run_planned_again(std::size_t first, SharedLock& lock) {
 
 /// Returns the step after the segment.
 Result<std::size_t> StageRunner::run_segment(std::size_t first, std::size_t limit, SharedLock& lock) {
-    DBUILD_TRY_ASSIGN(const auto prepared, make_segment(shared_.parts, shared_.project, shared_.planner, stage_, first, limit));
+    DBUILD_TRY_ASSIGN(auto prepared, make_segment(shared_.parts, shared_.project, shared_.planner, stage_, first, limit));
     if (!prepared.segment.steps.empty()) {
         auto result = execute(prepared, lock);
         if (!result && result.error().kind == ErrorKind::not_found) { // a layer of another stage, which the builder lost too
@@ -149,6 +149,14 @@ Result<std::size_t> StageRunner::run_segment(std::size_t first, std::size_t limi
             sources.push_back(plan().stage->base);
             DBUILD_TRY(remake_layers_of(sources, lock));
             result = execute(prepared, lock);
+        }
+        if (result && result->is_of_other_steps) {
+            shared_.parts.reporter->warning("the engine answered from its cache with layers that stand on others; running the steps again");
+            DBUILD_TRY_ASSIGN(prepared, make_segment(shared_.parts, shared_.project, shared_.planner, stage_, first, limit,
+                                                     EngineCache::ignored));
+            result = execute(prepared, lock);
+            if (result && result->is_of_other_steps)
+                return fail(ErrorKind::internal, "the engine made other layers than these steps make");
         }
         if (!result) return fail(std::move(result).error());
         DBUILD_TRY(record(prepared, *result, lock));

@@ -11,6 +11,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <unordered_map>
+#include <unordered_set>
 
 namespace dbuild::orchestrator {
 namespace {
@@ -71,14 +73,19 @@ std::string join_path(const std::string& folder, std::string_view path) {
 /// Evaluates one stage; each visit of an instruction changes the state and describes the step.
 class Evaluator {
 public:
-    Evaluator(const StageInputs& inputs, int stage, BuildState state)
-        : inputs_(inputs), stage_(stage), state_(std::move(state)) {}
+    Evaluator(const StageInputs& inputs, const parser::StageNode& node, BuildState state)
+        : inputs_(inputs), node_(node), state_(std::move(state)),
+          log_(std::make_shared<VariableLog>(std::move(state_.variables))),
+          declared_(state_.declared_arguments.begin(), state_.declared_arguments.end()) {
+        const auto& entries = state_.config.env;
+        for (std::size_t i = 0; i < entries.size(); ++i) env_places_.emplace(entries[i].substr(0, entries[i].find('=')), i);
+    }
 
     Result<ResolvedStep> evaluate(const parser::Instruction& instruction, int position) {
         ResolvedStep step;
         step.instruction = &instruction;
         step.position = position;
-        step.before = state_;
+        step.before = {log_, log_->size(), state_.config.user, state_.working_dir(), state_.config.shell};
         Status done = std::visit([&](const auto& body) { return apply(body, step); }, instruction.body);
         if (!done) {
             Error error = std::move(done).error();
@@ -88,7 +95,14 @@ public:
         return step;
     }
 
-    BuildState take_state() { return std::move(state_); }
+    BuildState take_state() {
+        for (auto* list : {&state_.config.exposed_ports, &state_.config.volumes}) {
+            std::sort(list->begin(), list->end());
+            list->erase(std::unique(list->begin(), list->end()), list->end());
+        }
+        state_.variables = *log_;
+        return std::move(state_);
+    }
 
 private:
     Result<std::string> expand(std::string_view word) const {
@@ -96,7 +110,7 @@ private:
     }
     parser::VariableLookup lookup() const {
         return [this](std::string_view name) -> std::optional<std::string> {
-            const auto* value = state_.find(name);
+            const auto* value = log_->find(name);
             return value ? std::optional(*value) : std::nullopt;
         };
     }
@@ -133,10 +147,10 @@ private:
                 value = global->second;
             }
             history += " " + item.name + (value ? "=" + *value : "");
-            state_.declared_arguments.push_back(item.name);
+            if (declared_.insert(item.name).second) state_.declared_arguments.push_back(item.name);
             // These two direct the builder; commands never see them.
             const bool is_builder_setting = item.name == "BUILDKIT_SBOM_SCAN_CONTEXT" || item.name == "BUILDKIT_SBOM_SCAN_STAGE";
-            if (value && !is_builder_setting) state_.assign(item.name, *value, true);
+            if (value && !is_builder_setting) log_->assign(item.name, *value, true);
         }
         note(step, std::move(history));
         return {};
@@ -152,13 +166,11 @@ private:
         }
         for (const auto& [key, value] : expanded) {
             history += " " + key + "=" + value;
-            state_.assign(key, value, false);
+            log_->assign(key, value, false);
             auto& list = state_.config.env;
-            const auto same = std::find_if(list.begin(), list.end(), [&](const auto& old) { return old.starts_with(key + "="); });
-            if (same != list.end())
-                *same = key + "=" + value;
-            else
-                list.push_back(key + "=" + value);
+            const auto [place, is_new] = env_places_.emplace(key, list.size());
+            if (is_new) list.emplace_back();
+            list[place->second] = key + "=" + value;
         }
         note(step, std::move(history));
         return {};
@@ -208,7 +220,7 @@ private:
         return {};
     }
 
-    Result<MountOperation> resolve_mount(const std::string& written, const parser::Instruction& instruction) const {
+    Result<MountOperation> resolve_mount(const std::string& written, const parser::Instruction& instruction) {
         MountOperation operation;
         operation.written = written;
         DBUILD_TRY_ASSIGN(operation.mount, parser::parse_run_mount(written, lookup(), inputs_.dockerfile->escape));
@@ -225,7 +237,7 @@ private:
         }
         if (mount.type == parser::MountType::ssh) operation.secret_id = mount.id.empty() ? "default" : mount.id;
         if (!mount.from.empty()) {
-            DBUILD_TRY_ASSIGN(operation.from, resolve_source(parser::resolve_mount_from(*inputs_.dockerfile, stage_, mount.from)));
+            DBUILD_TRY_ASSIGN(operation.from, next_source());
             // The executor gives the source another name, in this very text.
             if (instruction.source.find(written) == std::string::npos)
                 return fail(ErrorKind::unsupported, "RUN --mount=" + written + ", written with escapes");
@@ -237,27 +249,27 @@ private:
 
     static std::string base_name(std::string_view path) { return std::filesystem::path(path).filename().string(); }
 
-    /// An image gets its familiar name, under which the project keeps it.
-    static Result<parser::StageReference> resolve_source(Result<parser::StageReference> from) {
-        if (!from) return from;
-        if (from->kind == parser::StageReference::Kind::scratch) return fail(ErrorKind::unsupported, "a source that is scratch");
-        if (from->kind == parser::StageReference::Kind::image) {
-            const auto reference = cache::oci::ImageReference::parse(from->image);
+    /// What the next --from means: the graph has them in this order. An image gets its familiar name, under which the
+    /// project keeps it.
+    Result<parser::StageReference> next_source() {
+        if (source_ == node_.sources.size()) return fail(ErrorKind::internal, "the stage graph lacks a source");
+        auto from = node_.sources[source_++];
+        if (from.kind == parser::StageReference::Kind::scratch) return fail(ErrorKind::unsupported, "a source that is scratch");
+        if (from.kind == parser::StageReference::Kind::image) {
+            const auto reference = cache::oci::ImageReference::parse(from.image);
             if (!reference) return fail(ErrorKind::invalid_dockerfile, reference.error().message);
-            from->image = reference->familiar();
+            from.image = reference->familiar();
         }
         return from;
     }
 
     /// "|2 A=1 B=2 ": the declared arguments with their values now, each name once.
     std::string argument_prefix() const {
-        std::vector<std::string> names;
-        for (const auto& name : state_.declared_arguments)
-            if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+        const auto& names = state_.declared_arguments;
         if (names.empty()) return {};
         std::string text = fmt::format("|{} ", names.size());
         for (const auto& name : names) {
-            const auto* value = state_.find(name);
+            const auto* value = log_->find(name);
             text += name + "=" + (value ? *value : "") + " ";
         }
         return text;
@@ -292,7 +304,7 @@ private:
         if (names_directory && operation.destination != "/") operation.destination += '/';
         operation.is_link = copy.link && copy.chmod.empty(); // BuildKit ignores --link beside --chmod
         if (!copy.from.empty()) {
-            DBUILD_TRY_ASSIGN(operation.from, resolve_source(parser::resolve_copy_from(*inputs_.dockerfile, stage_, copy.from)));
+            DBUILD_TRY_ASSIGN(operation.from, next_source());
         }
         note(step, copy_history(keyword + (copy.parents ? " --parents" : ""), operation, destination), true);
         step.operation = std::move(operation);
@@ -367,8 +379,6 @@ private:
         note(step, fmt::format("EXPOSE [{}]", fmt::join(ports, " ")));
         auto& all = state_.config.exposed_ports;
         all.insert(all.end(), ports.begin(), ports.end());
-        std::sort(all.begin(), all.end());
-        all.erase(std::unique(all.begin(), all.end()), all.end());
         return {};
     }
 
@@ -378,9 +388,6 @@ private:
             if (path.empty()) return fail(ErrorKind::invalid_dockerfile, "VOLUME specified can not be an empty string");
             state_.config.volumes.push_back(path);
         }
-        auto& all = state_.config.volumes;
-        std::sort(all.begin(), all.end());
-        all.erase(std::unique(all.begin(), all.end()), all.end());
         note(step, fmt::format("VOLUME [{}]", fmt::join(paths, " ")));
         return {};
     }
@@ -425,27 +432,33 @@ private:
     }
 
     const StageInputs& inputs_;
-    int stage_;
-    BuildState state_;
+    const parser::StageNode& node_;
+    BuildState state_; // without the variables
+    std::shared_ptr<VariableLog> log_; // shared with the steps, which see its beginning only
+    std::unordered_set<std::string> declared_;
+    std::unordered_map<std::string, std::size_t> env_places_; // in the configuration
+    std::size_t source_ = 0;                                  // of the node's sources: the next one
 };
 
 void assign_config_environment(BuildState& state) {
     for (const auto& entry : state.config.env) {
         const auto equals = entry.find('=');
-        state.assign(entry.substr(0, equals), equals == entry.npos ? "" : entry.substr(equals + 1), false);
+        state.variables.assign(entry.substr(0, equals), equals == entry.npos ? "" : entry.substr(equals + 1), false);
     }
 }
 
 } // namespace
 
-const std::string* BuildState::find(std::string_view name) const {
-    const auto found = std::find_if(variables.begin(), variables.end(), [&](const auto& v) { return v.name == name; });
-    return found == variables.end() ? nullptr : &found->value;
-}
-
-void BuildState::assign(std::string name, std::string value, bool is_argument) {
-    std::erase_if(variables, [&](const auto& variable) { return variable.name == name; });
-    variables.push_back({std::move(name), std::move(value), is_argument});
+cache::oci::ImageConfig StepState::config_for(const cache::oci::ImageConfig& platform) const {
+    cache::oci::ImageConfig config;
+    config.os = platform.os;
+    config.architecture = platform.architecture;
+    config.variant = platform.variant;
+    config.env = log->environment_at(point);
+    config.user = user;
+    config.working_dir = working_dir;
+    config.shell = shell;
+    return config;
 }
 
 std::vector<parser::StageReference> ResolvedStep::sources() const {
@@ -471,6 +484,7 @@ BuildState state_from_image(cache::oci::ImageConfig config) {
     state.config = std::move(config);
     state.config.diff_ids.clear();
     state.config.history.clear();
+    state.config.on_build.clear(); // the stage's instructions begin with them (dockerfile_parser/triggers.hpp)
     const bool has_path = std::any_of(state.config.env.begin(), state.config.env.end(),
                                       [](const auto& entry) { return entry.starts_with("PATH="); });
     if (!has_path) state.config.env.emplace_back(k_default_path);
@@ -488,19 +502,20 @@ BuildState state_from_scratch(std::string_view os, std::string_view architecture
 }
 
 BuildState state_from_stage(const BuildState& parent) {
-    BuildState state = parent;
-    state.has_own_cmd = false;
+    BuildState state{parent.config, {}, parent.declared_arguments, false};
+    state.config.on_build.clear();
+    for (auto& variable : parent.variables.variables_at(parent.variables.size()))
+        if (variable.is_argument) state.variables.assign(std::move(variable.name), std::move(variable.value), true);
     assign_config_environment(state); // BuildKit assigns the parent image's environment again, over the parent's ARGs
     return state;
 }
 
 Result<ResolvedStage> resolve_stage(const StageInputs& inputs, const parser::StageNode& node, BuildState initial) {
     const auto& stage = inputs.dockerfile->stages[static_cast<std::size_t>(node.index)];
-    if (!initial.config.on_build.empty()) return fail(ErrorKind::unsupported, "a base image with ONBUILD triggers", stage.where);
     ResolvedStage result;
     result.index = node.index;
     result.base = node.base;
-    Evaluator evaluator(inputs, node.index, std::move(initial));
+    Evaluator evaluator(inputs, node, std::move(initial));
     int position = 0;
     for (const auto& instruction : stage.instructions) {
         DBUILD_TRY_ASSIGN(auto step, evaluator.evaluate(instruction, ++position));

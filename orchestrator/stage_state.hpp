@@ -8,8 +8,10 @@
 #include "dockerfile_parser/instructions.hpp"
 #include "dockerfile_parser/run_mount.hpp"
 #include "dockerfile_parser/stage_graph.hpp"
+#include "orchestrator/variables.hpp"
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -17,23 +19,27 @@
 
 namespace dbuild::orchestrator {
 
-/// A variable of the build environment. BuildKit keeps them in the order of their last assignment.
-struct Variable {
-    std::string name;
-    std::string value;
-    bool is_argument = false; // set by ARG, not shadowed by a later ENV
-};
-
-/// What is in force at one point of a stage.
+/// What is in force at the beginning or at the end of a stage.
 struct BuildState {
     cache::oci::ImageConfig config; // without diff_ids and history
-    std::vector<Variable> variables;
-    std::vector<std::string> declared_arguments; // in order of declaration, for the history of RUN
+    VariableLog variables;
+    std::vector<std::string> declared_arguments; // in order of declaration, for the history of RUN; unique
     bool has_own_cmd = false;                    // CMD was set in this stage
 
-    const std::string* find(std::string_view name) const;
-    void assign(std::string name, std::string value, bool is_argument);
     std::string working_dir() const { return config.working_dir.empty() ? "/" : config.working_dir; }
+};
+
+/// What is in force where a step runs, as far as it can see that.
+struct StepState {
+    std::shared_ptr<const VariableLog> log; // shared by the steps of the stage
+    std::size_t point = 0;                  // in the log
+    std::string user;
+    std::string working_dir; // absolute
+    std::vector<std::string> shell;
+
+    std::vector<Variable> variables() const { return log->variables_at(point); }
+    /// The configuration of an image on which the step can be run. In: platform — a configuration that names it.
+    cache::oci::ImageConfig config_for(const cache::oci::ImageConfig& platform) const;
 };
 
 struct MountOperation {
@@ -73,7 +79,7 @@ struct ResolvedStep {
     int position = 0;                                            // of the instruction in its stage, from 1
     std::variant<MetadataOperation, RunOperation, CopyOperation, WorkdirOperation> operation;
     std::vector<cache::oci::HistoryEntry> history; // none for ONBUILD, else one; without time
-    BuildState before;                             // in force when it runs
+    StepState before;                              // in force when it runs
 
     /// The stages and images that it reads from besides its own root file system, in order, perhaps repeated.
     std::vector<dockerfile_parser::StageReference> sources() const;
@@ -100,11 +106,14 @@ struct StageInputs {
     const std::map<std::string, std::string>* global_arguments = nullptr; // automatic ones and ARGs before the first FROM
 };
 
-/// The state a stage starts with: from a base image's configuration, from scratch, or from a parent stage.
+/// The state a stage starts with: from a base image's configuration, from scratch, or from a parent stage; without their
+/// ONBUILD triggers.
 BuildState state_from_image(cache::oci::ImageConfig config);
 BuildState state_from_scratch(std::string_view os, std::string_view architecture, std::string_view variant);
 BuildState state_from_stage(const BuildState& parent);
 
+/// In: node — from the graph of this Dockerfile, whose sources stand for --from of COPY and mounts, in order.
+/// Cost: linear in the length of the stage.
 /// Errors: invalid_dockerfile, with `where`; unsupported — an instruction that this version does not plan, with `where`.
 Result<ResolvedStage> resolve_stage(const StageInputs& inputs, const dockerfile_parser::StageNode& node, BuildState initial);
 

@@ -113,7 +113,7 @@ install_engine() {
 install_test() {
     install_engine
     install_missing procps strace zstd python3 curl jq busybox-static util-linux openssl openssh-client openssh-server \
-        docker-registry clang libclang-rt-dev libarchive-tools git bindfs
+        docker-registry skopeo perl clang libclang-rt-dev libarchive-tools git bindfs
 }
 
 case "${1:-}" in

@@ -5,10 +5,12 @@
 #include "support/result.hpp"
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,8 +37,19 @@ struct HttpRequest {
     std::vector<std::string> headers;                                   // "Name: value"
     std::function<std::size_t(char* buffer, std::size_t capacity)> body; // source of an upload, 0 at its end
     std::chrono::milliseconds connect_timeout{5000};
-    bool follows_redirects = false; // to http and https only; not over a unix socket
+
+    // What follows counts for what goes through libcurl only, not over a unix socket.
+    bool follows_redirects = false; // ten at most, to http and https only; another host gets no Authorization header
+    std::optional<std::uint64_t> body_bytes;   // exact length of the upload; without it the body goes in chunks
+    std::chrono::seconds stall_timeout{0};     // for so long not one byte a second: transient; 0: no limit
+    std::size_t max_held_bytes = SIZE_MAX;     // of an answer that no sink takes; more is corrupt
+    std::function<bool()> is_cancelled;        // asked about once a second; true ends the request as interrupted
+    /// Sees status and headers of a 2xx answer before the sink gets its first byte.
+    std::function<Status(const struct HttpResponse&)> on_head;
 };
+/// A body that cannot be read to its end returns this: the request is broken off.
+inline constexpr std::size_t k_broken_body = SIZE_MAX;
+
 struct HttpResponse {
     int status = 0;
     std::string body; // empty where a sink took it

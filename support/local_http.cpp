@@ -73,6 +73,7 @@ struct LocalHttp::Impl {
         while (!error) {
             const auto size = request.body(piece.data(), piece.size());
             if (size == 0) break;
+            if (size == k_broken_body) return asio::error::operation_aborted;
             asio::write(socket, http::make_chunk(asio::buffer(piece.data(), size)), error);
         }
         if (!error) asio::write(socket, http::make_chunk_last(), error);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/platform.hpp"
 
+#include <string_view>
+
 #include <sys/utsname.h>
 
 namespace dbuild {
@@ -18,13 +20,6 @@ std::string native_platform() {
     utsname name{};
     ::uname(&name);
     return "linux/" + std::string(architecture(name.machine));
-}
-
-bool names_native_platform(std::string_view text) {
-    if (text == "local" || text == "linux") return true;
-    constexpr std::string_view system = "linux/";
-    if (text.starts_with(system)) text.remove_prefix(system.size());
-    return native_platform().substr(system.size()) == architecture(text);
 }
 
 } // namespace dbuild

@@ -36,6 +36,15 @@ Result<Pipe> make_pipe() {
     return Pipe{Fd(ends[0]), Fd(ends[1])};
 }
 
+/// Standard input as a file and no pipe: nobody has to feed it while the program runs.
+Result<Fd> file_with(std::string_view bytes) {
+    Fd file(::memfd_create("standard input", MFD_CLOEXEC));
+    if (!file.is_open()) return fail(ErrorKind::unavailable, std::string("cannot keep standard input: ") + std::strerror(errno));
+    DBUILD_TRY(write_all(file.get(), bytes, "standard input"));
+    ::lseek(file.get(), 0, SEEK_SET);
+    return file;
+}
+
 struct SpawnSettings {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -105,7 +114,13 @@ Result<ProcessResult> run_process(const ProcessOptions& options, const OutputSin
     DBUILD_TRY_ASSIGN(auto out, make_pipe());
     DBUILD_TRY_ASSIGN(auto err, make_pipe());
     SpawnSettings settings;
-    posix_spawn_file_actions_addopen(&settings.actions, 0, "/dev/null", O_RDONLY, 0);
+    Fd input;
+    if (options.input.empty()) {
+        posix_spawn_file_actions_addopen(&settings.actions, 0, "/dev/null", O_RDONLY, 0);
+    } else {
+        DBUILD_TRY_ASSIGN(input, file_with(options.input));
+        posix_spawn_file_actions_adddup2(&settings.actions, input.get(), 0);
+    }
     posix_spawn_file_actions_adddup2(&settings.actions, out.write_end.get(), 1);
     posix_spawn_file_actions_adddup2(&settings.actions, err.write_end.get(), 2);
     posix_spawnattr_setpgroup(&settings.attributes, 0);
@@ -141,11 +156,8 @@ Result<ProcessResult> run_inherited(const ProcessOptions& options, const std::op
                                     const CancelCheck& is_cancelled) {
     SpawnSettings settings;
     Fd file;
-    if (input) { // a file and no pipe: nobody has to feed it while the program runs
-        file = Fd(::memfd_create("standard input", MFD_CLOEXEC));
-        if (!file.is_open()) return fail(ErrorKind::unavailable, std::string("cannot keep standard input: ") + std::strerror(errno));
-        DBUILD_TRY(write_all(file.get(), *input, "standard input"));
-        ::lseek(file.get(), 0, SEEK_SET);
+    if (input) {
+        DBUILD_TRY_ASSIGN(file, file_with(*input));
         posix_spawn_file_actions_adddup2(&settings.actions, file.get(), 0);
     }
     DBUILD_TRY_ASSIGN(const pid_t pid, spawn(options, settings, 0));

@@ -14,6 +14,7 @@ namespace dbuild {
 
 struct ProcessOptions {
     std::vector<std::string> arguments; // arguments[0] is looked up in PATH
+    std::string input = {};             // of run_process: standard input
 };
 struct ProcessResult {
     int exit_status = 0; // 128 + signal if it was killed
@@ -21,7 +22,7 @@ struct ProcessResult {
 using OutputSink = std::function<void(std::string_view)>;
 using CancelCheck = std::function<bool()>; // asked ten times a second; true: the user, or something else, wants the end
 
-/// Runs the program to its end; its standard input is empty.
+/// Runs the program to its end.
 /// In:     on_stdout, on_stderr — called from this thread with whatever arrives, any cut.
 ///         is_cancelled — may be empty; once true, the program's process group gets SIGTERM, and SIGKILL after two seconds.
 /// Errors: unavailable — it cannot be started; interrupted — it was cancelled.

@@ -4,6 +4,7 @@
 #include <curl/curl.h>
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <type_traits>
@@ -54,19 +55,40 @@ struct Transfer {
     const HttpRequest* request = nullptr;
     const std::function<Status(std::string_view)>* sink = nullptr;
     HttpResponse response;
-    Status sink_status;
+    Status sink_status; // also of whatever else of ours ended the transfer
+    bool has_head = false;
 };
+
+/// An answer's status and headers are known; only an answer that the sink gets is of interest.
+Status note_head(Transfer& transfer, long status) {
+    if (transfer.has_head || !transfer.request->on_head) return {};
+    transfer.has_head = true;
+    transfer.response.status = static_cast<int>(status);
+    return transfer.request->on_head(transfer.response);
+}
 
 std::size_t take_body(char* data, std::size_t, std::size_t size, void* context) {
     auto& transfer = *static_cast<Transfer*>(context);
     long status = 0;
     transfer.curl.easy_getinfo(transfer.handle, CURLINFO_RESPONSE_CODE, &status);
     if (!*transfer.sink || status >= 300) {
-        transfer.response.body.append(data, size);
-        return size;
+        auto& body = transfer.response.body;
+        if (size > transfer.request->max_held_bytes - std::min(body.size(), transfer.request->max_held_bytes))
+            transfer.sink_status = fail(ErrorKind::corrupt, "the answer is longer than it may be");
+        else
+            body.append(data, size);
+        return transfer.sink_status ? size : 0; // 0 ends the transfer
     }
-    transfer.sink_status = (*transfer.sink)({data, size});
-    return transfer.sink_status ? size : 0; // 0 ends the transfer
+    transfer.sink_status = note_head(transfer, status);
+    if (transfer.sink_status) transfer.sink_status = (*transfer.sink)({data, size});
+    return transfer.sink_status ? size : 0;
+}
+
+int note_progress(void* context, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+    auto& transfer = *static_cast<Transfer*>(context);
+    if (!transfer.request->is_cancelled || !transfer.request->is_cancelled()) return 0;
+    transfer.sink_status = fail(ErrorKind::interrupted, "interrupted");
+    return 1; // ends the transfer
 }
 
 /// One line of an answer's head; each answer of a chain of redirects begins anew.
@@ -88,7 +110,8 @@ std::size_t take_header(char* data, std::size_t, std::size_t size, void* context
 }
 
 std::size_t give_body(char* buffer, std::size_t unit, std::size_t count, void* context) {
-    return static_cast<Transfer*>(context)->request->body(buffer, unit * count);
+    const auto given = static_cast<Transfer*>(context)->request->body(buffer, unit * count);
+    return given == k_broken_body ? std::size_t{CURL_READFUNC_ABORT} : given;
 }
 
 void set_route(const Curl& curl, CURL* handle, const HttpRoute& route) {
@@ -101,17 +124,22 @@ void set_route(const Curl& curl, CURL* handle, const HttpRoute& route) {
     curl.easy_setopt(handle, CURLOPT_SSL_VERIFYHOST, route.tls.verifies ? 2L : 0L);
 }
 
-/// Whether no connection came about: trying again at once is no use.
-bool is_unreachable(CURLcode code) {
+/// Whether no connection, or none to the server that is meant, came about: trying again at once is no use.
+bool is_unreachable(const Curl& curl, CURL* handle, CURLcode code) {
+    curl_off_t connected = 0; // microseconds; 0: never
     switch (code) {
+    case CURLE_OPERATION_TIMEDOUT: // of connecting, or stalled
+        curl.easy_getinfo(handle, CURLINFO_PRETRANSFER_TIME_T, &connected);
+        return connected == 0;
     case CURLE_COULDNT_CONNECT:
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
-    case CURLE_OPERATION_TIMEDOUT: // only connecting has a limit
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_TOO_MANY_REDIRECTS:
+    case CURLE_UNSUPPORTED_PROTOCOL:
         return true;
     default:
         return false;
@@ -178,8 +206,21 @@ Result<HttpResponse> RemoteHttp::send(const HttpRequest& request, const std::fun
         curl.easy_setopt(handle, CURLOPT_MAXREDIRS, 10L); // as Go's client
         curl.easy_setopt(handle, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
     }
+    if (request.method == "HEAD") curl.easy_setopt(handle, CURLOPT_NOBODY, 1L);
+    if (request.stall_timeout.count() > 0) {
+        curl.easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        curl.easy_setopt(handle, CURLOPT_LOW_SPEED_TIME, static_cast<long>(request.stall_timeout.count()));
+    }
+    if (request.is_cancelled) {
+        curl.easy_setopt(handle, CURLOPT_NOPROGRESS, 0L);
+        curl.easy_setopt(handle, CURLOPT_XFERINFOFUNCTION, note_progress);
+        curl.easy_setopt(handle, CURLOPT_XFERINFODATA, &transfer);
+    }
     if (request.body) {
-        headers.add("Transfer-Encoding: chunked");
+        if (request.body_bytes)
+            curl.easy_setopt(handle, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(*request.body_bytes));
+        else
+            headers.add("Transfer-Encoding: chunked");
         curl.easy_setopt(handle, CURLOPT_UPLOAD, 1L);
         curl.easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
         curl.easy_setopt(handle, CURLOPT_READFUNCTION, give_body);
@@ -192,7 +233,7 @@ Result<HttpResponse> RemoteHttp::send(const HttpRequest& request, const std::fun
     const CURLcode code = curl.easy_perform(handle);
     if (!transfer.sink_status) return fail(std::move(transfer.sink_status).error());
     if (code != CURLE_OK)
-        return fail(is_unreachable(code) ? ErrorKind::unavailable : ErrorKind::transient,
+        return fail(is_unreachable(curl, handle, code) ? ErrorKind::unavailable : ErrorKind::transient,
                     explain(curl, handle, code, impl_->reason.data()));
     long status = 0;
     curl.easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);

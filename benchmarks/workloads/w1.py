@@ -3,13 +3,14 @@
 """Writes workload W1: an image project of four stages with a C part and a Node-like part, 2000 generated files.
 
 All content comes from a fixed seed, so that every run and every machine measures the same bytes. `--base` names a Debian
-image, in which gcc is installed by apt-get; without it busybox is the base and checksumming stands in for compiling.
-Usage: w1.py FOLDER [--base IMAGE]
+image, in which apt-get installs the gcc of --packages; without it busybox is the base and checksumming stands in for
+compiling. Usage: w1.py FOLDER [--base IMAGE --packages FOLDER]
 """
 import argparse
 import json
 import pathlib
 import random
+import shutil
 
 C_FILES = 40  # 38 filters, main.c and a header
 MODULE_FILES = 1955
@@ -85,7 +86,7 @@ def write_web(folder, numbers):
         write(folder / f"modules/group{i % 40:02}/module{i:04}.js", "".join(lines))
 
 
-def write_workload(folder, base=None):
+def write_workload(folder, base=None, packages=None):
     """Fills `folder`, which must not exist or be empty."""
     numbers = random.Random(1)
     write_native(folder / "native", numbers)
@@ -94,8 +95,9 @@ def write_workload(folder, base=None):
         write(folder / f"config/part{i}.ini", f"[part{i}]\nseed={numbers.randrange(10**9)}\n")
     write(folder / LAST_COPIED_FILE, "banner\n")
     if base:
-        install = ("RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends"
-                   " gcc libc6-dev make && rm -rf /var/lib/apt/lists/*")
+        shutil.copytree(packages, folder / "packages")
+        install = ("RUN --mount=type=bind,source=packages,target=/packages "
+                   "DEBIAN_FRONTEND=noninteractive apt-get install -y /packages/*.deb")
         compile_native = "make"
     else:
         install = "RUN mkdir -p /opt/toolchain && busybox --list >/opt/toolchain/applets"
@@ -108,8 +110,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--base", help="a Debian image; default: busybox, without apt-get and gcc")
+    parser.add_argument("--packages", type=pathlib.Path, help="a folder of the .deb files of gcc and make for that image")
     options = parser.parse_args()
-    write_workload(options.folder, options.base)
+    if bool(options.base) != bool(options.packages):
+        parser.error("--base and --packages go together")
+    write_workload(options.folder, options.base, options.packages)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 #include "cache/context/context_view.hpp"
 
 #include "cache/context/file_hasher.hpp"
+#include "cache/oci/path_walk.hpp"
 #include "dockerfile_parser/dockerignore.hpp"
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <fcntl.h>
 #include <memory>
 #include <sys/stat.h>
+#include <utility>
 
 namespace fs = std::filesystem;
 
@@ -17,11 +19,27 @@ namespace dbuild::cache::context {
 namespace {
 
 constexpr std::string_view k_wildcards = "*?[\\";
-constexpr int k_max_links = 255; // as BuildKit
 
-std::string joined(const std::string& folder, const std::string& name) { return folder.empty() ? name : folder + "/" + name; }
+std::string joined(const std::string& folder, const std::string& name) {
+    if (folder.empty() || name.empty()) return folder + name;
+    return folder + "/" + name;
+}
 
 tl::unexpected<Error> not_found(const std::string& path) { return fail(ErrorKind::not_found, "\"/" + path + "\": not found"); }
+
+/// True if a separator stands in a class or behind a backslash: then the pattern has no components to be matched one by one.
+bool hides_separator(std::string_view pattern) {
+    bool is_in_class = false;
+    for (std::size_t i = 0; i < pattern.size(); ++i) {
+        const bool is_escaped = pattern[i] == '\\' && ++i < pattern.size();
+        if (i == pattern.size()) break;
+        if (pattern[i] == '/' && (is_in_class || is_escaped)) return true;
+        if (is_escaped) continue;
+        if (pattern[i] == '[') is_in_class = true;
+        if (pattern[i] == ']') is_in_class = false;
+    }
+    return false;
+}
 
 } // namespace
 
@@ -29,34 +47,34 @@ bool has_wildcard(std::string_view source) { return source.find_first_of(k_wildc
 
 /// The path that a source without wildcards means: its symlinks followed, never out of the context.
 Result<std::string> ContextView::follow(const std::string& path) const {
-    std::string done, rest = path;
-    for (int links = 0; !rest.empty();) {
-        const auto slash = rest.find('/');
-        const auto part = rest.substr(0, slash);
-        rest = slash == rest.npos ? "" : rest.substr(slash + 1);
-        if (part.empty() || part == ".") continue;
-        if (part == "..") {
-            done = oci::parent_path(done);
-            continue;
-        }
-        const auto next = joined(done, part);
+    return oci::follow_links(path, [&](const std::string& next) -> Result<std::optional<std::string>> {
         struct stat status {};
         if (::fstatat(root_.fd.get(), next.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
             if (errno == ENOENT || errno == ENOTDIR) return not_found(path);
             return root_.failure("cannot look at", next);
         }
-        if (!S_ISLNK(status.st_mode)) {
-            done = next;
-            continue;
-        }
-        if (++links > k_max_links) return fail(ErrorKind::not_found, "\"/" + path + "\": too many links");
+        if (!S_ISLNK(status.st_mode)) return std::nullopt;
         std::error_code error;
-        const auto text = fs::read_symlink(root_.path / next, error).string();
-        if (error) return fail(ErrorKind::unavailable, "cannot read link " + (root_.path / next).string() + ": " + error.message());
-        if (text.starts_with('/')) done.clear();
-        rest = text + "/" + rest;
+        auto target = fs::read_symlink(root_.path / next, error).string();
+        if (!error) return target;
+        return fail(ErrorKind::unavailable, "cannot read link " + (root_.path / next).string() + ": " + error.message());
+    });
+}
+
+/// The paths below a folder that match a pattern; nothing is looked for below a match.
+Result<std::vector<std::string>> ContextView::matches_below(const std::string& folder, const std::string& pattern) const {
+    std::vector<std::string> found, waiting = {""};
+    while (!waiting.empty()) {
+        const auto above = std::move(waiting.back());
+        waiting.pop_back();
+        DBUILD_TRY_ASSIGN(const auto names, matching_names(joined(folder, above), "*"));
+        for (const auto& name : names) {
+            auto path = joined(above, name);
+            DBUILD_TRY_ASSIGN(const bool matches, dockerfile_parser::match_path(pattern, path));
+            (matches ? found : waiting).push_back(matches ? joined(folder, path) : std::move(path));
+        }
     }
-    return done;
+    return found;
 }
 
 /// The names in a folder that match one component of a pattern; none if it is no folder.
@@ -91,7 +109,11 @@ Result<std::vector<std::string>> ContextView::matches(std::string_view wanted) c
         return std::vector<std::string>(); // no such folder: nothing matches
     }
     std::vector<std::string> found = {std::move(*folder)};
-    for (std::string rest(slash == wanted.npos ? wanted : wanted.substr(slash + 1)); !rest.empty();) {
+    std::string rest(slash == wanted.npos ? wanted : wanted.substr(slash + 1));
+    if (hides_separator(rest)) {
+        DBUILD_TRY_ASSIGN(found, matches_below(found.front(), std::exchange(rest, {})));
+    }
+    while (!rest.empty()) {
         const auto end = std::min(rest.find('/'), rest.size());
         const auto pattern = rest.substr(0, end);
         rest.erase(0, end + 1);

@@ -33,6 +33,7 @@ public:
 
 private:
     Result<std::vector<std::string>> matches(std::string_view wanted) const;
+    Result<std::vector<std::string>> matches_below(const std::string& folder, const std::string& pattern) const;
     Result<std::vector<std::string>> matching_names(const std::string& folder, const std::string& pattern) const;
     Result<std::string> follow(const std::string& path) const;
     Status load(const std::vector<std::string>& paths);

@@ -2,6 +2,7 @@
 // Everything of layer_tar.hpp that follows from tables of contents alone: content ID, stored form, merged trees, selections.
 #include "cache/oci/layer_tar.hpp"
 
+#include "cache/oci/path_walk.hpp"
 #include "dockerfile_parser/dockerignore.hpp"
 
 #include <algorithm>
@@ -14,7 +15,6 @@ namespace {
 constexpr std::string_view k_content_schema = "dbuild content 1";
 constexpr std::string_view k_contents_magic = "dbuild toc 1\n";
 constexpr std::size_t k_usual_attribute_bytes = 128; // those of a file without extended attributes, and the name's length
-constexpr int k_max_links = 255; // as the kernel and BuildKit give up
 
 class Encoder {
 public:
@@ -219,34 +219,15 @@ const LayerEntry* FileTree::find(std::string_view path) const {
 }
 
 Result<std::string> FileTree::resolve(std::string_view path) const {
-    std::string done;                     // resolved so far
-    std::string rest = clean_path(path);  // still to be walked
-    for (int links = 0; !rest.empty();) {
-        const auto slash = rest.find('/');
-        const auto part = rest.substr(0, slash);
-        rest = slash == rest.npos ? "" : rest.substr(slash + 1);
-        if (part == "..") {
-            const auto last = done.rfind('/');
-            done = last == done.npos ? "" : done.substr(0, last);
-            continue;
+    return follow_links(clean_path(path), [&](const std::string& next) -> Result<std::optional<std::string>> {
+        if (const auto* entry = find(next)) {
+            if (entry->type != EntryType::symlink) return std::nullopt;
+            return entry->link_target;
         }
-        if (part.empty() || part == ".") continue;
-        const auto next = done.empty() ? part : done + "/" + part;
-        const auto* entry = find(next);
-        if (!entry) {
-            const auto below = entries_.lower_bound(next + "/"); // a tar may leave out parent folders
-            const bool is_implied = below != entries_.end() && below->first.starts_with(next + "/");
-            if (!is_implied) return fail(ErrorKind::not_found, "\"/" + clean_path(path) + "\": not found");
-        }
-        if (!entry || entry->type != EntryType::symlink) {
-            done = next;
-            continue;
-        }
-        if (++links > k_max_links) return fail(ErrorKind::invalid_dockerfile, "too many links in \"/" + clean_path(path) + "\"");
-        if (entry->link_target.starts_with('/')) done.clear();
-        rest = entry->link_target + "/" + rest;
-    }
-    return done;
+        const auto below = entries_.lower_bound(next + "/"); // a tar may leave out parent folders
+        if (below != entries_.end() && below->first.starts_with(next + "/")) return std::nullopt;
+        return fail(ErrorKind::not_found, "\"/" + clean_path(path) + "\": not found");
+    });
 }
 
 void SubtreeHasher::add(std::string_view name, const LayerEntry& entry) {

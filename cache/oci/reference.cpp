@@ -44,10 +44,19 @@ bool is_domain(std::string_view text) {
            std::all_of(text.begin(), text.end(), is_allowed);
 }
 
+/// References hold no name and password; somebody may try, and would not want to see them in a log.
+std::string without_user_info(std::string_view text) {
+    const auto at = text.rfind('@');
+    const bool has_password = at != text.npos && text.substr(0, at).find(':') != text.npos && !text.substr(at).starts_with("@sha256:");
+    return has_password ? "***" + std::string(text.substr(at)) : std::string(text);
+}
+
 } // namespace
 
 Result<ImageReference> ImageReference::parse(std::string_view text) {
-    const auto invalid = [&] { return fail(ErrorKind::usage, "invalid reference format: \"" + std::string(text) + "\""); };
+    const auto invalid = [&] {
+        return fail(ErrorKind::usage, "invalid reference format: \"" + without_user_info(text) + "\"");
+    };
     ImageReference reference;
     std::string_view rest = text;
     if (const auto at = rest.find('@'); at != rest.npos) {

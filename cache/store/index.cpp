@@ -141,9 +141,10 @@ Status Index::record_base(const BaseRecord& base) {
     });
 }
 
-Result<std::optional<std::string>> Index::find_pin(std::string_view reference) {
-    DBUILD_TRY_ASSIGN(auto select, database_.query("SELECT id FROM base_pin WHERE reference = ?"));
-    DBUILD_TRY_ASSIGN(const bool found, select.bind(reference).step());
+Result<std::optional<std::string>> Index::find_pin(std::string_view reference, std::int64_t asked_since) {
+    DBUILD_TRY_ASSIGN(auto select, database_.query("SELECT id FROM base_pin WHERE reference = ? AND asked >= ?"));
+    const auto since = static_cast<std::uint64_t>(std::max(asked_since, std::int64_t{0}));
+    DBUILD_TRY_ASSIGN(const bool found, select.bind(reference).bind(since).step());
     if (!found) return std::nullopt;
     return std::string(select.bytes(0));
 }
@@ -158,10 +159,18 @@ Status Index::record_pin(std::string_view reference, std::string_view id) {
     }
     if (known == id && is_used) return {};
     return database_.write([&]() -> Status {
-        DBUILD_TRY_ASSIGN(auto insert, database_.query("INSERT OR REPLACE INTO base_pin(reference, id) VALUES(?,?)"));
+        DBUILD_TRY_ASSIGN(auto insert, database_.query("INSERT OR REPLACE INTO base_pin(reference, id) VALUES(?,?)")); // asked: not known
         DBUILD_TRY(insert.bind(reference).bind(id).run());
         DBUILD_TRY_ASSIGN(auto use, database_.query("UPDATE base_image SET used = ? WHERE id = ?"));
         return use.bind(now()).bind(id).run();
+    });
+}
+
+Status Index::record_answer(std::string_view reference, std::string_view id) {
+    return database_.write([&]() -> Status {
+        DBUILD_TRY_ASSIGN(auto insert,
+                          database_.query("INSERT OR REPLACE INTO base_pin(reference, id, asked) VALUES(?,?,?)"));
+        return insert.bind(reference).bind(id).bind(now()).run();
     });
 }
 

@@ -100,20 +100,6 @@ Status read_layer_file(const fs::path& path, const Digest& digest, const oci::By
     return fail(ErrorKind::corrupt, "stored layer " + digest.to_string() + " does not match its name");
 }
 
-Result<oci::ByteSource> file_source(const fs::path& path) {
-    DBUILD_TRY_ASSIGN(Fd fd, open_for_reading(path));
-    // std::function must be copyable: the copies of one source share its descriptor.
-    auto shared = std::make_shared<Fd>(std::move(fd));
-    return oci::ByteSource([shared, path](char* buffer, std::size_t capacity) -> Result<std::size_t> {
-        for (;;) {
-            const ssize_t count = ::read(shared->get(), buffer, capacity);
-            if (count >= 0) return static_cast<std::size_t>(count);
-            if (errno != EINTR)
-                return fail(ErrorKind::unavailable, "cannot read " + path.string() + ": " + std::strerror(errno));
-        }
-    });
-}
-
 struct LayerStore::Impl {
     fs::path root;
     Catalog catalog;

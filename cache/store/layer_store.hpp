@@ -4,6 +4,7 @@
 // they came, because nobody could compress them again to the same bytes. What the layers mean is the index's business.
 #pragma once
 
+#include "cache/oci/byte_source.hpp"
 #include "cache/oci/layer_tar.hpp"
 #include "support/digest.hpp"
 #include "support/result.hpp"
@@ -77,7 +78,6 @@ std::filesystem::path blob_path(const std::filesystem::path& root, const Digest&
 /// the sink's.
 Status read_layer_file(const std::filesystem::path& path, const Digest& digest, const oci::ByteSink& sink);
 
-/// Reads a file as a ByteSource; the file stays open as long as the source lives. Errors: not_found, unavailable.
-Result<oci::ByteSource> file_source(const std::filesystem::path& path);
+using oci::file_source;
 
 } // namespace dbuild::cache::store

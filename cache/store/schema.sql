@@ -1,4 +1,4 @@
--- The index of the store, format 3. Digests are 32-byte blobs; times named `created` of steps are RFC 3339 texts, all others
+-- The index of the store, format 4. Digests are 32-byte blobs; times named `created` of steps are RFC 3339 texts, all others
 -- are seconds since 1970. A change here needs a migration (migrations/), and user_version goes up.
 CREATE TABLE step (                        -- one finished step: what it made under which key
     key         BLOB PRIMARY KEY,
@@ -30,7 +30,8 @@ CREATE TABLE base_image (                  -- an image that builds started from,
 ) WITHOUT ROWID;
 CREATE TABLE base_pin (                    -- what a reference meant when it was last seen
     reference   TEXT PRIMARY KEY,
-    id          TEXT NOT NULL
+    id          TEXT NOT NULL,
+    asked       INTEGER NOT NULL DEFAULT 0 -- when the engine or the registry said so; 0: not known
 ) WITHOUT ROWID;
 CREATE TABLE scope_step (                  -- the steps that a scope's builds used, and when last (to the hour)
     scope       TEXT NOT NULL,

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "executors/buildx/progress_stream.hpp"
 
+#include "support/base64.hpp"
+
 #include <boost/json.hpp>
-#include <openssl/evp.h>
 
 #include <charconv>
 
@@ -10,16 +11,6 @@ namespace json = boost::json;
 
 namespace dbuild::executors::buildx {
 namespace {
-
-std::string decode_base64(std::string_view text) {
-    std::string bytes(text.size() / 4 * 3 + 3, '\0');
-    const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
-                                     reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));
-    if (size < 0) return {};
-    const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
-    bytes.resize(static_cast<std::size_t>(size) - padding);
-    return bytes;
-}
 
 std::string_view text_of(const json::object& object, std::string_view name) {
     const auto* value = object.if_contains(name);
@@ -54,7 +45,7 @@ struct ProgressStream::Impl {
         if (const auto* logs = array_of(*status, "logs"))
             for (const auto& item : *logs)
                 if (const auto* log = item.if_object())
-                    sink.on_output(text_of(*log, "vertex"), decode_base64(text_of(*log, "data")));
+                    sink.on_output(text_of(*log, "vertex"), base64_decode(text_of(*log, "data")).value_or(""));
     }
 
     void end_line() {

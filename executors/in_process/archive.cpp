@@ -123,14 +123,16 @@ Result<EntryType> type_of(archive_entry* raw) {
     return fail(ErrorKind::step_failed, "cannot unpack: an entry of a type that no file has");
 }
 
-Status read_body(archive* reader, CopiedEntry& copied, ScratchFile& scratch) {
+/// Asks for no more than the entry has: what stands behind it is the next header's matter.
+Status read_body(archive* reader, archive_entry* raw, CopiedEntry& copied, ScratchFile& scratch) {
     const auto offset = scratch.size();
     Sha256 hasher;
     std::string buffer(k_buffer_bytes, '\0');
-    for (;;) {
-        const auto count = archive_read_data(reader, buffer.data(), buffer.size());
+    for (auto left = static_cast<std::uint64_t>(archive_entry_size(raw)); left > 0;) {
+        const auto count = archive_read_data(reader, buffer.data(), std::min<std::uint64_t>(left, buffer.size()));
         if (count < 0) return damaged(reader);
         if (count == 0) break;
+        left -= static_cast<std::uint64_t>(count);
         const std::string_view bytes(buffer.data(), static_cast<std::size_t>(count));
         hasher.update(bytes);
         DBUILD_TRY(scratch.append(bytes));
@@ -172,7 +174,7 @@ Result<CopiedEntry> read_entry(archive* reader, archive_entry* raw, std::string_
             return fail(ErrorKind::step_failed, "cannot unpack " + std::string(name) + ": an empty or too long link");
         entry.mode = 0777;
     } else if (entry.type == EntryType::file) {
-        DBUILD_TRY(read_body(reader, copied, scratch));
+        DBUILD_TRY(read_body(reader, raw, copied, scratch));
     } else if (entry.type == EntryType::character_device || entry.type == EntryType::block_device) {
         entry.device_major = static_cast<std::uint32_t>(archive_entry_rdevmajor(raw));
         entry.device_minor = static_cast<std::uint32_t>(archive_entry_rdevminor(raw));
@@ -180,11 +182,18 @@ Result<CopiedEntry> read_entry(archive* reader, archive_entry* raw, std::string_
     return copied;
 }
 
+/// Whether all that is missing are zeros behind a body, up to a full block: Go's reader takes that for the archive's end.
+/// In: reader — failed to find the next header, after all bodies were read.
+bool is_cut_behind_body(archive* reader) {
+    const char* text = archive_error_string(reader); // of skipping; what cannot be read has other words
+    return text && std::string_view(text).starts_with("Truncated input file");
+}
+
 Result<std::vector<CopiedEntry>> read_entries(archive* reader, ScratchFile& scratch) {
     std::vector<CopiedEntry> entries;
     for (archive_entry* raw = nullptr;;) {
         const int code = archive_read_next_header(reader, &raw);
-        if (code == ARCHIVE_EOF) return entries;
+        if (code == ARCHIVE_EOF || (code == ARCHIVE_FATAL && is_cut_behind_body(reader))) return entries;
         if (code != ARCHIVE_OK && code != ARCHIVE_WARN) return damaged(reader);
         const char* name = either(archive_entry_pathname(raw), archive_entry_pathname_utf8(raw));
         if (!name || !*name) return fail(ErrorKind::step_failed, "cannot unpack: an entry without a name");

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "executors/in_process/pending_layer.hpp"
 
+#include "cache/oci/path_walk.hpp"
+
 #include <algorithm>
 
 namespace dbuild::executors::in_process {
@@ -10,7 +12,6 @@ using cache::oci::EntryType;
 using cache::oci::LayerEntry;
 using cache::oci::parent_path;
 
-constexpr int k_max_links = 255; // as BuildKit gives up
 constexpr std::uint32_t k_directory_mode = 0755;
 
 /// The one attribute beside mode and owner that a layer can hold.
@@ -51,27 +52,16 @@ bool PendingLayer::is_removed(std::string_view path) const {
 }
 
 Result<std::string> PendingLayer::resolve(std::string_view path, const std::string& top) const {
-    std::string done = top, rest(path);
-    for (int links = 0; !rest.empty();) {
-        const auto slash = rest.find('/');
-        const auto part = rest.substr(0, slash);
-        rest = slash == rest.npos ? "" : rest.substr(slash + 1);
-        if (part.empty() || part == ".") continue;
-        if (part == "..") {
-            if (done != top) done = parent_path(done);
-            continue;
-        }
-        const auto next = done.empty() ? part : done + "/" + part;
-        const auto entry = find(next);
-        if (!entry || entry->type != EntryType::symlink) {
-            done = next;
-            continue;
-        }
-        if (++links > k_max_links) return fail(ErrorKind::step_failed, "too many links in /" + std::string(path));
-        if (entry->link_target.starts_with('/')) done = top;
-        rest = entry->link_target + "/" + rest;
-    }
-    return done;
+    auto resolved = cache::oci::follow_links(
+        path,
+        [&](const std::string& next) -> Result<std::optional<std::string>> {
+            auto entry = find(next);
+            if (!entry || entry->type != EntryType::symlink) return std::nullopt;
+            return std::move(entry->link_target);
+        },
+        top);
+    if (!resolved) return fail(ErrorKind::step_failed, resolved.error().message);
+    return resolved;
 }
 
 void PendingLayer::touch(const std::string& folder) { set_time(folder, now_); }

@@ -2,6 +2,8 @@
 #include "orchestrator/command_line/build_flags.hpp"
 
 #include "cache/oci/reference.hpp"
+#include "dockerfile_parser/platform.hpp"
+#include "dockerfile_parser/step_directives.hpp"
 #include "support/platform.hpp"
 
 #include <fmt/format.h>
@@ -52,14 +54,28 @@ Status add_label(Line& line, Value value) {
     return {};
 }
 
-/// With the engine's own builder, an image without a destination is loaded into the engine: what dbuild does anyway.
-Status set_output(Line&, Value value) {
-    if (value == "type=docker" || value == "type=image") return {};
-    return not_planned("--output");
+Status add_output(Line& line, Value value) {
+    DBUILD_TRY_ASSIGN(auto output, exporters::Output::parse(value));
+    line.options.outputs.push_back(std::move(output));
+    return {};
 }
 
+/// --load and --push are outputs of their own, once.
+Status add_plain_output(Line& line, Value value, exporters::Output::Kind kind) {
+    auto& outputs = line.options.outputs;
+    const auto is_same = [&](const exporters::Output& output) { return output.kind == kind && output.names.empty(); };
+    if (value != "true" || std::any_of(outputs.begin(), outputs.end(), is_same)) return {};
+    outputs.emplace_back();
+    outputs.back().kind = kind;
+    return {};
+}
+Status set_load(Line& line, Value value) { return add_plain_output(line, value, exporters::Output::Kind::engine); }
+Status set_push(Line& line, Value value) { return add_plain_output(line, value, exporters::Output::Kind::registry); }
+
+/// "local" is buildx's own word for this machine's platform.
 Status set_platform(Line&, Value value) {
-    if (names_native_platform(value)) return {};
+    const auto native = native_platform();
+    if (value == "local" || dockerfile_parser::normalized_platform(value, native) == native) return {};
     return not_planned("--platform " + value);
 }
 
@@ -78,6 +94,28 @@ Status add_uncached_stages(Line& line, Value value) {
         if (!name.empty()) line.options.uncached_stages.push_back(std::move(name));
         begin = end + 1;
     }
+    return {};
+}
+
+Status set_cache_ttl(Line& line, Value value) {
+    const auto duration = dockerfile_parser::parse_time_to_live(value);
+    if (!duration) return fail(ErrorKind::usage, "--cache-ttl: " + duration.error().message);
+    line.options.cache_ttl = *duration;
+    return {};
+}
+
+Status set_base_ttl(Line& line, Value value) {
+    const auto duration = dockerfile_parser::parse_time_to_live(value);
+    if (!duration) return fail(ErrorKind::usage, "--base-ttl: " + duration.error().message);
+    line.options.base_ttl = *duration;
+    return {};
+}
+
+Status add_secret_salt(Line& line, Value value) {
+    const auto equals = value.find('=');
+    if (equals == 0 || equals == value.npos)
+        return fail(ErrorKind::usage, "--secret-salt takes ID=TEXT, with the id of a secret");
+    line.options.secret_salts.insert_or_assign(value.substr(0, equals), value.substr(equals + 1));
     return {};
 }
 
@@ -131,10 +169,10 @@ constexpr BuildFlag k_flags[] = {
     {{"cache-from", 0, text}, FlagGroup::cache, handed_over, "", "SOURCE", "BuildKit's external cache"},
     {{"cache-to", 0, text}, FlagGroup::cache, handed_over, "", "DESTINATION", "BuildKit's external cache"},
 
-    {{"load", 0, boolean}, FlagGroup::output, handed_over, "*", "", "load the image into the engine: done in any case"},
-    {{"output", 'o', text}, FlagGroup::output, set_output, "", "type=TYPE,...",
-     "only type=docker and type=image without more are planned"},
-    {{"push", 0, boolean}, FlagGroup::output, handed_over, "false", "", "push the image to its registry"},
+    {{"load", 0, boolean}, FlagGroup::output, set_load, "", "", "load the image into the engine, as without any output"},
+    {{"output", 'o', text}, FlagGroup::output, add_output, "", "type=TYPE,...",
+     "docker, image, registry, oci or cacheonly; repeatable (local and tar: *)"},
+    {{"push", 0, boolean}, FlagGroup::output, set_push, "", "", "push the image to its registry: only what is not there"},
     {{"iidfile", 0, text}, FlagGroup::output, set_image_id_file, "", "FILE", "write the image ID to this file"},
     {{"metadata-file", 0, text}, FlagGroup::output, set_metadata_file, "", "FILE",
      "write digests and names as JSON to this file"},
@@ -167,6 +205,12 @@ constexpr BuildFlag k_flags[] = {
      "cache scope (default: the image's name, else the folder's)"},
     {{"executor", 0, text}, FlagGroup::own, set_executor, "", "NAME",
      "who runs missing steps: auto or buildx (runtime: not in this version)"},
+    {{"cache-ttl", 0, text}, FlagGroup::own, set_cache_ttl, "", "DURATION",
+     "run a RUN that may reach the network again when its result is older, such as 24h"},
+    {{"base-ttl", 0, text}, FlagGroup::own, set_base_ttl, "", "DURATION",
+     "take what a base image's name was found to mean for that long; --pull asks in any case"},
+    {{"secret-salt", 0, text}, FlagGroup::own, add_secret_salt, "", "ID=TEXT",
+     "run what mounts this secret again when TEXT changes; never the secret itself"},
     {{"report", 0, text}, FlagGroup::own, set_report, "", "FILE",
      "write a JSON report to this file, also when the build fails"},
     {{"help", 'h', boolean}, FlagGroup::own, set_help, "", "", "print this text"},

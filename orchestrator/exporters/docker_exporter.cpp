@@ -99,6 +99,8 @@ Result<std::vector<oci::ImageReference>> parse_tags(const std::vector<std::strin
 Result<ExportedImage> export_to_engine(const Parts& parts, const AssembledImage& image, const std::vector<std::string>& tags) {
     DBUILD_TRY_ASSIGN(const auto references, parse_tags(tags));
     ExportedImage exported;
+    exported.manifest_digest = image.manifest_digest;
+    exported.manifest_bytes = image.manifest_json.size();
     for (const auto& reference : references) exported.tags.push_back(reference.familiar());
     const auto* name = references.empty() ? nullptr : &references.front();
     std::optional<EngineImage> present, holder; // holder: the image that has the name now

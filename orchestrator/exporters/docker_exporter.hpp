@@ -11,6 +11,8 @@ struct ExportedImage {
     std::string id;                // as `docker images` shows it
     std::vector<std::string> tags; // familiar form
     bool was_loaded = false;       // false: it was there
+    Digest manifest_digest = {};   // where its layers may be packed otherwise than the store has them
+    std::uint64_t manifest_bytes = 0;
 };
 
 /// In: tags — as given by the user; may be empty, then the image is loaded without a name.

@@ -7,12 +7,12 @@
 #include "orchestrator/progress/wording.hpp"
 
 #include "dockerfile_parser/unicode.hpp"
+#include "support/base64.hpp"
 #include "support/digest.hpp"
 #include "support/time.hpp"
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <map>
 #include <mutex>
@@ -23,15 +23,6 @@ namespace dbuild::orchestrator::progress {
 namespace {
 
 constexpr int k_version = 1; // of the member "dbuild"
-
-std::string base64(std::string_view bytes) {
-    std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0'); // OpenSSL writes a zero behind it
-    const int size =
-        EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
-                        reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-    text.resize(static_cast<std::size_t>(size));
-    return text;
-}
 
 /// JSON is UTF-8, a Dockerfile need not be.
 std::string valid_utf8(std::string_view text) {
@@ -87,7 +78,7 @@ private:
         return {{"dbuild", about("step_output", e.step)},
                 {"logs", json::array{json::object{{"vertex", vertex_digest(e.step)},
                                                   {"stream", 1}, // executors tell no difference between the two
-                                                  {"data", base64(e.bytes)},
+                                                  {"data", base64_encode(e.bytes)},
                                                   {"timestamp", now_}}}}};
     }
     json::object document(const StepFinished& e) {
@@ -113,7 +104,7 @@ private:
     static json::object document(const Warning& e) {
         auto own = about("warning");
         own["text"] = valid_utf8(e.text);
-        return {{"dbuild", own}, {"warnings", json::array{json::object{{"level", 1}, {"short", base64(e.text)}}}}};
+        return {{"dbuild", own}, {"warnings", json::array{json::object{{"level", 1}, {"short", base64_encode(e.text)}}}}};
     }
     static json::object document(const BuildFinished& e) {
         auto own = about("build_finished");

@@ -104,7 +104,7 @@ docker-registry serve "$work/registry.yml" >"$work/registry.log" 2>&1 &
 background+=($!)
 wait_for 10 registry curl -sf -o /dev/null "http://$registry/v2/"
 build push --push -t "$base" .
-handed push --push
+planned push
 docker rmi -f "$base" >/dev/null 2>&1 || true
 printf 'FROM %s\nRUN cp /word /copy\nCMD ["cat", "/copy"]\n' "$base" >pulled.Dockerfile
 build pulled -f pulled.Dockerfile -t "$name:pulled" .

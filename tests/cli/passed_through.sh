@@ -52,20 +52,19 @@ handed debug --debug -D context
 handed detach --detach --detach context
 handed memory --memory -m=1g context
 handed network --network --network=host context
-handed output --output -o type=local,dest=out context
+handed output "--output type=local" -o type=local,dest=out context
 handed output-short --output -oout context
 handed platform "--platform linux/s390x" --platform linux/s390x context
 handed platforms "--platform linux/amd64,linux/arm64" --platform linux/amd64,linux/arm64 context
 handed print --print --print outline context
 handed provenance --provenance --provenance=mode=max context
-handed push --push -t a/b:c --push context
 handed sbom --sbom --sbom true context
 handed security-opt --security-opt --security-opt x context
 handed shm-size --shm-size --shm-size 1g context
 handed squash --squash --squash context
 handed ulimit --ulimit --ulimit nofile=1:2 context
 handed url-file "--file is a URL" -f https://example.com/D context
-handed two --push --push --squash -t x -- context
+handed two --debug --debug --squash -t x -- context
 
 # Contexts that are no folder; what comes on standard input stays unread.
 handed stdin "the context is standard input" -t x -
@@ -75,8 +74,8 @@ handed tarball "the context is a URL" http://example.com/x.tar.gz
 
 # dbuild's own flags stay here, wherever they stand.
 rm -f "$RECORD".*
-expect_exit 0 own "$DBUILD" build --scope s -t a --report="$work/own.json" context --executor auto --push --quiet </dev/null
-expect_equal "$(printf '%s\n' buildx build -t a context --push --quiet)" "$(cat "$RECORD.words")" "own flags: words"
+expect_exit 0 own "$DBUILD" build --scope s -t a --report="$work/own.json" context --executor auto --debug --quiet </dev/null
+expect_equal "$(printf '%s\n' buildx build -t a context --debug --quiet)" "$(cat "$RECORD.words")" "own flags: words"
 expect_equal "0 1" "$(report own '"\(.exit_code) \(.totals.processes_started)"')" "own flags: report"
 
 # A Dockerfile that was read from standard input before the reason showed is given on.
@@ -87,11 +86,11 @@ expect_equal "$(printf '%s\n' buildx build -f - -t a context)" "$(cat "$RECORD.w
 expect_equal "$(printf '# syntax=example.com/other\nFROM scratch\n')" "$(cat "$RECORD.stdin")" "-f -: standard input"
 
 # The exit status is the program's, also in the report.
-FAKE_STATUS=42 expect_exit 42 status "$DBUILD" --push --report "$work/status.json" context </dev/null
+FAKE_STATUS=42 expect_exit 42 status "$DBUILD" --debug --report "$work/status.json" context </dev/null
 expect_equal 42 "$(report status .exit_code)" "exit status in the report"
 
 # A signal reaches the program, which says how it ended.
-FAKE_WAITS=1 "$DBUILD" --push context </dev/null 2>"$work/signal.err" &
+FAKE_WAITS=1 "$DBUILD" --debug context </dev/null 2>"$work/signal.err" &
 dbuild_pid=$!
 wait_for 5 "the program" test -e "$RECORD.waits"
 kill -TERM "$dbuild_pid"
@@ -121,10 +120,10 @@ expect_equal "$(printf '%s\n' build -t a context)" "$(cat "$RECORD.words")" "leg
 
 # A plan says so and starts nothing.
 rm -f "$RECORD".*
-expect_exit 0 plan "$DBUILD" plan --push context
-expect_equal "the whole build would go to docker buildx build: --push" "$(cat "$work/plan.out")" "a plan"
+expect_exit 0 plan "$DBUILD" plan --debug context
+expect_equal "the whole build would go to docker buildx build: --debug" "$(cat "$work/plan.out")" "a plan"
 if [ -e "$RECORD.words" ]; then fail "a plan started docker"; fi
 
 # Without docker there is a clear error.
-PATH=/nowhere expect_exit 1 no_docker "$DBUILD" --push context
+PATH=/nowhere expect_exit 1 no_docker "$DBUILD" --debug context
 expect_contains "$work/no_docker.err" "cannot start docker"

@@ -54,7 +54,31 @@ expect_equal "" "$(steps_done third_again | grep mount=type=bind || true)" "step
 expect_equal "three
 three" "$(content)" "content of the third bytes"
 
-# A file that never holds still.
+# A COPY that the executor makes, because it stands between two RUNs: what BuildKit reads is not what was hashed a second before.
+cat >"$work/context/Dockerfile" <<END
+FROM dbuild-test/busybox:1 AS slow
+RUN echo $run_id-copied > /slow; sleep 3
+FROM dbuild-test/busybox:1
+COPY --from=slow /slow /
+RUN echo before
+COPY file /mounted
+RUN cp /mounted /copied
+END
+echo five >"$work/context/file"
+build copied_before --progress plain -t "$tag" "$work/context" &
+builder=$!
+wait_for_step copied_before 'sleep 3'
+echo sixx >"$work/context/file" # of the same size
+wait $builder
+expect_contains "$work/copied_before.err" 'the build context changed while it was used: /file'
+expect_equal "sixx
+sixx" "$(content)" "content after the edit, by the executor"
+echo five >"$work/context/file"
+build copied_again -t "$tag" "$work/context"
+expect_equal "five
+five" "$(content)" "content of the bytes that were hashed first"
+
+# A file that never holds still goes to docker, after three attempts.
 python3 -c '
 import itertools, sys
 for i in itertools.count():
@@ -62,10 +86,12 @@ for i in itertools.count():
 ' "$work/context/busy" &
 writer=$!
 background+=("$writer")
-printf 'FROM dbuild-test/busybox:1\nCOPY . /context\n' >"$work/context/Dockerfile"
+printf 'FROM dbuild-test/busybox:1\nRUN --mount=type=bind,target=/context cat /context/busy > /busy\n' >"$work/context/Dockerfile"
 build busy -t "$tag" "$work/context"
 kill "$writer"
 wait "$writer" || true
+expect_equal 2 "$(grep -c '; trying again' "$work/busy.err")" "attempts that were given up"
+expect_contains "$work/busy.err" 'handing the whole build to docker buildx build: the build context changed while it was used: /busy'
 echo calm >"$work/context/busy"
 build calm -t "$tag" "$work/context"
-expect_equal calm "$(docker run --rm --network none "$tag" cat /context/busy)" "content of the file that was busy"
+expect_equal calm "$(docker run --rm --network none "$tag" cat /busy)" "content of the file that was busy"

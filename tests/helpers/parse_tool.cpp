@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The front end alone, for benchmarks/parse: reads a Dockerfile once, then parses it, makes the stage graph and expands
-// all needed stages, base images being empty ones, RUNS times. Usage: dbuild_parse_tool FILE RUNS [parse]; prints a line
-// with three medians in microseconds: parsing, the stage graph, expansion (which `parse` leaves out).
+// all needed stages, base images being empty ones, RUNS times.  Usage: dbuild_parse_tool FILE RUNS; prints a line with
+// three medians in microseconds: parsing, the stage graph, expansion.
 #include "dockerfile_parser/parser.hpp"
 #include "dockerfile_parser/stage_graph.hpp"
 #include "orchestrator/stage_state.hpp"
@@ -44,7 +44,7 @@ Status expand(const parser::Dockerfile& dockerfile, const parser::StageGraph& gr
     return {};
 }
 
-Status measure(const std::string& file, int runs, bool is_expanded, Times& times) {
+Status measure(const std::string& file, int runs, Times& times) {
     DBUILD_TRY_ASSIGN(const auto text, read_file(file));
     for (int run = 0; run < runs; ++run) {
         const auto start = Clock::now();
@@ -52,7 +52,7 @@ Status measure(const std::string& file, int runs, bool is_expanded, Times& times
         const auto parsed = Clock::now();
         DBUILD_TRY_ASSIGN(const auto graph, parser::build_stage_graph(dockerfile, "", {}, "linux/amd64"));
         const auto linked = Clock::now();
-        if (is_expanded) DBUILD_TRY(expand(dockerfile, graph));
+        DBUILD_TRY(expand(dockerfile, graph));
         times.parsing.push_back(microseconds(start, parsed));
         times.graph.push_back(microseconds(parsed, linked));
         times.expansion.push_back(microseconds(linked, Clock::now()));
@@ -68,13 +68,13 @@ double median(std::vector<double> values) {
 } // namespace
 
 int main(int count, char** words) {
-    const int runs = count == 3 || count == 4 ? std::atoi(words[2]) : 0;
+    const int runs = count == 3 ? std::atoi(words[2]) : 0;
     if (runs < 1) {
-        fmt::print(stderr, "usage: dbuild_parse_tool FILE RUNS [parse]\n");
+        fmt::print(stderr, "usage: dbuild_parse_tool FILE RUNS\n");
         return 2;
     }
     Times times;
-    if (const auto done = measure(words[1], runs, count == 3, times); !done) {
+    if (const auto done = measure(words[1], runs, times); !done) {
         fmt::print(stderr, "{}: {}\n", words[1], done.error().message);
         return 1;
     }

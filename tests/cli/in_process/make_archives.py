@@ -57,12 +57,15 @@ def good_archives():
              ("fifo", "p", {}), ("null", "c", {"devmajor": 1, "devminor": 3}), file("deep/er/file", b""), folder("./sub", mode=0o700)]
     basic = ustar + [file("\u00e4" + "n" * 120, b"long")]
     raw = pack(basic)
+    raw_file = pack([file("file", b"hello\n")])
     yield from {
         "basic": raw, "gnu": pack(basic, tarfile.GNU_FORMAT), "ustar": pack(ustar, tarfile.USTAR_FORMAT),
         "gzip": gzip.compress(raw, mtime=0), "bzip2": bz2.compress(raw), "xz": lzma.compress(raw),
         "zstd": subprocess.run(["zstd", "-qc"], input=raw, stdout=subprocess.PIPE, check=True).stdout,
         "compressed_text": gzip.compress(b"hello" * 1000, mtime=0), "zeros": b"\0" * 10240, "empty": b"", "short": raw[:300],
         "wrong_sum": raw[:148] + b"0000000\0" + raw[156:], "cut": raw[:700], "cut_gzip": gzip.compress(raw, mtime=0)[:200],
+        "cut_padding": raw_file[:600], "cut_padding_gzip": gzip.compress(raw_file[:600], mtime=0), "cut_after_body": raw_file[:512 + 6],
+        "cut_body": raw_file[:512 + 5], "no_end": raw_file[:1024], "one_zero_block": raw_file[:1536], "cut_end": raw_file[:1100],
         "over": pack([file("etc/passwd", b"new\n"), file("usr/bin/env", b"env\n", mode=0o755), folder("tmp", mode=0o700)]),
         "file_over_folder": pack([file("etc", b"now a file\n")]), "folder_over_link": pack([folder("usr/bin/env"), file("usr/bin/env/x")]),
         "file_then_folder": pack([file("a"), folder("a"), file("a/b")]),

@@ -2,6 +2,8 @@
 // The index: records survive reopening, the first result of a key stays unless replaced, foreign formats are refused.
 #include "cache/store/index.hpp"
 
+#include "cache/store/catalog.hpp"
+
 #include "support/files.hpp"
 
 #include <doctest/doctest.h>
@@ -150,14 +152,27 @@ TEST_CASE_FIXTURE(Fixture, "base images and pins come back, a pin as it was last
     CHECK(index.find_pin("busybox").value() == "sha256:2");
 }
 
+TEST_CASE_FIXTURE(Fixture, "a pin is an answer from when it was asked for until another image is seen") {
+    REQUIRE(index.record_pin("busybox", "sha256:1"));
+    CHECK_FALSE(index.find_pin("busybox", 1).value());
+    REQUIRE(index.record_answer("busybox", "sha256:1"));
+    CHECK(index.find_pin("busybox", dbuild::cache::store::unix_seconds() - 60).value() == "sha256:1");
+    CHECK_FALSE(index.find_pin("busybox", dbuild::cache::store::unix_seconds() + 60).value());
+    REQUIRE(index.record_pin("busybox", "sha256:1"));
+    CHECK(index.find_pin("busybox", 1).value());
+    REQUIRE(index.record_pin("busybox", "sha256:2"));
+    CHECK_FALSE(index.find_pin("busybox", 1).value());
+    CHECK(index.find_pin("busybox").value() == "sha256:2");
+}
+
 TEST_CASE("an index of a newer format is refused as unsupported, both formats are named, and nothing is changed") {
     const auto root = TempDir::create("dbuild-test-").value();
-    make_database(root.path() / "index.sqlite", "PRAGMA user_version=4");
+    make_database(root.path() / "index.sqlite", "PRAGMA user_version=5");
     const auto before = read_file(root.path() / "index.sqlite").value();
     const auto opened = Index::open(root.path());
     REQUIRE_FALSE(opened);
     CHECK(opened.error().kind == ErrorKind::unsupported);
-    CHECK(opened.error().message.find("has format 4, this dbuild knows format 3") != std::string::npos);
+    CHECK(opened.error().message.find("has format 5, this dbuild knows format 4") != std::string::npos);
     CHECK(read_file(root.path() / "index.sqlite").value() == before);
 }
 
@@ -222,6 +237,7 @@ TEST_CASE("an index of format 2 is brought up to date, and keeps all it knew") {
     CHECK_FALSE(index.find_selection(copied->diff_id, "in-process").value()); // the memo that it was before
     CHECK(index.find_selection(selected_from, "/sorted").value());
     CHECK(index.find_pin("dbuild-test/busybox:1").value());
+    CHECK_FALSE(index.find_pin("dbuild-test/busybox:1", 1).value()); // nobody knows when that was asked
     REQUIRE(index.record_steps(std::array{record("new", "layer")}, "scope", OnConflict::keep_first));
 }
 

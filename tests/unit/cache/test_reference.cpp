@@ -39,6 +39,15 @@ TEST_CASE("what the grammar does not allow is a usage error") {
     }
 }
 
+TEST_CASE("a password in what is no reference is not repeated") {
+    for (const char* text : {"alice:secret@host/app", "docker://alice:secret@host/app", "alice:secret@sha256@x"}) {
+        CAPTURE(text);
+        const auto reference = ImageReference::parse(text);
+        REQUIRE_FALSE(reference);
+        CHECK(reference.error().message.find("secret") == std::string::npos);
+    }
+}
+
 TEST_CASE("separators of a component are a dot, one or two underscores, or dashes") {
     for (const char* text : {"a.b", "a_b", "a__b", "a---b", "my/very.long-name__x"}) {
         CAPTURE(text);

@@ -24,6 +24,15 @@ TEST_CASE("the chain of a base and its links are golden") {
     CHECK(empty.after(sha256("a")).digest().to_string() == "sha256:a3c7efcad6d64d008894abfdead25737f5d10a23ac07c089cb7099600b230bda");
 }
 
+TEST_CASE("a link without cutoff is golden, and changes with the key and with the layer") {
+    const auto empty = Chain::of_base({});
+    const StepKey key{sha256("k")};
+    CHECK(empty.after_run(key, sha256("a")).digest() ==
+          sha256("64:" + empty.digest().hex() + "64:" + key.digest.hex() + "64:" + sha256("a").hex()));
+    CHECK(empty.after_run(key, sha256("a")).digest() != empty.after_run(key, sha256("b")).digest());
+    CHECK(empty.after_run(key, sha256("a")).digest() != empty.after_run(StepKey{sha256("l")}, sha256("a")).digest());
+}
+
 TEST_CASE("order counts in chains") {
     const auto base = Chain::of_base({sha256("l")});
     CHECK(base.after(sha256("a")).after(sha256("b")).digest() != base.after(sha256("b")).after(sha256("a")).digest());

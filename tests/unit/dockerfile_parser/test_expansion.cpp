@@ -104,6 +104,20 @@ TEST_SUITE("dockerfile_parser/expansion") {
         }
         CHECK(expand("${A}\xC3\xA9") == "value\xC3\xA9");
     }
+    TEST_CASE("what would take megabytes, or a deep stack, is left to BuildKit") {
+        const auto repeated = [](std::string_view text, int times) {
+            std::string all;
+            for (int i = 0; i < times; ++i) all += text;
+            return all;
+        };
+        CHECK(expand(repeated("${UNSET:-", 400) + "x" + repeated("}", 400)) == "x");
+        for (const std::string& word : {repeated("${UNSET:-", 100'000) + repeated("}", 100'000),
+                                        repeated("${PATHS////", 9) + "xx" + repeated("}", 9)}) {
+            const auto result = expand_word(word, find, '\\');
+            REQUIRE_FALSE(result);
+            CHECK(result.error().kind == ErrorKind::unsupported);
+        }
+    }
     TEST_CASE("words mode splits on blanks that come out of a variable, unless they are quoted") {
         using Words = std::vector<std::string>;
         CHECK(expand_words("$PORTS", find, '\\').value() == Words{"80", "443"});

@@ -70,13 +70,33 @@ TEST_SUITE("dockerfile_parser/stage_graph") {
         CHECK(result->stages[1].base.kind == Kind::scratch);
     }
     TEST_CASE("COPY --from takes an index, else the last stage of that name, else an image") {
-        const auto file = parse("FROM x AS a\nFROM y AS a\nFROM z\n");
-        CHECK(resolve_copy_from(file, 2, "0").value().stage_index == 0);
-        CHECK(resolve_copy_from(file, 2, "A").value().stage_index == 1);
-        CHECK(resolve_copy_from(file, 2, "busybox").value().kind == Kind::image);
-        CHECK(resolve_copy_from(file, 2, "scratch").value().kind == Kind::scratch);
-        CHECK(resolve_mount_from(file, 2, "0").value().kind == Kind::image);
-        CHECK(resolve_mount_from(file, 2, "a").value().stage_index == 1);
+        const auto source = [](const std::string& instruction) {
+            const auto result = graph("FROM x AS a\nFROM y AS a\nFROM z\n" + instruction);
+            REQUIRE(result);
+            return result->stages[2].sources.at(0);
+        };
+        CHECK(source("COPY --from=0 a b").stage_index == 0);
+        CHECK(source("COPY --from=+00 a b").stage_index == 0);
+        CHECK(source("COPY --from=A a b").stage_index == 1);
+        CHECK(source("COPY --from=busybox a b").kind == Kind::image);
+        CHECK(source("COPY --from=99999999999 a b").kind == Kind::image);
+        CHECK(source("COPY --from=scratch a b").kind == Kind::scratch);
+        CHECK(source("RUN --mount=from=0,target=/x y").kind == Kind::image);
+        CHECK(source("RUN --mount=from=a,target=/x y").stage_index == 1);
+    }
+    TEST_CASE("numbers after the stages' are the images that were named before, each time that they were read from") {
+        const auto result = graph("FROM x\nCOPY --from=one a b\nRUN --mount=from=two,target=/t true\nFROM y\n"
+                                  "COPY --from=3 a b\nCOPY --from=0 a b\nCOPY --from=4 a b\nCOPY --from=2 a b\n");
+        REQUIRE(result);
+        const auto& sources = result->stages[1].sources;
+        REQUIRE(sources.size() == 4);
+        CHECK(sources[0].image == "two");
+        CHECK(sources[1] == StageReference::to_stage(0));
+        CHECK(sources[2].image == "two");
+        CHECK(sources[3].image == "one");
+        CHECK(message(graph("FROM x\nCOPY --from=1 a b\nCOPY --from=one a b\n")) == "invalid stage index 1");
+        CHECK(message(graph("FROM x\nCOPY --from=one a b\nCOPY --from=2 a b\n")) == "invalid stage index 2");
+        CHECK(message(graph("FROM x\nCOPY --from=-1 a b\n")) == "invalid stage index -1");
     }
     TEST_CASE("references to itself, to later stages and out of range are errors on the instruction") {
         const auto self = graph("FROM a AS x\nCOPY --from=x a b\n");

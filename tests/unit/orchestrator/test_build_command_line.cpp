@@ -72,6 +72,14 @@ TEST_SUITE("orchestrator/build_command_line") {
         CHECK(options.scope == "x");
         CHECK(options.report == "r");
     }
+    TEST_CASE("policies of the cache: durations as in Go, salts by the secret's id") {
+        const auto options = parse({"--cache-ttl", "1h30m", "--secret-salt", "token=a=b", "--secret-salt=other=", "."}).options;
+        CHECK(options.cache_ttl == std::chrono::minutes(90));
+        CHECK(options.secret_salts == std::map<std::string, std::string>{{"token", "a=b"}, {"other", ""}});
+        CHECK(usage_error({"--cache-ttl=1d", "."}) == "--cache-ttl: time: unknown unit \"d\" in duration \"1d\"");
+        CHECK(usage_error({"--cache-ttl=-1h", "."}) == "--cache-ttl: a time to live cannot be negative");
+        CHECK(usage_error({"--secret-salt", "token", "."}) == "--secret-salt takes ID=TEXT, with the id of a secret");
+    }
     TEST_CASE("short flags can be joined, and the first that takes a value takes the rest") {
         const auto joined = parse({"-qt", "name", "."}).options;
         CHECK(joined.is_quiet);
@@ -141,21 +149,22 @@ TEST_SUITE("orchestrator/build_command_line") {
         CHECK(parse({"--executor=auto", "."}).executor == ExecutorKind::automatic);
     }
     TEST_CASE("what docker buildx is given are the words without dbuild's own flags") {
-        CHECK(parse({"--scope", "x", "-t", "a", "--report=r", ".", "--executor", "auto", "--push"})
-                  .options.docker_arguments == Words{"-t", "a", ".", "--push"});
+        CHECK(parse({"--scope", "x", "-t", "a", "--report=r", ".", "--executor", "auto", "--debug"})
+                  .options.docker_arguments == Words{"-t", "a", ".", "--debug"});
         CHECK(parse({"--label", "--scope", "."}).options.docker_arguments == Words{"--label", "--scope", "."});
         CHECK(parse({"--secret", "id=a", "--", "."}).options.docker_arguments == Words{"--secret", "id=a", "--", "."});
     }
     TEST_CASE("flags that dbuild does not plan hand the build over, and are named without their values") {
-        CHECK(reason({"--push"}) == "--push");
-        CHECK(reason({"--push=false"}).empty());
+        CHECK(reason({"--debug"}) == "--debug");
+        CHECK(reason({"--debug=false"}).empty());
         CHECK(reason({"--annotation", "token=x"}) == "--annotation");
         CHECK(reason({"--network", "host"}) == "--network");
         CHECK(reason({"--network", "default"}).empty());
-        CHECK(reason({"--add-host=a:1.2.3.4", "--push"}) == "--add-host");
+        CHECK(reason({"--add-host=a:1.2.3.4", "--debug"}) == "--add-host");
         CHECK(reason({"-m", "1g"}) == "--memory");
         CHECK(reason({"-o", "out"}) == "--output");
-        CHECK(reason({"-o", "type=docker,dest=x.tar"}) == "--output");
+        CHECK(reason({"-o", "type=local,dest=x"}) == "--output type=local");
+        CHECK(reason({"-o", "type=oci,dest=x,compression=estargz"}) == "--output with compression=estargz");
         CHECK(reason({"--cache-from", "a", "--cache-to", "b"}) == "--cache-from");
         CHECK(reason({"--build-context", "a=b"}) == "--build-context");
         CHECK(reason({"--check"}) == "--check");
@@ -176,6 +185,25 @@ TEST_SUITE("orchestrator/build_command_line") {
         CHECK(reason({"--load", "-o", "type=docker", "--provenance=false", "--sbom=false", "--rm", "--force-rm",
                       "--compress"})
                   .empty());
+    }
+    TEST_CASE("outputs that dbuild makes itself are a list, and --load and --push are in it once") {
+        using Kind = exporters::Output::Kind;
+        const auto outputs = parse({"-o", "type=oci,dest=a.tar,compression=zstd,compression-level=5", "--load", "--push",
+                                    "--load=true", "-o", "type=docker,dest=b.tar", "-o", "type=oci,tar=false,dest=c",
+                                    "-otype=cacheonly", "-o", "type=image,name=r.io/a:1,push=true", "."})
+                                 .options.outputs;
+        std::vector<Kind> kinds;
+        for (const auto& output : outputs) kinds.push_back(output.kind);
+        CHECK(kinds == std::vector{Kind::archive, Kind::engine, Kind::registry, Kind::archive, Kind::layout_folder,
+                                   Kind::nothing, Kind::registry});
+        CHECK(outputs[0].path == "a.tar");
+        CHECK(outputs[0].compression.kind == exporters::Compression::Kind::zstd);
+        CHECK(outputs[0].compression.level == 5);
+        CHECK(outputs[6].names == Words{"r.io/a:1"});
+        CHECK(parse({"--push=false", "."}).options.outputs.empty());
+        CHECK(contains(usage_error({"-o", "type=oci,dest=x,compression-level=10", "."}), "compression-level"));
+        CHECK(contains(usage_error({"-o", "type=oci,dest=x,tar=maybe", "."}), "tar=maybe"));
+        CHECK(contains(usage_error({"-o", "type=oci,tar=false", "."}), "dest=FOLDER"));
     }
     TEST_CASE("only this machine's platform is planned, in all of its spellings") {
         const auto native = native_platform();

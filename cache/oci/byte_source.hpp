@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sources of bytes: of a file, of a text; and reading one to its end, checked against a descriptor.
+#pragma once
+
+#include "cache/oci/image.hpp"
+#include "cache/oci/layer_tar.hpp"
+
+#include <filesystem>
+#include <string_view>
+
+namespace dbuild::cache::oci {
+
+/// Reads a file; it stays open as long as the source lives. Errors: not_found, unavailable.
+Result<ByteSource> file_source(const std::filesystem::path& path);
+
+/// In: text — borrowed.
+ByteSource text_source(std::string_view text);
+
+/// Hands everything to `sink`. Errors: corrupt — other bytes than the descriptor says, or another number; those of both.
+Status copy_checked(const ByteSource& source, const Descriptor& blob, const ByteSink& sink);
+
+} // namespace dbuild::cache::oci

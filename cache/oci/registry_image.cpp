@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache/oci/registry_image.hpp"
+
+#include "cache/oci/byte_source.hpp"
+#include "support/files.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace dbuild::cache::oci {
+namespace {
+
+/// A manifest is asked for by its digest where there is one: the tag may have moved.
+std::string manifest_reference(const ImageReference& image) { return image.digest.empty() ? image.tag : image.digest; }
+
+class RegistrySource : public ImageSource {
+public:
+    RegistrySource(Registries& registries, ImageReference image)
+        : registry_(registries.at(image.domain)), image_(std::move(image)) {}
+    Result<FetchedManifest> read_manifest(const std::optional<Digest>& digest) override {
+        return registry_.fetch_manifest(image_.path, digest ? digest->to_string() : manifest_reference(image_));
+    }
+    Status read_blob(const Descriptor& blob, const ByteSink& sink) override {
+        return registry_.fetch_blob(image_.path, blob, sink);
+    }
+    std::string repository_in(std::string_view host) override { return host == image_.domain ? image_.path : ""; }
+
+private:
+    Registry& registry_;
+    ImageReference image_;
+};
+
+/// A blob on its way into a registry.
+class SpooledBlob {
+public:
+    static Result<SpooledBlob> take(const Descriptor& blob, ImageSource& from) {
+        if (auto path = from.file_of(blob.digest)) return SpooledBlob(std::nullopt, std::move(*path));
+        DBUILD_TRY_ASSIGN(auto folder, TempDir::create("dbuild-push"));
+        auto path = folder.path() / "blob";
+        const Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+        if (!fd.is_open()) return fail(ErrorKind::unavailable, "cannot create " + path.string());
+        DBUILD_TRY(from.read_blob(blob, [&](std::string_view bytes) { return write_all(fd.get(), bytes, path); }));
+        return SpooledBlob(std::move(folder), std::move(path));
+    }
+    Result<ByteSource> open() const { return file_source(path_); }
+
+private:
+    SpooledBlob(std::optional<TempDir> folder, std::filesystem::path path) : folder_(std::move(folder)), path_(std::move(path)) {}
+    std::optional<TempDir> folder_;
+    std::filesystem::path path_;
+};
+
+class RegistryTarget : public ImageTarget {
+public:
+    RegistryTarget(Registries& registries, ImageReference image)
+        : registry_(registries.at(image.domain)), image_(std::move(image)) {}
+    Result<Presence> find_image(const Descriptor& root) override {
+        DBUILD_TRY_ASSIGN(const auto named, registry_.find_manifest(image_.path, manifest_reference(image_)));
+        if (named && named->digest == root.digest) return Presence::complete;
+        DBUILD_TRY_ASSIGN(const auto unnamed, registry_.find_manifest(image_.path, root.digest.to_string()));
+        return unnamed ? Presence::unnamed : Presence::absent;
+    }
+    Result<PushOutcome> put_blob(const Descriptor& blob, ImageSource& from) override {
+        std::optional<SpooledBlob> spooled; // made when the registry turns out not to have it
+        const auto open = [&]() -> Result<ByteSource> {
+            if (!spooled) {
+                DBUILD_TRY_ASSIGN(auto taken, SpooledBlob::take(blob, from));
+                spooled.emplace(std::move(taken));
+            }
+            return spooled->open();
+        };
+        return registry_.push_blob(image_.path, blob, open, from.repository_in(registry_.host()));
+    }
+    Status put_manifest(const FetchedManifest& manifest, Role role) override {
+        const auto digest = manifest.descriptor.digest.to_string();
+        if (role == Role::root && !image_.digest.empty() && image_.digest != digest)
+            return fail(ErrorKind::usage, image_.to_string() + ": the image has the digest " + digest);
+        const auto reference = role == Role::root ? manifest_reference(image_) : digest;
+        return registry_.push_manifest(image_.path, reference, manifest.descriptor.media_type, manifest.bytes);
+    }
+
+private:
+    Registry& registry_;
+    ImageReference image_;
+};
+
+} // namespace
+
+std::unique_ptr<ImageSource> make_registry_source(Registries& registries, ImageReference image) {
+    return std::make_unique<RegistrySource>(registries, std::move(image));
+}
+
+std::unique_ptr<ImageTarget> make_registry_target(Registries& registries, ImageReference image) {
+    return std::make_unique<RegistryTarget>(registries, std::move(image));
+}
+
+} // namespace dbuild::cache::oci

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// ONBUILD triggers: what an image or a stage has every stage do that is built on it, before its own instructions. Which
+// stage gets whose triggers is the caller's business, who knows the base images.
+// Source: moby/buildkit dockerfile2llb/convert.go initOnBuildTriggers (of frontend 1.11 and later).
+#pragma once
+
+#include "dockerfile_parser/instructions.hpp"
+#include "support/result.hpp"
+
+#include <string>
+#include <vector>
+
+namespace dbuild::dockerfile_parser {
+
+/// In:      text — a trigger as OnbuildInstruction or an image's configuration keeps it: a Dockerfile of its own, whose
+///          escape character is `\`; where — the FROM line that runs it, which becomes the place of the instruction.
+/// Errors:  invalid_dockerfile with `where`, with BuildKit's message.
+Result<Instruction> parse_trigger(const std::string& text, const SourceSpan& where);
+
+/// The triggers that a stage leaves to those that are built on it, in order.
+std::vector<std::string> triggers_of(const Stage& stage);
+
+/// Puts triggers before the instructions of the stage, in order.
+/// In:      escape — the escape character of the Dockerfile.
+/// Errors:  as parse_trigger; unsupported — a trigger that means something else under `escape`.
+Status add_triggers(Stage& stage, const std::vector<std::string>& triggers, char escape);
+
+} // namespace dbuild::dockerfile_parser

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Brings a build's image to every place that --output, --load and --push name, each of which gets what it lacks.
+#pragma once
+
+#include "orchestrator/exporters/docker_exporter.hpp"
+
+namespace dbuild::orchestrator::exporters {
+
+/// In:     base — the reference of the image's base, or empty. options — outputs (none: the engine) and tags.
+/// Out:    the image as the engine knows it if it went there, else as the last place does.
+/// Errors: usage — a place needs a tag; not_found, corrupt — a layer is in neither the place nor the store; those of the
+///         engine, of registries and of the disk.
+Result<ExportedImage> export_image(const Parts& parts, const AssembledImage& image, const BuildOptions& options,
+                                   const std::string& base);
+
+} // namespace dbuild::orchestrator::exporters

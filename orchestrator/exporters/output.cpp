@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/exporters/output.hpp"
+
+#include "cache/oci/reference.hpp"
+#include "support/compression.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <map>
+
+namespace dbuild::orchestrator::exporters {
+namespace {
+
+using Attributes = std::map<std::string, std::string>;
+
+/// "type=oci,dest=x" as a table. Values in quotes, which may hold commas, are left to docker.
+Result<Attributes> read_attributes(std::string_view text) {
+    if (text.find('"') != text.npos) return fail(ErrorKind::unsupported, "--output with quotes");
+    Attributes attributes;
+    for (std::size_t begin = 0; begin <= text.size();) {
+        const auto end = std::min(text.find(',', begin), text.size());
+        const auto word = text.substr(begin, end - begin);
+        const auto equals = word.find('=');
+        if (equals == word.npos) return fail(ErrorKind::unsupported, "--output"); // "-o FOLDER" and the like
+        attributes[std::string(word.substr(0, equals))] = word.substr(equals + 1);
+        begin = end + 1;
+    }
+    return attributes;
+}
+
+/// Takes an attribute out of the table; "" if it is not there.
+std::string take(Attributes& attributes, const char* name) {
+    auto node = attributes.extract(name);
+    return node ? std::move(node.mapped()) : std::string();
+}
+
+Result<bool> take_flag(Attributes& attributes, const char* name, bool is_default) {
+    const auto value = take(attributes, name);
+    if (value.empty()) return is_default;
+    if (value == "true" || value == "1") return true;
+    if (value == "false" || value == "0") return false;
+    return fail(ErrorKind::usage, fmt::format("--output: {}={} is neither true nor false", name, value));
+}
+
+Result<Compression> take_compression(Attributes& attributes) {
+    Compression compression;
+    const auto kind = take(attributes, "compression"), level = take(attributes, "compression-level");
+    if (kind == "uncompressed")
+        compression.kind = Compression::Kind::uncompressed;
+    else if (kind == "zstd")
+        compression.kind = Compression::Kind::zstd;
+    else if (!kind.empty() && kind != "gzip")
+        return fail(ErrorKind::unsupported, "--output with compression=" + kind);
+    if (level.empty()) return compression;
+    const int highest = compression.kind == Compression::Kind::zstd ? 22 : 9;
+    const auto [end, error] = std::from_chars(level.data(), level.data() + level.size(), compression.level);
+    if (error != std::errc() || end != level.data() + level.size() || compression.level < 0 || compression.level > highest)
+        return fail(ErrorKind::usage, fmt::format("--output: compression-level={} is not between 0 and {}", level, highest));
+    return compression;
+}
+
+} // namespace
+
+std::string Compression::name() const {
+    switch (kind) {
+    case Kind::gzip: return fmt::format("gzip level {} by {}", level < 0 ? k_gzip_level : level, zlib_release());
+    case Kind::zstd: return fmt::format("zstd level {} by {}", level < 0 ? k_zstd_level : level, zstd_release());
+    case Kind::uncompressed: break;
+    }
+    return "uncompressed";
+}
+
+Result<Output> Output::parse(std::string_view text) {
+    DBUILD_TRY_ASSIGN(auto attributes, read_attributes(text));
+    const auto type = take(attributes, "type");
+    Output output;
+    output.path = take(attributes, "dest");
+    if (const auto name = take(attributes, "name"); !name.empty()) {
+        if (const auto reference = cache::oci::ImageReference::parse(name); !reference)
+            return fail(ErrorKind::usage, "--output: " + reference.error().message);
+        output.names.push_back(name);
+    }
+    DBUILD_TRY_ASSIGN(output.compression, take_compression(attributes));
+    DBUILD_TRY_ASSIGN(const bool pushes, take_flag(attributes, "push", type == "registry"));
+    DBUILD_TRY_ASSIGN(const bool is_tar, take_flag(attributes, "tar", true));
+    DBUILD_TRY_ASSIGN(output.is_insecure, take_flag(attributes, "registry.insecure", false));
+    DBUILD_TRY_ASSIGN(const bool has_oci_types, take_flag(attributes, "oci-mediatypes", true));
+    if (!has_oci_types) return fail(ErrorKind::unsupported, "--output with oci-mediatypes=false");
+    if (!attributes.empty()) return fail(ErrorKind::unsupported, "--output with " + attributes.begin()->first);
+    if (type == "cacheonly") {
+        output.kind = Kind::nothing;
+    } else if (pushes && (type == "registry" || type == "image")) {
+        output.kind = Kind::registry;
+    } else if (type == "docker" || type == "oci") {
+        if (!is_tar && output.path.empty())
+            return fail(ErrorKind::usage, fmt::format("--output: type={} with tar=false needs dest=FOLDER", type));
+        if (type == "oci" && output.path.empty()) return fail(ErrorKind::unsupported, "--output type=oci without dest");
+        if (!output.path.empty()) output.kind = is_tar ? Kind::archive : Kind::layout_folder;
+    } else if (type != "image" || !output.path.empty()) {
+        return fail(ErrorKind::unsupported, "--output type=" + type); // local, tar, and what docker knows besides
+    }
+    if (output.kind == Kind::engine && text.find("compression") != text.npos)
+        return fail(ErrorKind::unsupported, "--output with compression for an engine");
+    return output;
+}
+
+} // namespace dbuild::orchestrator::exporters

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a build's result goes: the values of --output, --load and --push. Source: docker/buildx util/buildflags and
+// BuildKit's exporters; docs/registry.md says which of them dbuild makes itself.
+#pragma once
+
+#include "support/result.hpp"
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dbuild::orchestrator::exporters {
+
+/// How the layers that dbuild made are packed. Those of the base image stay as they came.
+struct Compression {
+    enum class Kind { uncompressed, gzip, zstd };
+    Kind kind = Kind::gzip;
+    int level = -1; // -1: the default of the kind
+
+    /// What the bytes depend on besides the layer: "gzip level 6 by zlib 1.2.13".
+    std::string name() const;
+};
+
+struct Output {
+    enum class Kind {
+        engine,         // type=docker or type=image without a destination, --load
+        registry,       // type=registry, type=image,push=true, --push
+        layout_folder,  // type=oci,tar=false
+        archive,        // type=oci or type=docker with a destination
+        nothing,        // type=cacheonly
+    };
+    Kind kind = Kind::engine;
+    std::filesystem::path path;     // of a folder or archive; "-": standard output
+    std::vector<std::string> names; // instead of the tags
+    Compression compression;
+    bool is_insecure = false; // of a registry
+
+    /// Errors: usage; unsupported — docker buildx has to make it.
+    static Result<Output> parse(std::string_view text);
+};
+
+} // namespace dbuild::orchestrator::exporters

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/exporters/packed_image.hpp"
+
+#include "cache/oci/byte_source.hpp"
+#include "cache/oci/reference.hpp"
+#include "support/compression.hpp"
+#include "support/files.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <fcntl.h>
+#include <mutex>
+#include <thread>
+
+namespace dbuild::orchestrator::exporters {
+namespace {
+
+namespace oci = cache::oci;
+
+// Memos in the index: a layer's packed blob by the compression's name, and a blob's size by this one.
+constexpr std::string_view k_blob_size = "size of a blob";
+
+Digest digest_of_number(std::uint64_t number) {
+    std::array<std::uint8_t, Digest::k_size> bytes{};
+    for (std::size_t i = 0; i < sizeof number; ++i) bytes[i] = static_cast<std::uint8_t>(number >> 8 * i);
+    return Digest(bytes);
+}
+
+std::uint64_t number_of_digest(const Digest& digest) {
+    std::uint64_t number = 0;
+    for (std::size_t i = sizeof number; i-- > 0;) number = number << 8 | digest.bytes()[i];
+    return number;
+}
+
+Result<std::optional<oci::Descriptor>> find_packed(cache::store::Index& index, const Digest& diff_id, const std::string& name) {
+    DBUILD_TRY_ASSIGN(const auto blob, index.find_selection(diff_id, name));
+    if (!blob) return std::nullopt;
+    DBUILD_TRY_ASSIGN(const auto size, index.find_selection(*blob, k_blob_size));
+    if (!size) return std::nullopt;
+    return oci::Descriptor{{}, *blob, number_of_digest(*size)};
+}
+
+Status remember_packed(cache::store::Index& index, const Digest& diff_id, const std::string& name, const oci::Descriptor& blob) {
+    DBUILD_TRY(index.record_selection(diff_id, name, blob.digest));
+    return index.record_selection(blob.digest, k_blob_size, digest_of_number(blob.size));
+}
+
+/// "…tar.gzip" of Docker's and "…tar+gzip" of OCI's types are the same blobs under two names.
+std::string oci_layer_type(const std::string& type) {
+    constexpr std::string_view k_docker = "application/vnd.docker.image.rootfs.diff.tar";
+    if (!type.starts_with(k_docker)) return type;
+    const auto suffix = type.substr(k_docker.size());
+    return std::string(oci::k_layer_type) + (suffix.empty() ? "" : "+" + suffix.substr(1));
+}
+
+std::string packed_type(Compression::Kind kind) {
+    const std::string type(oci::k_layer_type);
+    switch (kind) {
+    case Compression::Kind::gzip: return type + "+gzip";
+    case Compression::Kind::zstd: return type + "+zstd";
+    case Compression::Kind::uncompressed: break;
+    }
+    return type;
+}
+
+template <class Writer>
+Status write_through(const cache::store::LayerStore& layers, const Digest& diff_id, Writer writer) {
+    DBUILD_TRY(layers.read(diff_id, [&](std::string_view bytes) { return writer.write(bytes); }));
+    return writer.finish();
+}
+
+Status pack(const cache::store::LayerStore& layers, const Digest& diff_id, const Compression& compression, const oci::ByteSink& sink) {
+    switch (compression.kind) {
+    case Compression::Kind::gzip:
+        return write_through(layers, diff_id, GzipWriter(sink, compression.level < 0 ? k_gzip_level : compression.level));
+    case Compression::Kind::zstd:
+        return write_through(layers, diff_id, ZstdWriter(sink, compression.level < 0 ? k_zstd_level : compression.level));
+    case Compression::Kind::uncompressed: break;
+    }
+    return layers.read(diff_id, sink);
+}
+
+class PackedSource : public oci::ImageSource {
+public:
+    PackedSource(const cache::store::LayerStore& layers, Compression compression, TempDir folder)
+        : layers_(layers), compression_(compression), folder_(std::move(folder)) {}
+
+    Result<oci::FetchedManifest> read_manifest(const std::optional<Digest>&) override { return manifest; }
+    Status read_blob(const oci::Descriptor& blob, const oci::ByteSink& sink) override {
+        if (const auto path = file_of(blob.digest)) {
+            DBUILD_TRY_ASSIGN(const auto source, oci::file_source(*path));
+            return oci::copy_checked(source, blob, sink);
+        }
+        if (blob.digest == config.digest) return sink(config_json);
+        const auto layer = diff_ids.find(blob.digest);
+        if (layer == diff_ids.end()) return layers_.read(blob.digest, sink); // of the base image, as it came
+        Sha256 hasher;
+        DBUILD_TRY(pack(layers_, layer->second, compression_, [&](std::string_view bytes) {
+            hasher.update(bytes);
+            return sink(bytes);
+        }));
+        if (hasher.finish() == blob.digest) return {};
+        return fail(ErrorKind::corrupt, "layer " + layer->second.to_string() + " was packed to other bytes than before");
+    }
+    std::optional<std::filesystem::path> file_of(const Digest& digest) override {
+        auto path = folder_.path() / digest.hex();
+        std::error_code error;
+        return std::filesystem::exists(path, error) ? std::optional(std::move(path)) : std::nullopt;
+    }
+    std::string repository_in(std::string_view host) override { return base.domain == host ? base.path : ""; }
+
+    /// Packs a layer into a file of its own, which read_blob() finds. For several threads.
+    Result<oci::Descriptor> pack_into_file(const Digest& diff_id) const {
+        const auto unfinished = folder_.path() / ("of-" + diff_id.hex());
+        const Fd fd(::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+        if (!fd.is_open()) return fail(ErrorKind::unavailable, "cannot create " + unfinished.string());
+        oci::Descriptor blob;
+        Sha256 hasher;
+        DBUILD_TRY(pack(layers_, diff_id, compression_, [&](std::string_view bytes) {
+            hasher.update(bytes);
+            blob.size += bytes.size();
+            return write_all(fd.get(), bytes, unfinished);
+        }));
+        blob.digest = hasher.finish();
+        std::error_code error;
+        std::filesystem::rename(unfinished, folder_.path() / blob.digest.hex(), error);
+        if (error) return fail(ErrorKind::unavailable, "cannot rename " + unfinished.string() + ": " + error.message());
+        return blob;
+    }
+
+    oci::FetchedManifest manifest;
+    oci::Descriptor config;
+    std::string config_json;
+    std::map<Digest, Digest> diff_ids; // of the layers that are packed here, by blob
+    oci::ImageReference base;
+
+private:
+    const cache::store::LayerStore& layers_;
+    Compression compression_;
+    TempDir folder_;
+};
+
+/// Packs layers side by side. Out: in the order of `diff_ids`.
+Result<std::vector<oci::Descriptor>> pack_all(const PackedSource& source, const std::vector<Digest>& diff_ids) {
+    std::vector<oci::Descriptor> blobs(diff_ids.size());
+    std::atomic<std::size_t> next = 0;
+    std::mutex mutex;
+    std::optional<Error> failure; // guarded by mutex
+    const auto work = [&] {
+        for (auto i = next++; i < diff_ids.size(); i = next++) {
+            auto blob = source.pack_into_file(diff_ids[i]);
+            if (blob) {
+                blobs[i] = *blob;
+                continue;
+            }
+            const std::scoped_lock lock(mutex);
+            if (!failure) failure = std::move(blob).error();
+            next = diff_ids.size();
+        }
+    };
+    {
+        std::vector<std::jthread> threads;
+        const auto count = std::min<std::size_t>(diff_ids.size(), std::max(1u, std::thread::hardware_concurrency()));
+        for (std::size_t i = 1; i < count; ++i) threads.emplace_back(work);
+        work();
+    }
+    if (failure) return fail(std::move(*failure));
+    return blobs;
+}
+
+} // namespace
+
+Result<PackedImage> pack_image(const Parts& parts, const AssembledImage& image, const Compression& compression,
+                               const std::string& base) {
+    DBUILD_TRY_ASSIGN(auto folder, TempDir::create("dbuild-pack"));
+    auto source = std::make_unique<PackedSource>(*parts.layers, compression, std::move(folder));
+    if (!base.empty())
+        if (auto reference = oci::ImageReference::parse(base)) source->base = std::move(*reference);
+    const auto name = compression.name();
+    const auto is_own = [](const executors::RootLayer& layer) { return layer.descriptor.digest == layer.diff_id; };
+    const bool packs = compression.kind != Compression::Kind::uncompressed;
+    std::map<Digest, oci::Descriptor> packed; // by diff_id
+    std::vector<Digest> unknown;
+    for (const auto& layer : image.root.layers) {
+        if (!packs || !is_own(layer) || packed.contains(layer.diff_id)) continue;
+        DBUILD_TRY_ASSIGN(auto known, find_packed(*parts.index, layer.diff_id, name));
+        if (!known) unknown.push_back(layer.diff_id);
+        packed[layer.diff_id] = known.value_or(oci::Descriptor{});
+    }
+    DBUILD_TRY_ASSIGN(const auto blobs, pack_all(*source, unknown));
+    for (std::size_t i = 0; i < unknown.size(); ++i) {
+        packed[unknown[i]] = blobs[i];
+        DBUILD_TRY(remember_packed(*parts.index, unknown[i], name, blobs[i]));
+    }
+    PackedImage result;
+    source->config_json = image.config_json;
+    source->config = {std::string(oci::k_config_type), image.config_digest, image.config_json.size()};
+    result.manifest.config = source->config;
+    for (const auto& layer : image.root.layers) {
+        auto descriptor = layer.descriptor;
+        descriptor.media_type = oci_layer_type(descriptor.media_type);
+        if (const auto found = packed.find(layer.diff_id); found != packed.end()) {
+            descriptor = {packed_type(compression.kind), found->second.digest, found->second.size};
+            source->diff_ids[descriptor.digest] = layer.diff_id;
+        }
+        result.manifest.layers.push_back(std::move(descriptor));
+    }
+    result.manifest_json = result.manifest.to_json();
+    result.manifest_digest = sha256(result.manifest_json);
+    source->manifest = {{std::string(oci::k_manifest_type), result.manifest_digest, result.manifest_json.size()}, result.manifest_json};
+    result.source = std::move(source);
+    return result;
+}
+
+} // namespace dbuild::orchestrator::exporters

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// An assembled image with its layers packed for the way: a place that images are copied from (cache/oci/image_copy.hpp).
+// The digest of a packed layer is remembered, so that a layer which is where it was asked for is not packed again.
+#pragma once
+
+#include "cache/oci/image_copy.hpp"
+#include "orchestrator/assemble.hpp"
+#include "orchestrator/exporters/output.hpp"
+
+#include <memory>
+
+namespace dbuild::orchestrator::exporters {
+
+struct PackedImage {
+    cache::oci::Manifest manifest; // with the descriptors of the packed layers, all of OCI's types
+    std::string manifest_json;
+    Digest manifest_digest;
+    std::unique_ptr<cache::oci::ImageSource> source; // borrows the store
+};
+
+/// In:     base — the reference of the base image, whose repository may have its layers; may be empty.
+/// Effects: layers whose packed digest is not known yet are packed into temporary files, several at a time.
+/// Errors: not_found, corrupt — a layer is not in the store; unavailable — disk.
+Result<PackedImage> pack_image(const Parts& parts, const AssembledImage& image, const Compression& compression,
+                               const std::string& base);
+
+} // namespace dbuild::orchestrator::exporters

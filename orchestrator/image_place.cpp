@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/image_place.hpp"
+
+#include "cache/oci/image_archive.hpp"
+#include "cache/oci/layout_folder.hpp"
+#include "cache/oci/registry_image.hpp"
+#include "support/files.hpp"
+
+#include <fmt/format.h>
+
+#include <unistd.h>
+
+namespace oci = dbuild::cache::oci;
+
+namespace dbuild::orchestrator {
+namespace {
+
+struct Prefix {
+    std::string_view text;
+    ImagePlace::Kind kind;
+};
+constexpr Prefix k_prefixes[] = {{"docker://", ImagePlace::Kind::registry},
+                                 {"oci:", ImagePlace::Kind::layout},
+                                 {"archive:", ImagePlace::Kind::archive},
+                                 {"oci-archive:", ImagePlace::Kind::archive},
+                                 {"docker-archive:", ImagePlace::Kind::archive}};
+
+} // namespace
+
+Result<ImagePlace> ImagePlace::parse(std::string_view text) {
+    ImagePlace place;
+    auto rest = text;
+    for (const auto& prefix : k_prefixes)
+        if (text.starts_with(prefix.text)) {
+            place.kind = prefix.kind;
+            rest.remove_prefix(prefix.text.size());
+            break;
+        }
+    if (place.kind == Kind::registry) {
+        DBUILD_TRY_ASSIGN(place.reference, oci::ImageReference::parse(rest));
+        return place;
+    }
+    const auto colon = rest.find(':');
+    place.path = rest.substr(0, colon);
+    if (colon != rest.npos) place.name = rest.substr(colon + 1);
+    if (place.path.empty()) return fail(ErrorKind::usage, fmt::format("{}: a path is missing", text));
+    if (place.kind == Kind::archive && !place.name.empty()) {
+        DBUILD_TRY_ASSIGN(const auto reference, oci::ImageReference::parse(place.name));
+        place.names.push_back(reference.to_string());
+    }
+    return place;
+}
+
+Result<std::unique_ptr<oci::ImageSource>> make_source(const ImagePlace& place, oci::Registries& registries) {
+    switch (place.kind) {
+    case ImagePlace::Kind::layout: return oci::make_layout_source(place.path, place.name);
+    case ImagePlace::Kind::archive: return oci::make_archive_source(place.path, place.name);
+    case ImagePlace::Kind::registry: break;
+    }
+    return oci::make_registry_source(registries, place.reference);
+}
+
+struct OpenTarget::Impl {
+    std::optional<AtomicFile> file; // of an archive
+    std::unique_ptr<oci::ImageTarget> target;
+};
+
+OpenTarget::OpenTarget(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+OpenTarget::OpenTarget(OpenTarget&&) noexcept = default;
+OpenTarget::~OpenTarget() = default;
+
+Result<OpenTarget> OpenTarget::open(const ImagePlace& place, oci::Registries& registries) {
+    auto impl = std::make_unique<Impl>();
+    switch (place.kind) {
+    case ImagePlace::Kind::registry: impl->target = oci::make_registry_target(registries, place.reference); break;
+    case ImagePlace::Kind::layout: impl->target = oci::make_layout_target(place.path, place.name,
+                                               place.names.empty() ? "" : place.names.front()); break;
+    case ImagePlace::Kind::archive: {
+        if (place.path != "-") {
+            DBUILD_TRY_ASSIGN(auto file, AtomicFile::create(place.path));
+            impl->file.emplace(std::move(file));
+        }
+        auto archive = std::make_unique<oci::ArchiveTarget>([file = impl->file ? &*impl->file : nullptr](std::string_view bytes) {
+            return file ? file->write(bytes) : write_all(STDOUT_FILENO, bytes, "standard output");
+        });
+        archive->set_names(place.names);
+        impl->target = std::move(archive);
+    }
+    }
+    return OpenTarget(std::move(impl));
+}
+
+oci::ImageTarget& OpenTarget::target() { return *impl_->target; }
+
+Status OpenTarget::finish() {
+    DBUILD_TRY(impl_->target->finish());
+    return impl_->file ? impl_->file->commit(AtomicFile::Durability::not_synced) : Status{};
+}
+
+} // namespace dbuild::orchestrator

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Places of images as a command line names them:
+//   REFERENCE or docker://REFERENCE   a registry
+//   oci:FOLDER[:NAME]                 an OCI layout folder
+//   archive:FILE[:NAME]               a tar of docker save or dbuild save; oci-archive: and docker-archive: mean the same
+#pragma once
+
+#include "cache/oci/image_copy.hpp"
+#include "cache/oci/reference.hpp"
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dbuild::orchestrator {
+
+struct ImagePlace {
+    enum class Kind { registry, layout, archive };
+    Kind kind = Kind::registry;
+    cache::oci::ImageReference reference; // of a registry
+    std::filesystem::path path;           // of the others; "-": an archive to standard output
+    std::string name;                     // in the layout or archive; may be empty
+    std::vector<std::string> names;       // that an archive gives to its image: whole references
+
+    /// Errors: usage.
+    static Result<ImagePlace> parse(std::string_view text);
+};
+
+/// In: registries — borrowed. Errors: not_found, unavailable, corrupt — the archive cannot be read.
+Result<std::unique_ptr<cache::oci::ImageSource>> make_source(const ImagePlace& place, cache::oci::Registries& registries);
+
+/// A target, and for an archive the file, which appears when all is in it.
+class OpenTarget {
+public:
+    /// In: registries — borrowed. Errors: unavailable.
+    static Result<OpenTarget> open(const ImagePlace& place, cache::oci::Registries& registries);
+    OpenTarget(OpenTarget&&) noexcept;
+    ~OpenTarget();
+    cache::oci::ImageTarget& target();
+    /// After the last image. Errors: the target's.
+    Status finish();
+
+private:
+    struct Impl;
+    explicit OpenTarget(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace dbuild::orchestrator

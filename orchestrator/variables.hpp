@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// The build environment of a stage as ARG and ENV make it, assignment by assignment. Every step sees it as it was before
+// that step; a copy for each of them would take time and space quadratic in the length of a Dockerfile.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace dbuild::orchestrator {
+
+struct Variable {
+    std::string name;
+    std::string value;
+    bool is_argument = false; // set by ARG, not shadowed by a later ENV
+};
+
+class VariableLog {
+public:
+    void assign(std::string name, std::string value, bool is_argument);
+
+    /// The value now; null if there is none. Valid until the next assignment.
+    const std::string* find(std::string_view name) const;
+
+    /// How many assignments there were so far: a point in time for the functions below.
+    std::size_t size() const { return assignments_.size(); }
+
+    /// What was in force at that point, in the order of the last assignments, which BuildKit keeps. Cost: linear.
+    std::vector<Variable> variables_at(std::size_t point) const;
+
+    /// "NAME=value" of all that ENV or an image set until then, as an image's configuration lists them: in the order of the
+    /// first assignments. Cost: linear.
+    std::vector<std::string> environment_at(std::size_t point) const;
+
+private:
+    std::vector<Variable> assignments_;
+    std::unordered_map<std::string, std::size_t> last_; // by name: index of the assignment in force
+};
+
+} // namespace dbuild::orchestrator
