@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dockerfile_parser/check.hpp"
 
+#include "dockerfile_parser/expansion_check.hpp"
 #include "dockerfile_parser/lint.hpp"
 #include "dockerfile_parser/parser.hpp"
 #include "dockerfile_parser/run_mount.hpp"
@@ -81,7 +82,7 @@ void point_at_word(Diagnostic& diagnostic, const LineIndex& lines) {
 }
 
 Diagnostic from_error(Error error) {
-    return {Severity::error, "", without_place(std::move(error.message)), error.where.value_or(SourceSpan{}), 1};
+    return {Severity::error, "", without_place(std::move(error.message)), error.where.value_or(SourceSpan{}), 0};
 }
 
 void find_wrong_bases(const Dockerfile& dockerfile, const StageGraph& graph, const CheckContext& context,
@@ -129,11 +130,12 @@ void find_all(std::string_view text, const std::string& file_name, const CheckCo
             } else {
                 find_wrong_bases(dockerfile, *graph, context, errors);
                 find_wrong_mounts(dockerfile, errors);
+                find_wrong_expansions(*tree, *graph, report.diagnostics);
             }
-            if (errors.empty())
+            if (errors.empty() && report.diagnostics.empty())
                 for (auto& warning : lint(*tree, dockerfile, *graph, context.ignored))
                     report.diagnostics.push_back({Severity::warning, std::move(warning.rule),
-                                                  std::move(warning.message), std::move(warning.where), 1});
+                                                  std::move(warning.message), std::move(warning.where), 0});
         }
     }
     for (auto& error : errors) report.diagnostics.push_back(from_error(std::move(error)));
@@ -171,7 +173,7 @@ CheckReport check_dockerfile(std::string_view text, const std::string& file_name
     const LineIndex lines(text);
     for (Diagnostic& diagnostic : report.diagnostics) {
         if (diagnostic.where.file.empty()) diagnostic.where = {file_name, 1, 1, 0};
-        point_at_word(diagnostic, lines);
+        if (diagnostic.length == 0) point_at_word(diagnostic, lines);
     }
     std::stable_sort(report.diagnostics.begin(), report.diagnostics.end(),
                      [](const Diagnostic& a, const Diagnostic& b) { return a.where.first_line < b.where.first_line; });

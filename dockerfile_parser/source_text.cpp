@@ -84,7 +84,10 @@ bool has_foreign_syntax(std::string_view text, const std::vector<std::string_vie
 Result<SourceReader> SourceReader::open(std::string_view text, std::string file_name) {
     SourceReader reader;
     reader.file_name_ = std::move(file_name);
-    if (text.starts_with(k_byte_order_mark)) text.remove_prefix(k_byte_order_mark.size());
+    if (text.starts_with(k_byte_order_mark)) {
+        text.remove_prefix(k_byte_order_mark.size());
+        reader.mark_size_ = k_byte_order_mark.size();
+    }
     reader.lines_ = split_lines(text);
     reader.syntax_ = detect_directive(reader.lines_, "syntax");
     reader.check_ = detect_directive(reader.lines_, "check");
@@ -134,6 +137,11 @@ bool SourceReader::take_continuation(std::string_view& line) const {
     return true;
 }
 
+LinePart SourceReader::part(std::string_view piece, std::size_t begin) const {
+    const auto mark = current_line() == 1 ? mark_size_ : 0;
+    return {begin, current_line(), static_cast<int>(piece.data() - lines_[next_ - 1].data() + static_cast<std::ptrdiff_t>(mark))};
+}
+
 Result<std::optional<LogicalLine>> SourceReader::next_line() {
     LogicalLine result;
     bool continues = false;
@@ -157,6 +165,7 @@ Result<std::optional<LogicalLine>> SourceReader::next_line() {
         }
         continues = take_continuation(line);
         result.text = line;
+        result.parts = {part(line, 0)};
         result.first_line = current_line();
     }
     while (continues && next_ < lines_.size()) {
@@ -168,6 +177,7 @@ Result<std::optional<LogicalLine>> SourceReader::next_line() {
             continue;
         }
         continues = take_continuation(line);
+        result.parts.push_back(part(line, result.text.size()));
         result.text += line;
     }
     return std::optional<LogicalLine>(std::move(result));

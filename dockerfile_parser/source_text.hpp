@@ -12,7 +12,15 @@
 
 namespace dbuild::dockerfile_parser {
 
+/// Where a part of a logical line stands: from `begin` on, to the next part.
+struct LinePart {
+    std::size_t begin = 0; // in the logical line
+    int line = 0;          // 1-based
+    int column = 0;        // 0-based bytes
+};
+
 struct LogicalLine {
+    std::vector<LinePart> parts;         // one for each physical line in it, in order
     std::string text;                    // joined, without leading blanks and continuation characters
     int first_line = 0;                  // 1-based
     bool has_empty_continuation = false; // an empty line within it, which a later version of BuildKit will refuse
@@ -49,10 +57,13 @@ private:
     Result<std::string_view> take_line();
     Status note_directive(std::string_view line);
     bool take_continuation(std::string_view& line) const;
+    /// The place of a piece of the line that was taken last. In: begin — its place in the logical line.
+    LinePart part(std::string_view piece, std::size_t begin) const;
 
     std::string file_name_;
     std::vector<std::string_view> lines_; // with their line ends
     std::size_t next_ = 0;
+    std::size_t mark_size_ = 0; // of the byte-order mark, which is no part of the first line
     std::string syntax_, check_;
     char escape_ = '\\';
     bool directives_are_over_ = false;

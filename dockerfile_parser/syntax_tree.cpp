@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -35,8 +36,10 @@ const std::map<std::string, Grammar, std::less<>>& grammars() {
 
 Result<SyntaxNode> parse_node(std::string_view line, char escape);
 
-Result<std::vector<std::string>> parse_pairs(std::string_view rest, std::string_view keyword, char escape) {
-    const std::vector<std::string> words = split_quoted_words(rest, escape);
+Result<std::vector<std::string>> parse_pairs(std::string_view rest, std::string_view keyword, char escape,
+                                             std::vector<TextRange>& ranges) {
+    std::vector<TextRange> whole;
+    const std::vector<std::string> words = split_quoted_words(rest, escape, whole);
     std::vector<std::string> result;
     if (words.empty()) return result;
     if (words[0].find('=') == std::string::npos) {
@@ -45,22 +48,27 @@ Result<std::vector<std::string>> parse_pairs(std::string_view rest, std::string_
             return fail(ErrorKind::invalid_dockerfile, fmt::format("{} must have two arguments", ascii_upper(keyword)));
         std::string_view value = rest.substr(end);
         value.remove_prefix(std::min(value.find_first_not_of("\t\v\f\r "), value.size()));
+        const TextRange value_range{rest.size() - value.size(), rest.size()};
+        ranges = {{0, end}, value_range, value_range};
         return std::vector<std::string>{std::string(rest.substr(0, end)), std::string(value), ""};
     }
-    for (const std::string& word : words) {
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        const std::string& word = words[i];
         const std::size_t equals = word.find('=');
         if (equals == std::string::npos)
             return fail(
                 ErrorKind::invalid_dockerfile,
                 fmt::format("Syntax error - can't find = in {}. Must be of the form: name=value", quoted(word)));
         result.insert(result.end(), {word.substr(0, equals), word.substr(equals + 1), "="});
+        const auto [begin, end] = whole[i];
+        ranges.insert(ranges.end(), {{begin, begin + equals}, {begin + equals + 1, end}, {begin + equals, begin + equals + 1}});
     }
     return result;
 }
 
 // Adds the words of a JSON array, or says that there is none.
 Result<bool> take_json(SyntaxNode& node, std::string_view rest) {
-    DBUILD_TRY_ASSIGN(auto words, parse_json_words(rest));
+    DBUILD_TRY_ASSIGN(auto words, parse_json_words(rest, node.word_ranges));
     if (!words) return false;
     node.is_json = true;
     node.words.insert(node.words.end(), words->begin(), words->end());
@@ -70,7 +78,10 @@ Result<bool> take_json(SyntaxNode& node, std::string_view rest) {
 Status take_json_or_line(SyntaxNode& node, std::string_view rest) {
     if (rest.empty()) return {};
     DBUILD_TRY_ASSIGN(const bool is_json, take_json(node, rest));
-    if (!is_json) node.words.emplace_back(rest);
+    if (!is_json) {
+        node.words.emplace_back(rest);
+        node.word_ranges.push_back({0, rest.size()});
+    }
     return {};
 }
 
@@ -79,7 +90,15 @@ Status take_healthcheck(SyntaxNode& node, std::string_view rest) {
     while (end < rest.size() && !is_space(static_cast<unsigned char>(rest[end]))) ++end;
     if (end == 0) return {};
     node.words.emplace_back(rest.substr(0, end));
-    return take_json_or_line(node, trim_left(rest.substr(end)));
+    node.word_ranges.push_back({0, end});
+    const std::string_view command = trim_left(rest.substr(end));
+    const std::size_t first = node.word_ranges.size();
+    DBUILD_TRY(take_json_or_line(node, command));
+    for (std::size_t i = first; i < node.word_ranges.size(); ++i) {
+        node.word_ranges[i].begin += rest.size() - command.size();
+        node.word_ranges[i].end += rest.size() - command.size();
+    }
+    return {};
 }
 
 Status take_arguments(SyntaxNode& node, Grammar grammar, const std::string& rest, char escape) {
@@ -88,21 +107,24 @@ Status take_arguments(SyntaxNode& node, Grammar grammar, const std::string& rest
         return take_json_or_line(node, rest);
     case Grammar::json_or_blanks: {
         DBUILD_TRY_ASSIGN(const bool is_json, take_json(node, rest));
-        if (!is_json) node.words = split_blanks(rest);
+        if (!is_json) node.words = split_blanks(rest, node.word_ranges);
         return {};
     }
     case Grammar::blanks:
-        node.words = split_blanks(rest);
+        node.words = split_blanks(rest, node.word_ranges);
         return {};
     case Grammar::pairs: {
-        DBUILD_TRY_ASSIGN(node.words, parse_pairs(rest, node.keyword, escape));
+        DBUILD_TRY_ASSIGN(node.words, parse_pairs(rest, node.keyword, escape, node.word_ranges));
         return {};
     }
     case Grammar::quoted_words:
-        node.words = split_quoted_words(rest, escape);
+        node.words = split_quoted_words(rest, escape, node.word_ranges);
         return {};
     case Grammar::line:
-        if (!rest.empty()) node.words.push_back(rest);
+        if (!rest.empty()) {
+            node.words.push_back(rest);
+            node.word_ranges.push_back({0, rest.size()});
+        }
         return {};
     case Grammar::healthcheck:
         return take_healthcheck(node, rest);
@@ -122,9 +144,14 @@ Result<SyntaxNode> parse_node(std::string_view line, char escape) {
     CommandSplit split = split_command(line, escape);
     node.keyword = std::move(split.keyword);
     node.flags = std::move(split.flags);
+    node.flag_ranges = std::move(split.flag_ranges);
     const auto grammar = grammars().find(ascii_lower(node.keyword));
     // Unknown words are refused by the second pass, so that syntax errors of other lines win as in BuildKit.
     if (grammar != grammars().end()) DBUILD_TRY(take_arguments(node, grammar->second, split.rest, escape));
+    for (TextRange& range : node.word_ranges) {
+        range.begin += split.rest_begin;
+        range.end += split.rest_begin;
+    }
     return node;
 }
 
@@ -206,6 +233,7 @@ Result<SyntaxTree> parse_syntax_tree(std::string_view text, const std::string& f
         node->directives = std::move(line->directives);
         node->comment = std::move(line->comment);
         node->has_empty_continuation = line->has_empty_continuation;
+        node->parts = std::move(line->parts);
         node->source = reader.source(line->first_line, reader.current_line());
         tree.nodes.push_back(std::move(*node));
     }
@@ -216,6 +244,19 @@ Result<SyntaxTree> parse_syntax_tree(std::string_view text, const std::string& f
     tree.check = reader.check();
     tree.escape = reader.escape();
     return tree;
+}
+
+WordPlace place_of(const SyntaxNode& node, const TextRange& range) {
+    WordPlace place{node.where, 0};
+    const auto next = std::upper_bound(node.parts.begin(), node.parts.end(), range.begin,
+                                       [](std::size_t at, const LinePart& part) { return at < part.begin; });
+    if (next == node.parts.begin()) return place;
+    const LinePart& part = *(next - 1);
+    const std::size_t end = next == node.parts.end() ? range.end : std::min(range.end, next->begin);
+    place.where.first_line = place.where.last_line = part.line;
+    place.where.column = part.column + static_cast<int>(range.begin - part.begin);
+    place.length = static_cast<int>(end - range.begin);
+    return place;
 }
 
 std::string without_place(std::string message) {

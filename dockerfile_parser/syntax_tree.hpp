@@ -4,6 +4,8 @@
 #pragma once
 
 #include "dockerfile_parser/instructions.hpp"
+#include "dockerfile_parser/source_text.hpp"
+#include "dockerfile_parser/words.hpp"
 #include "support/result.hpp"
 
 #include <memory>
@@ -17,6 +19,8 @@ struct SyntaxNode {
     std::string keyword; // as written
     std::vector<std::string> flags;
     std::vector<std::string> words; // ENV and LABEL: key, value, "=" or "" (legacy form), repeated
+    std::vector<TextRange> flag_ranges, word_ranges; // where each of them stands in `line`
+    std::vector<LinePart> parts;                     // where `line` stands in the file
     bool is_json = false;
     std::shared_ptr<const SyntaxNode> child; // ONBUILD's trigger; shared only so that nodes can be copied
     std::vector<Heredoc> heredocs;
@@ -39,6 +43,15 @@ struct SyntaxTree {
 /// Errors:  invalid_dockerfile with `where`.
 Result<SyntaxTree> parse_syntax_tree(std::string_view text, const std::string& file_name,
                                      std::vector<Error>* recovered = nullptr);
+
+/// One word in the file, as far as it stands on one physical line.
+struct WordPlace {
+    SourceSpan where;
+    int length = 0; // bytes; 0: the whole instruction is meant
+};
+
+/// In: range — of the node's line.
+WordPlace place_of(const SyntaxNode& node, const TextRange& range);
 
 /// An error's message without the place that BuildKit puts before it ("dockerfile parse error on line 2: ").
 std::string without_place(std::string message);

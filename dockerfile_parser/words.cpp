@@ -15,6 +15,7 @@ constexpr std::string_view k_blanks = "\t\v\f\r ";
 
 struct FlagSplit {
     std::vector<std::string> flags;
+    std::vector<TextRange> ranges; // in the line
     std::string_view rest;
 };
 
@@ -30,6 +31,7 @@ FlagSplit split_flags(std::string_view line, char escape) {
             return result;
         }
         std::string word;
+        const std::size_t begin = position;
         char32_t quote = 0;
         for (; position < line.size() && (quote != 0 || !is_space(byte(position))); ++position) {
             char32_t character = byte(position);
@@ -52,6 +54,7 @@ FlagSplit split_flags(std::string_view line, char escape) {
             return result;
         }
         result.flags.push_back(std::move(word));
+        result.ranges.push_back({begin, position});
     }
 }
 
@@ -148,6 +151,7 @@ std::optional<std::string> unquote_name(std::string_view raw) {
 
 CommandSplit split_command(std::string_view line, char escape) {
     CommandSplit result;
+    const char* const line_begin = line.data();
     line = trim(line);
     const std::size_t end = std::min(line.find_first_of(k_blanks), line.size());
     result.keyword = line.substr(0, end);
@@ -155,14 +159,23 @@ CommandSplit split_command(std::string_view line, char escape) {
     line.remove_prefix(std::min(line.find_first_not_of(k_blanks), line.size()));
     FlagSplit flags = split_flags(line, escape);
     result.flags = std::move(flags.flags);
-    result.rest = trim(flags.rest);
+    for (const TextRange& range : flags.ranges) {
+        const auto skipped = static_cast<std::size_t>(line.data() - line_begin);
+        result.flag_ranges.push_back({skipped + range.begin, skipped + range.end});
+    }
+    const std::string_view rest = trim(flags.rest);
+    result.rest = rest;
+    result.rest_begin = static_cast<std::size_t>(rest.data() - line_begin);
     return result;
 }
 
-std::vector<std::string> split_blanks(std::string_view text) {
+std::vector<std::string> split_blanks(std::string_view text, std::vector<TextRange>& ranges) {
     std::vector<std::string> words;
+    const char* const text_begin = text.data();
     while (!text.empty()) {
         const std::size_t end = std::min(text.find_first_of(k_blanks), text.size());
+        const auto begin = static_cast<std::size_t>(text.data() - text_begin);
+        ranges.push_back({begin, begin + end});
         words.emplace_back(text.substr(0, end));
         text.remove_prefix(end);
         text.remove_prefix(std::min(text.find_first_not_of(k_blanks), text.size()));
@@ -170,19 +183,24 @@ std::vector<std::string> split_blanks(std::string_view text) {
     return words;
 }
 
-std::vector<std::string> split_quoted_words(std::string_view text, char escape) {
+std::vector<std::string> split_quoted_words(std::string_view text, char escape, std::vector<TextRange>& ranges) {
     std::vector<std::string> words;
     std::string word;
+    std::size_t begin = 0;
     char quote = 0;
-    const auto finish = [&] {
-        if (!word.empty()) words.push_back(std::move(word));
+    const auto finish = [&](std::size_t end) {
+        if (!word.empty()) {
+            words.push_back(std::move(word));
+            ranges.push_back({begin, end});
+        }
         word.clear();
     };
     for (std::size_t i = 0; i < text.size();) {
+        if (word.empty()) begin = i;
         const CodePoint point = decode_utf8(text, i);
         const char c = point.size == 1 ? text[i] : '\0';
         if (quote == 0 && is_space(point.value)) {
-            finish();
+            finish(i);
             i += point.size;
             continue;
         }
@@ -203,7 +221,7 @@ std::vector<std::string> split_quoted_words(std::string_view text, char escape) 
         word += text.substr(i, point.size);
         i += point.size;
     }
-    finish();
+    finish(text.size());
     return words;
 }
 
@@ -236,8 +254,9 @@ std::vector<Heredoc> find_heredocs(std::string_view line) {
     return result;
 }
 
-Result<std::optional<std::vector<std::string>>> parse_json_words(std::string_view text) {
+Result<std::optional<std::vector<std::string>>> parse_json_words(std::string_view text, std::vector<TextRange>& ranges) {
     using Words = std::optional<std::vector<std::string>>;
+    const std::string_view whole = text;
     text = trim(text);
     if (!text.starts_with('[')) return Words();
     boost::system::error_code error;
@@ -252,6 +271,12 @@ Result<std::optional<std::vector<std::string>>> parse_json_words(std::string_vie
             return fail(ErrorKind::invalid_dockerfile,
                         "when using JSON array syntax, arrays must be comprised of strings only");
         words.emplace_back(element.get_string().data(), element.get_string().size());
+    }
+    for (std::size_t at = whole.find('"'); at != whole.npos;) { // all that is quoted is an element
+        std::size_t end = at + 1;
+        while (whole[end] != '"') end += whole[end] == '\\' ? 2 : 1;
+        ranges.push_back({at, end + 1});
+        at = whole.find('"', end + 1);
     }
     return Words(std::move(words));
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/assemble.hpp"
 
+#include "cache/remote/remotes.hpp"
 #include "orchestrator/in_process_steps.hpp"
 
 #include <algorithm>
@@ -22,8 +23,16 @@ std::vector<const PlannedStage*> ancestry(const Planner& planner, int stage) {
     }
 }
 
+/// A time as Go prints it: digits of a second only where it has some.
+std::string whole_seconds(Instant instant) {
+    auto text = format_rfc3339(instant);
+    return text.erase(text.find('.')) + "Z";
+}
+
 /// The history of the base, then of every instruction. Metadata takes the time of the layer before it.
-void append_history(const std::vector<const PlannedStage*>& stages, oci::ImageConfig& config) {
+/// In: epoch — if given, the time of all instructions.
+void append_history(const std::vector<const PlannedStage*>& stages, const std::optional<Instant>& epoch, oci::ImageConfig& config) {
+    const auto base_entries = config.history.size();
     std::string last = config.history.empty() ? config.created : config.history.back().created;
     std::string newest = config.created;
     for (const auto* stage : stages)
@@ -39,6 +48,9 @@ void append_history(const std::vector<const PlannedStage*>& stages, oci::ImageCo
             }
         }
     config.created = newest;
+    if (!epoch || config.history.size() == base_entries) return;
+    config.created = whole_seconds(*epoch);
+    for (auto i = base_entries; i < config.history.size(); ++i) config.history[i].created = config.created;
 }
 
 } // namespace
@@ -57,7 +69,7 @@ Result<std::vector<executors::RootLayer>> root_layers(const Parts& parts, const 
         auto descriptor = is_of_base ? base->layers[layers.size()] : oci::uncompressed_layer(diff_id, layer->size);
         layers.push_back({diff_id, layer->size, std::move(descriptor)});
         if (is_of_base) continue;
-        layers.back().is_new = made_now.contains(diff_id);
+        layers.back().is_new = made_now.contains(diff_id) || (parts.remotes && parts.remotes->is_new_here(diff_id));
         layers.back().is_made_in_process = layer->is_made_in_process;
     }
     return layers;
@@ -74,7 +86,7 @@ Result<AssembledImage> assemble(const Parts& parts, const Project& project, cons
         image.config.diff_ids = base->config.diff_ids;
         image.config.history = base->config.history;
     }
-    append_history(stages, image.config);
+    append_history(stages, project.epoch, image.config);
     for (const auto& [name, value] : project.options.labels) image.config.labels[name] = value;
     image.root.config = stages.back()->stage->final.config;
     image.config_json = image.config.to_json();
@@ -82,6 +94,7 @@ Result<AssembledImage> assemble(const Parts& parts, const Project& project, cons
     oci::Manifest manifest;
     manifest.config = {std::string(oci::k_config_type), image.config_digest, image.config_json.size()};
     for (const auto& layer : image.root.layers) manifest.layers.push_back(layer.descriptor);
+    manifest.annotations = project.options.annotations;
     image.manifest_json = manifest.to_json();
     image.manifest_digest = sha256(image.manifest_json);
     return image;

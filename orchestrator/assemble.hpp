@@ -7,6 +7,8 @@
 #include "executors/executor.hpp"
 #include "orchestrator/plan.hpp"
 
+#include <functional>
+
 namespace dbuild::orchestrator {
 
 struct AssembledImage {
@@ -14,6 +16,8 @@ struct AssembledImage {
     cache::oci::ImageConfig config; // complete
     std::string config_json, manifest_json;
     Digest config_digest, manifest_digest;
+    /// Where the layers are, if not in the store.
+    std::function<Status(const Digest& blob, const cache::oci::ByteSink& sink)> read_layer = nullptr;
 };
 
 /// The layers of an image, or of a stage as far as it has results, with the descriptors that an engine may know them by.

@@ -87,6 +87,23 @@ Status store_layer(const Parts& parts, const oci::Archive& archive, const Digest
     return parts.index->record_layer(scan.diff_id, {scan.size, false}, scan.contents);
 }
 
+/// Of layers that were fetched, but never looked into (dbuild pull): what they hold.
+Status record_contents(const Parts& parts, const BaseImage& base) {
+    for (std::size_t i = 0; i < base.layers.size(); ++i) {
+        const auto& diff_id = base.config.diff_ids[i];
+        DBUILD_TRY_ASSIGN(const auto known, parts.index->find_layer(diff_id));
+        if (known) continue;
+        const auto file = cache::store::blob_path(parts.layers->root(), base.layers[i].digest);
+        DBUILD_TRY_ASSIGN(const auto blob, oci::file_source(file));
+        DBUILD_TRY_ASSIGN(const auto scan, oci::scan_layer(blob));
+        if (scan.diff_id != diff_id)
+            return fail(ErrorKind::corrupt,
+                        base.reference + ": layer " + diff_id.to_string() + " has other bytes than its name says");
+        DBUILD_TRY(parts.index->record_layer(diff_id, {scan.size, false}, scan.contents));
+    }
+    return {};
+}
+
 bool has_all_layers(const Parts& parts, const BaseImage& base) {
     return std::all_of(base.layers.begin(), base.layers.end(),
                        [&](const oci::Descriptor& layer) { return parts.layers->has(layer.digest); });
@@ -147,8 +164,10 @@ Status pull_bases(const Parts& parts, const std::vector<std::string>& references
 }
 
 Status load_base(const Parts& parts, BaseImage& base) {
-    if (base.layers.size() == base.config.diff_ids.size() && has_all_layers(parts, base))
+    if (base.layers.size() == base.config.diff_ids.size() && has_all_layers(parts, base)) {
+        DBUILD_TRY(record_contents(parts, base));
         return parts.index->record_pin(base.reference, base.id);
+    }
     DBUILD_TRY_ASSIGN(const auto temporary, TempDir::create("dbuild-base"));
     const auto path = temporary.path() / "image.tar";
     DBUILD_TRY(parts.engine->save(base.id, path));

@@ -2,8 +2,10 @@
 #include "orchestrator/build.hpp"
 
 #include "cache/oci/reference.hpp"
+#include "cache/remote/remotes.hpp"
 #include "orchestrator/assemble.hpp"
 #include "orchestrator/exporters/image_exporter.hpp"
+#include "orchestrator/kept_image.hpp"
 #include "orchestrator/stage_runner.hpp"
 
 #include <fmt/format.h>
@@ -107,6 +109,10 @@ public:
         for (const auto& layer : image.root.layers) bytes += layer.size;
         report_.images = {{exported->id, exported->manifest_digest.to_string(), exported->tags, bytes,
                             image.config_digest.to_string(), exported->manifest_bytes}};
+        KeptImage kept{project_.scope, exported->tags, image.config_json, image.manifest_json};
+        if (kept.tags.empty()) kept.tags = project_.options.tags;
+        if (const auto done = keep_image(parts_.cache_folder, kept); !done)
+            parts_.reporter->warning("cache: " + done.error().message); // it costs `dbuild load --scope` only
         return use_keys();
     }
 
@@ -149,7 +155,17 @@ private:
         for (const int stage : project_.graph.needed)
             for (const auto& step : planner_.planned(stage).steps)
                 if (step.key && step.status == StepStatus::hit) keys.push_back(*step.key);
+        if (parts_.remotes) publish(keys);
         return parts_.index->use_steps(keys, project_.scope);
+    }
+
+    /// Those that were made are known there already.
+    void publish(const std::vector<cache::StepKey>& keys) {
+        std::vector<Digest> digests;
+        for (const auto& key : keys) digests.push_back(key.digest);
+        auto& publisher = parts_.remotes->publisher();
+        publisher.note_used(digests);
+        for (const auto& [reference, base] : project_.bases) publisher.note_base(base.id);
     }
 
     const Parts& parts_;
@@ -180,6 +196,7 @@ Status build_once(const Parts& parts, const BuildOptions& options, Report& repor
     if (done) done = round.export_target();
     if (done) round.remember_steps();
     report.totals.bytes_read += project.context->counters().bytes_read;
+    report.totals.processes_started += project.git_sources->processes_started();
     if (!done) return fail(project.explained(std::move(done).error()));
     return done;
 }
@@ -189,8 +206,12 @@ Status build_once(const Parts& parts, const BuildOptions& options, Report& repor
 Status build(const Parts& parts, const BuildOptions& options, Report& report) {
     Status done;
     for (int attempt = 1; attempt <= k_attempts; ++attempt) {
+        const auto lost_before = parts.remotes ? parts.remotes->lost_layers() : 0;
         done = build_once(parts, options, report);
-        const bool may_pass = !done && (done.error().kind == ErrorKind::corrupt || done.error().kind == ErrorKind::transient);
+        const bool has_lost_more = parts.remotes && parts.remotes->lost_layers() != lost_before;
+        const auto kind = done ? ErrorKind::internal : done.error().kind;
+        const bool may_pass = kind == ErrorKind::corrupt || kind == ErrorKind::transient ||
+                              (kind == ErrorKind::not_found && has_lost_more);
         if (!may_pass || attempt == k_attempts) break;
         parts.reporter->warning(done.error().message + "; trying again");
     }

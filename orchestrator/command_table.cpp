@@ -6,7 +6,10 @@
 #include "orchestrator/commands/cache_command.hpp"
 #include "orchestrator/commands/check_command.hpp"
 #include "orchestrator/commands/copy_command.hpp"
+#include "orchestrator/commands/load_command.hpp"
 #include "orchestrator/commands/parse_command.hpp"
+#include "orchestrator/commands/pull_command.hpp"
+#include "orchestrator/commands/save_command.hpp"
 
 #include <fmt/format.h>
 
@@ -23,7 +26,13 @@ constexpr Command k_commands[] = {
      commands::run_explain_command},
     {"cache", "look at the cache, and after it: du, ls, show, verify, prune, rebuild-index, export, import",
      commands::run_cache_command},
-    {"copy", "an image between registries, OCI folders and archives, moving only what is missing: copy SOURCE DESTINATION",
+    {"save", "write images that were built into an archive, from the cache: save [-o FILE] IMAGE...",
+     commands::run_save_command},
+    {"load", "bring an archive, or the last image of a scope, into the engine: load [-i FILE | --scope SCOPE]",
+     commands::run_load_command},
+    {"run", "load the last image of a scope and run it: run --scope SCOPE [-- COMMAND...]", commands::run_run_command},
+    {"pull", "bring base images from registries into the cache: pull IMAGE...", commands::run_pull_command},
+    {"copy", "an image between registries, OCI folders and archives, only what is missing: copy SOURCE DESTINATION",
      commands::run_copy_command},
     {"check", "all errors of a Dockerfile, and lint warnings: check [-f FILE] [--format text|json|github] PATH",
      commands::run_check_command},

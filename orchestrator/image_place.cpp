@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/image_place.hpp"
 
-#include "cache/oci/image_archive.hpp"
 #include "cache/oci/layout_folder.hpp"
 #include "cache/oci/registry_image.hpp"
-#include "support/files.hpp"
 
 #include <fmt/format.h>
 
@@ -53,48 +51,51 @@ Result<ImagePlace> ImagePlace::parse(std::string_view text) {
 
 Result<std::unique_ptr<oci::ImageSource>> make_source(const ImagePlace& place, oci::Registries& registries) {
     switch (place.kind) {
-    case ImagePlace::Kind::layout: return oci::make_layout_source(place.path, place.name);
-    case ImagePlace::Kind::archive: return oci::make_archive_source(place.path, place.name);
-    case ImagePlace::Kind::registry: break;
+    case ImagePlace::Kind::layout:
+        return oci::make_layout_source(place.path, place.name);
+    case ImagePlace::Kind::archive:
+        return oci::make_archive_source(place.path, place.name);
+    case ImagePlace::Kind::registry:
+        break;
     }
     return oci::make_registry_source(registries, place.reference);
 }
 
-struct OpenTarget::Impl {
-    std::optional<AtomicFile> file; // of an archive
-    std::unique_ptr<oci::ImageTarget> target;
-};
+Result<ArchiveOutput> ArchiveOutput::open(const std::filesystem::path& path) {
+    ArchiveOutput output;
+    if (path != "-") {
+        DBUILD_TRY_ASSIGN(auto file, AtomicFile::create(path));
+        output.file_ = std::make_unique<AtomicFile>(std::move(file));
+    }
+    output.target_ = std::make_unique<oci::ArchiveTarget>([file = output.file_.get()](std::string_view bytes) {
+        return file ? file->write(bytes) : write_all(STDOUT_FILENO, bytes, "standard output");
+    });
+    return output;
+}
 
-OpenTarget::OpenTarget(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-OpenTarget::OpenTarget(OpenTarget&&) noexcept = default;
-OpenTarget::~OpenTarget() = default;
+Status ArchiveOutput::finish() {
+    DBUILD_TRY(target_->finish());
+    return file_ ? file_->commit(AtomicFile::Durability::not_synced) : Status{};
+}
 
 Result<OpenTarget> OpenTarget::open(const ImagePlace& place, oci::Registries& registries) {
-    auto impl = std::make_unique<Impl>();
+    OpenTarget opened;
     switch (place.kind) {
-    case ImagePlace::Kind::registry: impl->target = oci::make_registry_target(registries, place.reference); break;
-    case ImagePlace::Kind::layout: impl->target = oci::make_layout_target(place.path, place.name,
-                                               place.names.empty() ? "" : place.names.front()); break;
+    case ImagePlace::Kind::registry:
+        opened.target_ = oci::make_registry_target(registries, place.reference);
+        break;
+    case ImagePlace::Kind::layout:
+        opened.target_ =
+            oci::make_layout_target(place.path, place.name, place.names.empty() ? "" : place.names.front());
+        break;
     case ImagePlace::Kind::archive: {
-        if (place.path != "-") {
-            DBUILD_TRY_ASSIGN(auto file, AtomicFile::create(place.path));
-            impl->file.emplace(std::move(file));
-        }
-        auto archive = std::make_unique<oci::ArchiveTarget>([file = impl->file ? &*impl->file : nullptr](std::string_view bytes) {
-            return file ? file->write(bytes) : write_all(STDOUT_FILENO, bytes, "standard output");
-        });
-        archive->set_names(place.names);
-        impl->target = std::move(archive);
+        DBUILD_TRY_ASSIGN(opened.archive_, ArchiveOutput::open(place.path));
+        opened.archive_->target().set_names(place.names);
     }
     }
-    return OpenTarget(std::move(impl));
+    return opened;
 }
 
-oci::ImageTarget& OpenTarget::target() { return *impl_->target; }
-
-Status OpenTarget::finish() {
-    DBUILD_TRY(impl_->target->finish());
-    return impl_->file ? impl_->file->commit(AtomicFile::Durability::not_synced) : Status{};
-}
+Status OpenTarget::finish() { return archive_ ? archive_->finish() : target_->finish(); }
 
 } // namespace dbuild::orchestrator

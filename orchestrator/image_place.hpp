@@ -2,11 +2,14 @@
 // Places of images as a command line names them:
 //   REFERENCE or docker://REFERENCE   a registry
 //   oci:FOLDER[:NAME]                 an OCI layout folder
-//   archive:FILE[:NAME]               a tar of docker save or dbuild save; oci-archive: and docker-archive: mean the same
+//   archive:FILE[:NAME]               a tar of docker save or dbuild save; oci-archive: and docker-archive: mean the
+//   same
 #pragma once
 
+#include "cache/oci/image_archive.hpp"
 #include "cache/oci/image_copy.hpp"
 #include "cache/oci/reference.hpp"
+#include "support/files.hpp"
 
 #include <filesystem>
 #include <memory>
@@ -30,23 +33,35 @@ struct ImagePlace {
 };
 
 /// In: registries — borrowed. Errors: not_found, unavailable, corrupt — the archive cannot be read.
-Result<std::unique_ptr<cache::oci::ImageSource>> make_source(const ImagePlace& place, cache::oci::Registries& registries);
+Result<std::unique_ptr<cache::oci::ImageSource>> make_source(const ImagePlace& place,
+                                                             cache::oci::Registries& registries);
 
-/// A target, and for an archive the file, which appears when all is in it.
+/// An archive in a file, which appears when all is in it, or on standard output ("-").
+class ArchiveOutput {
+public:
+    /// Errors: unavailable.
+    static Result<ArchiveOutput> open(const std::filesystem::path& path);
+    cache::oci::ArchiveTarget& target() { return *target_; }
+    /// After the last image. Errors: unavailable.
+    Status finish();
+
+private:
+    std::unique_ptr<AtomicFile> file_; // null: standard output
+    std::unique_ptr<cache::oci::ArchiveTarget> target_;
+};
+
+/// The target that a place is.
 class OpenTarget {
 public:
     /// In: registries — borrowed. Errors: unavailable.
     static Result<OpenTarget> open(const ImagePlace& place, cache::oci::Registries& registries);
-    OpenTarget(OpenTarget&&) noexcept;
-    ~OpenTarget();
-    cache::oci::ImageTarget& target();
+    cache::oci::ImageTarget& target() { return archive_ ? archive_->target() : *target_; }
     /// After the last image. Errors: the target's.
     Status finish();
 
 private:
-    struct Impl;
-    explicit OpenTarget(std::unique_ptr<Impl> impl);
-    std::unique_ptr<Impl> impl_;
+    std::optional<ArchiveOutput> archive_;
+    std::unique_ptr<cache::oci::ImageTarget> target_; // of the other kinds
 };
 
 } // namespace dbuild::orchestrator

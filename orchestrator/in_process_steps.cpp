@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/in_process_steps.hpp"
 
+#include "dockerfile_parser/values.hpp"
 #include "executors/in_process/archive.hpp"
 #include "executors/in_process/pending_layer.hpp"
 #include "orchestrator/assemble.hpp"
-#include "support/environment.hpp"
 
 #include <fmt/format.h>
 
@@ -67,7 +67,6 @@ Result<LayerFiles> files_of(const Parts& parts, const Project& project, const Pl
 } // namespace
 
 Result<bool> can_make_in_process(const Project& project, const ResolvedStep& step) {
-    if (project.options.build_arguments.contains("SOURCE_DATE_EPOCH") || !environment("SOURCE_DATE_EPOCH").empty()) return false;
     if (std::holds_alternative<WorkdirOperation>(step.operation))
         return true;
     const auto* copy = std::get_if<CopyOperation>(&step.operation);
@@ -77,7 +76,7 @@ Result<bool> can_make_in_process(const Project& project, const ResolvedStep& ste
     // Whether --chown is for what an archive holds depends on BuildKit's version.
     if (!copy->unpacks || copy->chown.empty()) return true;
     for (const auto& source : copy->sources) {
-        if (is_http_source(source)) continue;
+        if (dockerfile_parser::is_remote_source(source)) continue;
         DBUILD_TRY_ASSIGN(const auto selected, project.context->select(source));
         DBUILD_TRY_ASSIGN(const auto files, ContextFiles::open(project.options.context));
         for (const auto& [named, path] : selected) {
@@ -95,13 +94,13 @@ bool must_make_in_process(const ResolvedStep& step) {
     const auto* copy = std::get_if<CopyOperation>(&step.operation);
     if (!copy) return false;
     const auto mode = ModeChange::parse(copy->chmod);
-    const bool is_remote = copy->is_add && std::any_of(copy->sources.begin(), copy->sources.end(), is_http_source);
+    const bool is_remote =
+        copy->is_add && std::any_of(copy->sources.begin(), copy->sources.end(), dockerfile_parser::is_remote_source);
     return is_remote || !copy->filter.is_plain() || (!copy->chmod.empty() && mode && mode->is_symbolic());
 }
 
-Status InProcessStep::add_context_source(const Project& project, const std::string& source, const CopyOperation& copy,
-                                         const ContextFiles& files) {
-    const auto tree = cache::context::source_tree_of(*project.context);
+Status InProcessStep::add_folder_source(const oci::SourceTree& tree, const std::string& source, const CopyOperation& copy,
+                                        const ContextFiles& files) {
     DBUILD_TRY_ASSIGN(auto trees, oci::select_trees(tree, source, copy.filter, now_));
     for (auto& selected : trees) {
         DBUILD_TRY(check_links(selected, source, [&](const auto& path) { return files.leads_somewhere(path); }));
@@ -117,6 +116,21 @@ Status InProcessStep::add_context_source(const Project& project, const std::stri
             copied.entries.push_back(is_file ? files.file(std::move(entry)) : CopiedEntry{std::move(entry), {}, {}, is_on_the_way});
         }
         request_.sources.push_back(std::move(copied));
+    }
+    return {};
+}
+
+Status InProcessStep::add_git_source(const Project& project, const GitUrl& url, const CopyOperation& copy) {
+    DBUILD_TRY_ASSIGN(auto* checkout, project.git_sources->checkout(url));
+    DBUILD_TRY_ASSIGN(const auto files, ContextFiles::open(checkout->files()));
+    DBUILD_TRY(add_folder_source(cache::context::source_tree_of(checkout->tree), url.folder, copy, files));
+    auto& source = request_.sources.back();
+    if (source.entries.front().entry.type != EntryType::directory)
+        return fail(ErrorKind::step_failed, "subdir is not a folder: " + url.folder);
+    source.becomes_destination = true;
+    for (auto& copied : source.entries) {
+        auto& mode = copied.entry.mode;
+        if (copied.entry.type != EntryType::symlink) mode = (mode & 0700) | (mode & 0500) >> 3 | (mode & 0500) >> 6;
     }
     return {};
 }
@@ -204,10 +218,16 @@ Result<InProcessStep> InProcessStep::prepare(const Parts& parts, const Project& 
             if (added) added = made.add_layer_source(source, copy->filter);
     } else if (!copy->sources.empty()) {
         DBUILD_TRY_ASSIGN(const auto files, ContextFiles::open(project.options.context));
+        const auto context = cache::context::source_tree_of(*project.context);
+        auto repository = copy->repositories.begin();
         for (const auto& source : copy->sources) {
             if (!added) break;
-            added = copy->is_add && is_http_source(source) ? made.add_remote_source(project, source, *copy)
-                                                           : made.add_context_source(project, source, *copy, files);
+            if (copy->is_add && is_git_source(source))
+                added = made.add_git_source(project, *repository++, *copy);
+            else if (copy->is_add && is_http_source(source))
+                added = made.add_remote_source(project, source, *copy);
+            else
+                added = made.add_folder_source(context, source, *copy, files);
         }
     }
     if (!added) {

@@ -13,8 +13,8 @@ namespace dbuild::orchestrator {
 
 inline constexpr std::string_view k_in_process = "in-process"; // as in the report
 
-/// False for RUN, and for what only BuildKit can do: archives to be unpacked, forms of flags that are not known here, a build
-/// that sets the times of files (SOURCE_DATE_EPOCH). Metadata is neither; callers ask about steps that make layers.
+/// False for RUN, and for what only BuildKit can do: archives that --chown may be for, heredocs whose names are paths.
+/// Metadata is neither; callers ask about steps that make layers.
 /// Errors: as ContextTree::select.
 Result<bool> can_make_in_process(const Project& project, const ResolvedStep& step);
 
@@ -38,8 +38,9 @@ public:
 
 private:
     InProcessStep() = default;
-    Status add_context_source(const Project& project, const std::string& source, const CopyOperation& copy,
-                              const executors::in_process::ContextFiles& files);
+    Status add_folder_source(const cache::oci::SourceTree& tree, const std::string& source, const CopyOperation& copy,
+                             const executors::in_process::ContextFiles& files);
+    Status add_git_source(const Project& project, const GitUrl& url, const CopyOperation& copy);
     Status add_remote_source(const Project& project, const std::string& url, const CopyOperation& copy);
     Status add_layer_source(const std::string& source, const cache::oci::CopyFilter& filter);
     void add_heredoc(const dockerfile_parser::Heredoc& heredoc);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/key_maker.hpp"
 
+#include "dockerfile_parser/values.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -163,7 +165,18 @@ Result<KeyedStep> KeyMaker::key_of_copy(const ResolvedStep& step, const CopyOper
     if (copy.unpacks_remote) key.add("unpack remote", "yes");
     if (copy.unpacks != copy.is_add) key.add("unpack", copy.unpacks ? "yes" : "no");
     if (!copy.filter.is_plain()) key.add("filter", copy.filter.to_string());
+    auto repository = copy.repositories.begin();
     for (const auto& source : copy.sources) {
+        if (copy.is_add && is_git_source(source)) { // never by which name: a commit is its content
+            const auto commit = project_.git_sources->commit_of(*repository);
+            if (!commit) return fail(step.blamed(commit.error()));
+            key.add("git commit", *commit);
+            key.add("git folder", repository->folder);
+            if (repository->keeps_git_dir) key.add("git folder kept", repository->remote);
+            if (!repository->has_submodules) key.add("git submodules", "no");
+            ++repository;
+            continue;
+        }
         if (copy.is_add && is_http_source(source)) { // its time does not count, as that of other copies
             const auto content = project_.remote_files->content_of(source, copy.checksum);
             if (!content) return fail(step.blamed(content.error()));
@@ -191,7 +204,7 @@ Status KeyMaker::check_context_sources(const ResolvedStep& step) {
     };
     if (const auto* copy = std::get_if<CopyOperation>(&step.operation); copy && !copy->from)
         for (const auto& source : copy->sources)
-            if (!copy->is_add || !is_http_source(source)) DBUILD_TRY(check(source, copy->filter));
+            if (!copy->is_add || !dockerfile_parser::is_remote_source(source)) DBUILD_TRY(check(source, copy->filter));
     if (const auto* run = std::get_if<RunOperation>(&step.operation))
         for (const auto& mount : run->mounts)
             if (!mount.from && mount.mount.type == MountType::bind) DBUILD_TRY(check(mount.mount.source, {}));

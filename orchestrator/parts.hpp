@@ -2,6 +2,7 @@
 // What main builds once and hands to a build: options as the command line gave them, and the long-lived parts.
 #pragma once
 
+#include "cache/remote/remote_url.hpp"
 #include "cache/store/index.hpp"
 #include "cache/store/layer_store.hpp"
 #include "executors/executor.hpp"
@@ -17,6 +18,10 @@
 #include <string>
 #include <vector>
 
+namespace dbuild::cache::remote {
+class Remotes;
+}
+
 namespace dbuild::orchestrator {
 
 struct BuildOptions {
@@ -28,6 +33,7 @@ struct BuildOptions {
     std::map<std::string, std::string> build_arguments;
     std::string target;
     std::map<std::string, std::string> labels;
+    std::map<std::string, std::string> annotations; // of the image's manifest
     bool ignores_cache = false;               // --no-cache
     std::vector<std::string> uncached_stages; // --no-cache-filter, in lower case
     std::optional<std::chrono::nanoseconds> cache_ttl; // --cache-ttl
@@ -40,6 +46,9 @@ struct BuildOptions {
     std::filesystem::path metadata_file;
     bool is_quiet = false; // -q: only the image ID, on standard output
     std::string scope;     // empty: from the first tag, else the context's folder
+    std::vector<cache::remote::RemoteUrl> cache_remotes; // --cache-remote, --cache-from, --cache-to
+    std::vector<std::string> fallback_scopes;            // --scope-from
+    std::chrono::seconds cache_deadline{30};             // for what is left to publish when the build has ended
     std::filesystem::path report;
     std::vector<std::string> docker_arguments; // what docker buildx build is given where it builds instead
 };
@@ -50,6 +59,7 @@ struct Parts {
     cache::store::LayerStore* layers = nullptr;
     executors::Executor* executor = nullptr;
     EngineClient* engine = nullptr;
+    cache::remote::Remotes* remotes = nullptr; // null: there are none
     progress::Reporter* reporter = nullptr;
     const std::atomic<bool>* cancelled = nullptr; // set by a signal
     std::filesystem::path cache_folder; // for stat caches and explanations; empty: none are kept

@@ -7,6 +7,7 @@
 #include "cache/step_key.hpp"
 #include "orchestrator/base_images.hpp"
 #include "orchestrator/cause.hpp"
+#include "orchestrator/git_sources.hpp"
 #include "orchestrator/parts.hpp"
 #include "orchestrator/remote_files.hpp"
 #include "orchestrator/stage_state.hpp"
@@ -28,8 +29,10 @@ struct Project {
     std::map<int, ResolvedStage> stages;        // the needed ones, by index
     std::unique_ptr<cache::context::ContextTree> context;
     std::unique_ptr<RemoteFiles> remote_files;
+    std::unique_ptr<GitSources> git_sources;
     std::string scope;
     std::string platform; // "linux/amd64"
+    std::optional<Instant> epoch; // SOURCE_DATE_EPOCH: when all that this build adds to the image's configuration was made
 
     /// The error, with the excerpt of the Dockerfile where it has a place in it.
     Error explained(Error error) const;

@@ -8,12 +8,14 @@
 #include "orchestrator/cache_folder.hpp"
 #include "orchestrator/ignore_file.hpp"
 #include "orchestrator/plan.hpp"
+#include "orchestrator/scope.hpp"
 #include "support/files.hpp"
 #include "support/platform.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <set>
 
 namespace fs = std::filesystem;
@@ -62,7 +64,7 @@ Status check_is_plannable(const Project& project) {
         !syntax.starts_with("docker.io/docker/dockerfile"))
         return fail(ErrorKind::unsupported, "# syntax=" + syntax);
     for (const auto& [name, value] : project.options.build_arguments)
-        if (name.starts_with("BUILDKIT_") || name == "SOURCE_DATE_EPOCH")
+        if (name.starts_with("BUILDKIT_"))
             return fail(ErrorKind::unsupported, "--build-arg " + name);
     for (const int index : project.graph.needed) {
         const auto& node = project.graph.stages[static_cast<std::size_t>(index)];
@@ -72,14 +74,21 @@ Status check_is_plannable(const Project& project) {
     return {};
 }
 
-std::string default_scope(const BuildOptions& options) {
-    std::string scope;
-    if (!options.tags.empty()) {
-        const auto reference = cache::oci::ImageReference::parse(options.tags.front());
-        if (reference) scope = reference->familiar().substr(0, reference->familiar().rfind(':'));
-    }
-    if (scope.empty()) scope = fs::absolute(options.context).lexically_normal().filename().string();
-    return options.target.empty() ? scope : scope + "/" + options.target;
+/// Nothing where it is not given, or empty. Errors: invalid_dockerfile — no number; unsupported — centuries away.
+/// Source: BuildKit's parseSourceDateEpoch.
+Result<std::optional<Instant>> source_date_epoch(const std::map<std::string, std::string>& build_arguments) {
+    constexpr std::int64_t k_max_seconds = 9'223'372'036; // that an Instant holds: to the year 2262
+    const auto given = build_arguments.find("SOURCE_DATE_EPOCH");
+    if (given == build_arguments.end() || given->second.empty()) return std::nullopt;
+    const auto& text = given->second;
+    const char* const begin = text.data() + (text.starts_with('+') ? 1 : 0);
+    const char* const end = text.data() + text.size();
+    std::int64_t seconds = 0;
+    const auto [rest, error] = std::from_chars(begin, end, seconds);
+    if (error != std::errc() || rest != end)
+        return fail(ErrorKind::invalid_dockerfile, "invalid SOURCE_DATE_EPOCH: " + text + " is no number of seconds since 1970");
+    if (seconds > k_max_seconds || seconds < -k_max_seconds) return fail(ErrorKind::unsupported, "SOURCE_DATE_EPOCH=" + text);
+    return Instant() + std::chrono::seconds(seconds);
 }
 
 /// Familiar reference of an image. Errors: invalid_dockerfile.
@@ -169,11 +178,12 @@ Status resolve_stages(Project& project) {
 }
 
 Status fill_project(const Parts& parts, Project& project) {
-    project.scope = project.options.scope.empty() ? default_scope(project.options) : project.options.scope;
+    project.scope = local_scope(project.options);
     DBUILD_TRY_ASSIGN(auto dockerfile, parser::parse_dockerfile(project.source, project.options.dockerfile.string()));
     project.dockerfile = std::make_unique<parser::Dockerfile>(std::move(dockerfile));
     for (const auto& [message, where] : project.dockerfile->directive_warnings)
         parts.reporter->warning(fmt::format("line {}: {}", where.first_line, message));
+    DBUILD_TRY_ASSIGN(project.epoch, source_date_epoch(project.options.build_arguments));
     DBUILD_TRY(open_context(parts, project));
     DBUILD_TRY(find_stages_and_images(parts, project));
     return resolve_stages(project);
@@ -185,6 +195,7 @@ Result<Project> load_project(const Parts& parts, BuildOptions options) {
     Project project;
     project.platform = native_platform();
     project.remote_files = std::make_unique<RemoteFiles>(cache_folder() / "remote");
+    project.git_sources = std::make_unique<GitSources>([flag = parts.cancelled] { return flag && *flag; });
     DBUILD_TRY_ASSIGN(project.source, read_dockerfile(options));
     project.options = std::move(options);
     if (Status filled = fill_project(parts, project); !filled) return fail(project.explained(std::move(filled).error()));

@@ -32,7 +32,8 @@ Result<cache::oci::RegistrySettings> read_registry_settings(const std::atomic<bo
         if (error != std::errc() || end != text.data() + text.size() || seconds < 1)
             return fail(ErrorKind::usage, "DBUILD_REGISTRY_TIMEOUT: \"" + text + "\" is no number of seconds");
         settings.stall_timeout = std::chrono::seconds(seconds);
-        settings.connect_timeout = std::min<std::chrono::milliseconds>(settings.connect_timeout, settings.stall_timeout);
+        settings.connect_timeout =
+            std::min<std::chrono::milliseconds>(settings.connect_timeout, settings.stall_timeout);
     }
     return settings;
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/remote_files.hpp"
 
-#include "support/environment.hpp"
 
 #include <cerrno>
 #include <charconv>
@@ -20,21 +19,6 @@ std::string_view path_of(std::string_view url) {
     const auto host = url.find("://");
     const auto slash = url.find('/', host == url.npos ? 0 : host + 3);
     return slash == url.npos ? std::string_view() : url.substr(slash);
-}
-
-std::string percent_decoded(std::string_view text) {
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        unsigned value = 0;
-        const auto* digits = text.data() + i + 1;
-        if (text[i] == '%' && i + 2 < text.size() && std::from_chars(digits, digits + 2, value, 16).ptr == digits + 2) {
-            out += static_cast<char>(value);
-            i += 2;
-        } else {
-            out += text[i];
-        }
-    }
-    return out;
 }
 
 /// Of an HTTP date; 0 for anything else.
@@ -87,6 +71,21 @@ struct RemoteFiles::Known {
     }
 };
 
+std::string percent_decoded(std::string_view text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        unsigned value = 0;
+        const auto* digits = text.data() + i + 1;
+        if (text[i] == '%' && i + 2 < text.size() && std::from_chars(digits, digits + 2, value, 16).ptr == digits + 2) {
+            out += static_cast<char>(value);
+            i += 2;
+        } else {
+            out += text[i];
+        }
+    }
+    return out;
+}
+
 bool is_http_source(std::string_view source) {
     if (!source.starts_with("http://") && !source.starts_with("https://")) return false;
     return !path_of(source).ends_with(".git");
@@ -131,8 +130,6 @@ Result<HttpResponse> RemoteFiles::ask(const std::string& url, const std::vector<
 
 /// With what is known, a server that has nothing new sends nothing.
 Status RemoteFiles::refresh(const std::string& url, const Known& known, RemoteFile& file) {
-    if (!environment("SOURCE_DATE_EPOCH").empty())
-        return fail(ErrorKind::unsupported, "ADD of a URL with SOURCE_DATE_EPOCH");
     std::vector<std::string> headers;
     if (!known.etag.empty()) headers.push_back("If-None-Match: " + known.etag);
     DBUILD_TRY_ASSIGN(const auto response, ask(url, headers, file));

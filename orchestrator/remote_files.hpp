@@ -15,6 +15,9 @@
 
 namespace dbuild::orchestrator {
 
+/// A part of a URL as it is meant: "%20" is a blank.
+std::string percent_decoded(std::string_view text);
+
 /// An http(s) URL that is no git repository.
 bool is_http_source(std::string_view source);
 

@@ -45,6 +45,9 @@ std::string Report::to_json() const {
                                                                 {"engine_requests", totals.engine_requests},
                                                                 {"bytes_read", totals.bytes_read},
                                                                 {"bytes_written", totals.bytes_written},
+                                                                {"remote_requests", totals.remote_requests},
+                                                                {"remote_bytes_read", totals.remote_bytes_read},
+                                                                {"remote_bytes_written", totals.remote_bytes_written},
                                                                 {"wall_ms", totals.wall_ms}}},
                                         {"images", std::move(image_list)}}) +
            "\n";

@@ -27,6 +27,7 @@ struct StepReport {
 struct ReportTotals {
     int executor_calls = 0, processes_started = 0, engine_requests = 0;
     std::uint64_t bytes_read = 0, bytes_written = 0; // of the context, and of layers written to the store
+    std::uint64_t remote_requests = 0, remote_bytes_read = 0, remote_bytes_written = 0;
     double wall_ms = 0;
 };
 

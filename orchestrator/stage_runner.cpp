@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/stage_runner.hpp"
 
+#include "cache/remote/remotes.hpp"
 #include "orchestrator/in_process_steps.hpp"
 #include "orchestrator/reproduction.hpp"
 
@@ -292,6 +293,8 @@ Status StageRunner::record_step(std::size_t index, const executors::MadeLayer& m
                       format_rfc3339(made.finished), wall_ms, keyed->ingredients, plan().layer_below(index)};
     // A forced or remade result replaces the old one: the image that is built now must be the one found next time.
     DBUILD_TRY(shared_.parts.index->record_steps({&record, 1}, shared_.project.scope, Index::OnConflict::replace));
+    if (auto* remotes = shared_.parts.remotes)
+        remotes->publisher().note_made(keyed->key.digest, plan().is_forced(index) || planned.record.has_value());
     auto& line = shared_.steps.of(*plan().stage, step);
     line.status = executor == k_in_process ? "made" : "ran";
     line.executor = executor;

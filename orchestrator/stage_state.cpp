@@ -277,17 +277,21 @@ private:
 
     Status apply(const parser::CopyInstruction& copy, ResolvedStep& step) {
         const std::string keyword = copy.is_add ? "ADD" : "COPY";
-        if (copy.keep_git_dir) return fail(ErrorKind::unsupported, "ADD --keep-git-dir");
         CopyOperation operation;
         operation.is_add = copy.is_add;
         operation.filter = {copy.parents, copy.excludes};
         operation.unpacks = copy.unpack.value_or(copy.is_add);
         operation.unpacks_remote = copy.unpack.value_or(false);
         DBUILD_TRY_ASSIGN(operation.sources, expand_all(copy.sources));
-        for (const auto& source : operation.sources)
-            if (copy.is_add && parser::is_remote_source(source) && !is_http_source(source))
-                return fail(ErrorKind::unsupported, "ADD of a git repository");
-        if (!copy.checksum.empty()) {
+        for (const auto& source : operation.sources) {
+            if (!copy.is_add || !is_git_source(source)) continue;
+            DBUILD_TRY_ASSIGN(auto url, GitUrl::parse(source));
+            url.keeps_git_dir = url.keeps_git_dir || copy.keep_git_dir;
+            operation.repositories.push_back(std::move(url));
+        }
+        if (!copy.checksum.empty() && operation.repositories.size() == 1 && operation.sources.size() == 1) {
+            DBUILD_TRY(set_commit(operation.repositories.front(), copy));
+        } else if (!copy.checksum.empty()) {
             DBUILD_TRY_ASSIGN(operation.checksum, checksum_of(copy, operation.sources));
         }
         for (const auto& heredoc : copy.heredocs) {
@@ -308,6 +312,14 @@ private:
         }
         note(step, copy_history(keyword + (copy.parents ? " --parents" : ""), operation, destination), true);
         step.operation = std::move(operation);
+        return {};
+    }
+
+    Status set_commit(GitUrl& url, const parser::CopyInstruction& copy) const {
+        DBUILD_TRY_ASSIGN(auto commit, expand(copy.checksum));
+        if (!url.checksum.empty() && url.checksum != commit)
+            return fail(ErrorKind::invalid_dockerfile, "checksum conflict: " + url.checksum + " and " + commit);
+        url.checksum = std::move(commit);
         return {};
     }
 
@@ -472,7 +484,9 @@ std::vector<parser::StageReference> ResolvedStep::sources() const {
 
 std::vector<std::string> ResolvedStep::context_sources() const {
     std::vector<std::string> paths;
-    if (const auto* copy = std::get_if<CopyOperation>(&operation); copy && !copy->from) paths = copy->sources;
+    if (const auto* copy = std::get_if<CopyOperation>(&operation); copy && !copy->from)
+        std::copy_if(copy->sources.begin(), copy->sources.end(), std::back_inserter(paths),
+                     [&](const auto& source) { return !copy->is_add || !dockerfile_parser::is_remote_source(source); });
     if (const auto* run = std::get_if<RunOperation>(&operation))
         for (const auto& mount : run->mounts)
             if (!mount.from && mount.mount.type == parser::MountType::bind) paths.push_back(mount.mount.source);

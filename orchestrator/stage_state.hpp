@@ -8,6 +8,7 @@
 #include "dockerfile_parser/instructions.hpp"
 #include "dockerfile_parser/run_mount.hpp"
 #include "dockerfile_parser/stage_graph.hpp"
+#include "orchestrator/git_url.hpp"
 #include "orchestrator/variables.hpp"
 
 #include <map>
@@ -59,7 +60,8 @@ struct RunOperation {
 struct CopyOperation {
     bool is_add = false;
     std::optional<dockerfile_parser::StageReference> from; // a stage or an image in familiar form; nothing: the context
-    std::vector<std::string> sources;                      // expanded; of ADD also http(s) URLs
+    std::vector<std::string> sources;                      // expanded; of ADD also URLs
+    std::vector<GitUrl> repositories;                      // of the sources that are git repositories, in order
     std::optional<Digest> checksum;                        // of the only source, which is a URL
     std::vector<dockerfile_parser::Heredoc> files; // bodies expanded
     std::string destination;                // absolute; a trailing "/" means a directory
@@ -86,9 +88,10 @@ struct ResolvedStep {
     /// What it copies or mounts from the build context, as ContextTree takes it; perhaps repeated.
     std::vector<std::string> context_sources() const;
     bool makes_layer() const { return !std::holds_alternative<MetadataOperation>(operation); }
-    /// A source that does not exist is the fault of the instruction that names it, and gets its place.
+    /// A source that does not exist, or is not what was asked for, is the fault of the instruction that names it, and gets its
+    /// place.
     Error blamed(Error error) const {
-        if (error.kind == ErrorKind::not_found && !error.where) error.where = instruction->where;
+        if ((error.kind == ErrorKind::not_found || error.kind == ErrorKind::step_failed) && !error.where) error.where = instruction->where;
         return error;
     }
 };

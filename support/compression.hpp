@@ -35,8 +35,8 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
-/// Compresses a stream into one gzip member without name and time: the same bytes for the same level and library version.
-/// finish() once, after the last write(). In: level — 0 to 9.
+/// Compresses a stream into one gzip member without name and time: the same level and library version give the same
+/// bytes. finish() once, after the last write(). In: level — 0 to 9.
 class GzipWriter {
 public:
     using Sink = std::function<Status(std::string_view)>;

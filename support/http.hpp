@@ -39,7 +39,7 @@ struct HttpRequest {
     std::chrono::milliseconds connect_timeout{5000};
 
     // What follows counts for what goes through libcurl only, not over a unix socket.
-    bool follows_redirects = false; // ten at most, to http and https only; another host gets no Authorization header
+    bool follows_redirects = false; // ten, to http and https only; another host gets no Authorization header
     std::optional<std::uint64_t> body_bytes;   // exact length of the upload; without it the body goes in chunks
     std::chrono::seconds stall_timeout{0};     // for so long not one byte a second: transient; 0: no limit
     std::size_t max_held_bytes = SIZE_MAX;     // of an answer that no sink takes; more is corrupt

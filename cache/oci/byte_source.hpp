@@ -16,7 +16,8 @@ Result<ByteSource> file_source(const std::filesystem::path& path);
 /// In: text — borrowed.
 ByteSource text_source(std::string_view text);
 
-/// Hands everything to `sink`. Errors: corrupt — other bytes than the descriptor says, or another number; those of both.
+/// Hands everything to `sink`. Errors: corrupt — other bytes than the descriptor says, or another number; those of
+/// both.
 Status copy_checked(const ByteSource& source, const Descriptor& blob, const ByteSink& sink);
 
 } // namespace dbuild::cache::oci

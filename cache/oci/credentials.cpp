@@ -79,7 +79,8 @@ Result<CredentialStore> CredentialStore::parse(std::string_view config) {
             if (!entry.is_object()) continue;
             auto found = read_entry(entry.get_object());
             if (!found)
-                return fail(ErrorKind::corrupt, "docker's config.json: the entry of " + host_of_key(key) + " cannot be read");
+                return fail(ErrorKind::corrupt,
+                            "docker's config.json: the entry of " + host_of_key(key) + " cannot be read");
             store.entries_[host_of_key(key)] = std::move(*found);
         }
     return store;

@@ -28,11 +28,12 @@ public:
 
     /// In:     host — "docker.io", "ghcr.io", "localhost:5000". Out: anonymous credentials where none are known.
     /// Order:  the host's own helper, the general one, what stands in the file.
-    /// Errors: unavailable — the helper cannot be run or fails; corrupt — it answers with something else than its protocol.
+    /// Errors: unavailable — the helper cannot be run or fails; corrupt — it answers with something else than its
+    /// protocol.
     Result<Credentials> find(std::string_view host) const;
 
 private:
-    std::string general_helper_; // "pass" stands for the program docker-credential-pass
+    std::string general_helper_;                              // "pass" stands for the program docker-credential-pass
     std::map<std::string, std::string, std::less<>> helpers_; // by host
     std::map<std::string, Credentials, std::less<>> entries_; // by host
 };

@@ -224,6 +224,8 @@ Result<Manifest> Manifest::parse(std::string_view text) {
         Manifest manifest;
         manifest.config = read_descriptor(object.at("config").as_object());
         for (const auto& layer : object.at("layers").as_array()) manifest.layers.push_back(read_descriptor(layer.as_object()));
+        if (const auto* annotations = member(object, "annotations"))
+            for (const auto& [name, value] : annotations->as_object()) manifest.annotations.emplace(name, value.as_string());
         return manifest;
     });
 }
@@ -231,10 +233,16 @@ Result<Manifest> Manifest::parse(std::string_view text) {
 std::string Manifest::to_json() const {
     json::array items;
     for (const auto& layer : layers) items.push_back(descriptor_object(layer));
-    return json::serialize(json::object{{"schemaVersion", 2},
-                                        {"mediaType", k_manifest_type},
-                                        {"config", descriptor_object(config)},
-                                        {"layers", std::move(items)}});
+    json::object object{{"schemaVersion", 2},
+                        {"mediaType", k_manifest_type},
+                        {"config", descriptor_object(config)},
+                        {"layers", std::move(items)}};
+    if (!annotations.empty()) {
+        json::object named;
+        for (const auto& [name, value] : annotations) named[name] = value;
+        object["annotations"] = std::move(named);
+    }
+    return json::serialize(object);
 }
 
 Result<std::vector<IndexEntry>> parse_index(std::string_view text) {

@@ -79,6 +79,7 @@ struct ImageConfig {
 struct Manifest {
     Descriptor config;
     std::vector<Descriptor> layers; // lowest first
+    std::map<std::string, std::string> annotations = {};
 
     /// Errors: corrupt — not an image manifest (an index is none).
     static Result<Manifest> parse(std::string_view json);

@@ -62,8 +62,8 @@ struct ArchiveTarget::Impl {
                            {"size", manifest.descriptor.size}};
         if (names.empty()) index.emplace_back(entry);
         for (const auto& name : names) {
-            entry["annotations"] = json::object{{k_docker_name_annotation, name},
-                                                {k_name_annotation, name.substr(name.rfind(':') + 1)}};
+            entry["annotations"] =
+                json::object{{k_docker_name_annotation, name}, {k_name_annotation, name.substr(name.rfind(':') + 1)}};
             index.emplace_back(entry);
         }
     }
@@ -75,8 +75,9 @@ struct ArchiveTarget::Impl {
         json::array layers, tags;
         for (const auto& layer : image.layers) layers.emplace_back(member_name(layer.digest));
         for (const auto& name : names) tags.emplace_back(name);
-        docker_manifest.emplace_back(json::object{
-            {"Config", member_name(image.config.digest)}, {"RepoTags", std::move(tags)}, {"Layers", std::move(layers)}});
+        docker_manifest.emplace_back(json::object{{"Config", member_name(image.config.digest)},
+                                                  {"RepoTags", std::move(tags)},
+                                                  {"Layers", std::move(layers)}});
         return {};
     }
 };
@@ -108,9 +109,11 @@ Status ArchiveTarget::put_manifest(const FetchedManifest& manifest, Role role) {
 }
 
 Status ArchiveTarget::finish() {
-    DBUILD_TRY(impl_->add("index.json", json::serialize(json::object{
-                                            {"schemaVersion", 2}, {"mediaType", k_index_type}, {"manifests", impl_->index}})));
-    if (!impl_->docker_manifest.empty()) DBUILD_TRY(impl_->add("manifest.json", json::serialize(impl_->docker_manifest)));
+    DBUILD_TRY(impl_->add(
+        "index.json",
+        json::serialize(json::object{{"schemaVersion", 2}, {"mediaType", k_index_type}, {"manifests", impl_->index}})));
+    if (!impl_->docker_manifest.empty())
+        DBUILD_TRY(impl_->add("manifest.json", json::serialize(impl_->docker_manifest)));
     return impl_->sink(std::string(k_tar_end_bytes, '\0'));
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Images in one tar file, as places to copy from or to: an OCI layout with Docker's manifest.json beside it, over the same
-// blobs, which docker load, skopeo (oci-archive and docker-archive) and ctr take. Written as a stream, never twice.
+// Images in one tar file, as places to copy from or to: an OCI layout with Docker's manifest.json beside it, over the
+// same blobs, which docker load, skopeo (oci-archive and docker-archive) and ctr take. Written as a stream, never
+// twice.
 #pragma once
 
 #include "cache/oci/image_copy.hpp"

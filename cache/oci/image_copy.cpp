@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/oci/image_copy.hpp"
 
+#include "support/parallel.hpp"
+
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <mutex>
 #include <set>
-#include <thread>
 
 namespace json = boost::json;
 
@@ -26,9 +26,14 @@ public:
         report_.digest = root.descriptor.digest;
         DBUILD_TRY_ASSIGN(const auto presence, to_.find_image(root.descriptor));
         switch (presence) {
-        case ImageTarget::Presence::absent: DBUILD_TRY(copy_manifest(root, ImageTarget::Role::root, 0)); break;
-        case ImageTarget::Presence::unnamed: DBUILD_TRY(to_.put_manifest(root, ImageTarget::Role::root)); break;
-        case ImageTarget::Presence::complete: report_.was_complete = true;
+        case ImageTarget::Presence::absent:
+            DBUILD_TRY(copy_manifest(root, ImageTarget::Role::root, 0));
+            break;
+        case ImageTarget::Presence::unnamed:
+            DBUILD_TRY(to_.put_manifest(root, ImageTarget::Role::root));
+            break;
+        case ImageTarget::Presence::complete:
+            report_.was_complete = true;
         }
         return report_;
     }
@@ -49,40 +54,29 @@ private:
         return to_.put_manifest(manifest, role);
     }
 
-    /// Each blob once; a few at a time, lowest layers first. The first failure ends the others after their blob.
+    /// Each blob once; a few at a time, lowest layers first.
     Status copy_blobs(const Manifest& image) {
         std::vector<Descriptor> blobs;
         for (const auto& blob : image.layers)
             if (done_.insert(blob.digest).second) blobs.push_back(blob);
         if (done_.insert(image.config.digest).second) blobs.push_back(image.config);
-        std::atomic<std::size_t> next = 0;
-        std::mutex mutex; // guards report_ and failure
-        std::optional<Error> failure;
-        const auto work = [&] {
-            for (auto i = next++; i < blobs.size(); i = next++) {
-                const auto outcome = to_.put_blob(blobs[i], from_);
-                const std::scoped_lock lock(mutex);
-                if (outcome) {
-                    note(*outcome, blobs[i].size);
-                } else {
-                    if (!failure) failure = outcome.error();
-                    next = blobs.size();
-                }
-            }
-        };
-        {
-            std::vector<std::jthread> threads;
-            for (std::size_t i = 1; i < std::min(blobs.size(), to_.max_parallel()); ++i) threads.emplace_back(work);
-            work();
-        }
-        if (failure) return fail(std::move(*failure));
-        return {};
+        std::mutex mutex; // guards report_
+        return for_each_parallel(blobs.size(), to_.max_parallel(), [&](std::size_t i) -> Status {
+            DBUILD_TRY_ASSIGN(const auto outcome, to_.put_blob(blobs[i], from_));
+            const std::scoped_lock lock(mutex);
+            note(outcome, blobs[i].size);
+            return {};
+        });
     }
 
     void note(PushOutcome outcome, std::uint64_t bytes) {
         switch (outcome) {
-        case PushOutcome::was_there: ++report_.blobs_there; break;
-        case PushOutcome::mounted: ++report_.blobs_mounted; break;
+        case PushOutcome::was_there:
+            ++report_.blobs_there;
+            break;
+        case PushOutcome::mounted:
+            ++report_.blobs_mounted;
+            break;
         case PushOutcome::uploaded:
             ++report_.blobs_moved;
             report_.bytes_moved += bytes;
@@ -122,7 +116,8 @@ std::optional<IndexEntry> choose(const std::vector<IndexEntry>& entries, std::st
     const Platform platform(text);
     for (const auto& variant : runnable_variants(platform.architecture, platform.variant))
         for (const auto& entry : entries)
-            if (entry.os == platform.os && entry.architecture == platform.architecture && entry.variant == variant) return entry;
+            if (entry.os == platform.os && entry.architecture == platform.architecture && entry.variant == variant)
+                return entry;
     for (const auto& entry : entries) // one that does not say what it is for: its configuration does
         if (entry.os.empty()) return entry;
     return std::nullopt;
@@ -141,7 +136,8 @@ Result<std::string> manifest_type_of(std::string_view text) {
     const auto value = json::parse({text.data(), text.size()}, error);
     if (error || !value.is_object()) return fail(ErrorKind::corrupt, "not an image manifest");
     const auto& object = value.get_object();
-    if (const auto* type = object.if_contains("mediaType"); type && type->is_string()) return std::string(type->get_string());
+    if (const auto* type = object.if_contains("mediaType"); type && type->is_string())
+        return std::string(type->get_string());
     return std::string(object.contains("manifests") ? k_index_type : k_manifest_type);
 }
 

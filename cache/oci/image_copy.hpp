@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Images from one place to another, by moving only the blobs that are missing there. Places are registries
-// (registry_image.hpp), OCI layout folders (layout_folder.hpp), archives (image_archive.hpp) and, outside of this folder,
-// the store. No manifest or blob is changed on its way, so digests are the same everywhere.
+// (registry_image.hpp), OCI layout folders (layout_folder.hpp), archives (image_archive.hpp) and, outside of this
+// folder, the store. No manifest or blob is changed on its way, so digests are the same everywhere.
 #pragma once
 
 #include "cache/oci/image.hpp"
@@ -33,7 +33,8 @@ class ImageTarget {
 public:
     virtual ~ImageTarget() = default;
     enum class Presence { absent, unnamed, complete };
-    /// Whether the whole image is there, and has the name that it is to get. `absent` may also mean that asking is no use.
+    /// Whether the whole image is there, and has the name that it is to get. `absent` may also mean that asking is no
+    /// use.
     virtual Result<Presence> find_image(const Descriptor& root) = 0;
     /// Safe from several threads, up to max_parallel().
     virtual Result<PushOutcome> put_blob(const Descriptor& blob, ImageSource& from) = 0;
@@ -61,8 +62,8 @@ bool is_index_type(std::string_view media_type);
 /// The type that a manifest says it has, or that its members show. Errors: corrupt.
 Result<std::string> manifest_type_of(std::string_view json);
 
-/// The manifest for a platform below an image's index, or the image's own where it is none. In: platform — "linux/arm64/v8".
-/// Errors: not_found — it is for other platforms; the source's.
+/// The manifest for a platform below an image's index, or the image's own where it is none. In: platform —
+/// "linux/arm64/v8". Errors: not_found — it is for other platforms; the source's.
 Result<FetchedManifest> read_platform_manifest(ImageSource& from, std::string_view platform);
 
 } // namespace dbuild::cache::oci

@@ -49,7 +49,8 @@ public:
         }
         DBUILD_TRY_ASSIGN(auto bytes, read_file(blob_path(folder_, wanted)));
         if (sha256(bytes) != wanted)
-            return fail(ErrorKind::corrupt, folder_.string() + ": the manifest " + wanted.to_string() + " has other bytes than its name says");
+            return fail(ErrorKind::corrupt, folder_.string() + ": the manifest " + wanted.to_string() +
+                                                " has other bytes than its name says");
         DBUILD_TRY_ASSIGN(auto type, manifest_type_of(bytes));
         return FetchedManifest{{std::move(type), wanted, bytes.size()}, std::move(bytes)};
     }
@@ -145,6 +146,18 @@ Result<Descriptor> find_in_layout(std::string_view index_json, std::string_view 
     for (std::size_t i = 0; i < entries.size(); ++i)
         if (list[i].is_object() && is_named(list[i].get_object(), name)) return entries[i].descriptor;
     return fail(ErrorKind::not_found, "no image is named " + std::string(name));
+}
+
+Result<std::vector<LayoutEntry>> list_layout(std::string_view index_json) {
+    boost::system::error_code error;
+    const auto value = json::parse({index_json.data(), index_json.size()}, error);
+    DBUILD_TRY_ASSIGN(const auto entries, parse_index(index_json));
+    if (error || !value.is_object()) return no_index();
+    std::vector<LayoutEntry> listed;
+    for (std::size_t i = 0; i < entries.size(); ++i)
+        listed.push_back(
+            {entries[i].descriptor, annotation(value.at("manifests").at(i).get_object(), k_docker_name_annotation)});
+    return listed;
 }
 
 std::unique_ptr<ImageSource> make_layout_source(fs::path folder, std::string name) {

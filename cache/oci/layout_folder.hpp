@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace dbuild::cache::oci {
 
@@ -18,6 +19,13 @@ inline constexpr std::string_view k_docker_name_annotation = "io.containerd.imag
 /// The entry of that name in a layout's index.json, in either annotation; the only entry where no name is given.
 /// Errors: not_found — no such entry, or several and no name; corrupt.
 Result<Descriptor> find_in_layout(std::string_view index_json, std::string_view name);
+
+struct LayoutEntry {
+    Descriptor descriptor;
+    std::string image; // Docker's annotation; may be empty
+};
+/// All entries of a layout's index.json, in its order. Errors: corrupt.
+Result<std::vector<LayoutEntry>> list_layout(std::string_view index_json);
 
 /// In: name — may be empty if the folder holds one image.
 std::unique_ptr<ImageSource> make_layout_source(std::filesystem::path folder, std::string name);

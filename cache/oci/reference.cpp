@@ -47,7 +47,8 @@ bool is_domain(std::string_view text) {
 /// References hold no name and password; somebody may try, and would not want to see them in a log.
 std::string without_user_info(std::string_view text) {
     const auto at = text.rfind('@');
-    const bool has_password = at != text.npos && text.substr(0, at).find(':') != text.npos && !text.substr(at).starts_with("@sha256:");
+    const bool has_password = at != text.npos && text.substr(0, at).find(':') != text.npos &&
+                              !text.substr(at).starts_with("@sha256:");
     return has_password ? "***" + std::string(text.substr(at)) : std::string(text);
 }
 

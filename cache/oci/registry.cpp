@@ -11,7 +11,8 @@ namespace {
 constexpr std::string_view k_accepted =
     "Accept: application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
     "application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
-constexpr std::uint64_t k_progress_bytes = std::uint64_t{1} << 20; // so much between two cuts is worth a new set of tries
+constexpr std::uint64_t k_progress_bytes = std::uint64_t{1}
+                                           << 20; // so much between two cuts is worth a new set of tries
 
 std::string pull_scope(const std::string& repository) { return "repository:" + repository + ":pull"; }
 std::string push_scope(const std::string& repository) { return "repository:" + repository + ":pull,push"; }
@@ -43,14 +44,16 @@ Result<std::uint64_t> first_byte(const HttpResponse& response, std::uint64_t off
     const bool is_number =
         range.starts_with(k_unit) &&
         std::from_chars(range.data() + k_unit.size(), range.data() + range.size(), first).ec == std::errc();
-    if (!is_number || first > offset) return fail(ErrorKind::corrupt, "the registry answers with another range than it was asked for");
+    if (!is_number || first > offset)
+        return fail(ErrorKind::corrupt, "the registry answers with another range than it was asked for");
     return first;
 }
 
 } // namespace
 
 Result<std::optional<Descriptor>> Registry::find_manifest(const std::string& repository, const std::string& reference) {
-    const RegistryRequest request{"HEAD", manifest_target(repository, reference), {pull_scope(repository)}, {std::string(k_accepted)}};
+    const RegistryRequest request{
+        "HEAD", manifest_target(repository, reference), {pull_scope(repository)}, {std::string(k_accepted)}};
     const auto response = session_.repeat([&] { return session_.send(request); });
     if (!response && response.error().kind == ErrorKind::not_found) return std::nullopt;
     if (!response) return fail(response.error());
@@ -63,16 +66,20 @@ Result<std::optional<Descriptor>> Registry::find_manifest(const std::string& rep
 }
 
 Result<FetchedManifest> Registry::fetch_manifest(const std::string& repository, const std::string& reference) {
-    RegistryRequest request{"GET", manifest_target(repository, reference), {pull_scope(repository)}, {std::string(k_accepted)}};
+    RegistryRequest request{
+        "GET", manifest_target(repository, reference), {pull_scope(repository)}, {std::string(k_accepted)}};
     request.max_held_bytes = k_max_manifest_bytes;
     DBUILD_TRY_ASSIGN(auto response, session_.repeat([&] { return session_.send(request); }));
-    FetchedManifest manifest{{media_type_of(response), sha256(response.body), response.body.size()}, std::move(response.body)};
+    FetchedManifest manifest{{media_type_of(response), sha256(response.body), response.body.size()},
+                             std::move(response.body)};
     const auto found = manifest.descriptor.digest.to_string();
     const auto named = header_of(response, "docker-content-digest");
-    for (const auto& expected : {reference.starts_with("sha256:") ? reference : found, named.starts_with("sha256:") ? named : found})
+    for (const auto& expected :
+         {reference.starts_with("sha256:") ? reference : found, named.starts_with("sha256:") ? named : found})
         if (expected != found)
-            return fail(ErrorKind::corrupt, fmt::format("registry {}: the manifest {} of {} was delivered with the bytes of {}",
-                                                        host(), expected, repository, found));
+            return fail(ErrorKind::corrupt,
+                        fmt::format("registry {}: the manifest {} of {} was delivered with the bytes of {}", host(),
+                                    expected, repository, found));
     return manifest;
 }
 
@@ -112,8 +119,9 @@ Status Registry::fetch_blob(const std::string& repository, const Descriptor& blo
         };
         DBUILD_TRY(session_.send(request, take));
         if (received == blob.size) return {};
-        return fail(ErrorKind::transient, fmt::format("registry {}: the blob {} of {} was cut off after {} of {} bytes", host(),
-                                                      blob.digest.to_string(), repository, received, blob.size));
+        return fail(ErrorKind::transient,
+                    fmt::format("registry {}: the blob {} of {} was cut off after {} of {} bytes", host(),
+                                blob.digest.to_string(), repository, received, blob.size));
     };
     for (;;) {
         const auto done = session_.repeat(fetch_rest);
@@ -143,7 +151,8 @@ Result<PushOutcome> Registry::push_once(const std::string& repository, const Des
         begin.scopes.push_back(pull_scope(mount_from));
     }
     auto begun = session_.send(begin);
-    if (!begun && begun.error().kind == ErrorKind::unauthorized && begin.scopes.size() > 1) { // that one may not be read
+    if (!begun && begun.error().kind == ErrorKind::unauthorized &&
+        begin.scopes.size() > 1) { // that one may not be read
         begin.target.resize(begin.target.find('?'));
         begin.scopes = scopes;
         begun = session_.send(begin);
@@ -151,9 +160,12 @@ Result<PushOutcome> Registry::push_once(const std::string& repository, const Des
     if (!begun) return fail(begun.error());
     if (begun->status == 201) return PushOutcome::mounted;
     auto location = header_of(*begun, "location");
-    if (location.empty()) return fail(ErrorKind::internal, fmt::format("registry {}: it names no place for an upload", host()));
+    if (location.empty())
+        return fail(ErrorKind::internal, fmt::format("registry {}: it names no place for an upload", host()));
     location += location.find('?') == location.npos ? "?" : "&";
-    RegistryRequest upload{"PUT", location + "digest=" + url_encode(blob.digest.to_string()), begin.scopes,
+    RegistryRequest upload{"PUT",
+                           location + "digest=" + url_encode(blob.digest.to_string()),
+                           begin.scopes,
                            {"Content-Type: application/octet-stream"}};
     upload.body_bytes = blob.size;
     upload.open_body = open;
@@ -161,9 +173,10 @@ Result<PushOutcome> Registry::push_once(const std::string& repository, const Des
     return PushOutcome::uploaded;
 }
 
-Status Registry::push_manifest(const std::string& repository, const std::string& reference, const std::string& media_type,
-                               std::string_view bytes) {
-    RegistryRequest request{"PUT", manifest_target(repository, reference), {push_scope(repository)}, {"Content-Type: " + media_type}};
+Status Registry::push_manifest(const std::string& repository, const std::string& reference,
+                               const std::string& media_type, std::string_view bytes) {
+    RegistryRequest request{
+        "PUT", manifest_target(repository, reference), {push_scope(repository)}, {"Content-Type: " + media_type}};
     request.body_bytes = bytes.size();
     request.open_body = [bytes]() -> Result<ByteSource> {
         return ByteSource([rest = bytes](char* buffer, std::size_t capacity) mutable -> Result<std::size_t> {

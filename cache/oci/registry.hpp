@@ -14,7 +14,8 @@
 
 namespace dbuild::cache::oci {
 
-inline constexpr std::size_t k_max_manifest_bytes = std::size_t{4} << 20; // what registries must take, and most do not exceed
+inline constexpr std::size_t k_max_manifest_bytes = std::size_t{4}
+                                                    << 20; // what registries must take, and most do not exceed
 
 struct FetchedManifest {
     Descriptor descriptor;

@@ -45,7 +45,8 @@ public:
     Result<ByteSource> open() const { return file_source(path_); }
 
 private:
-    SpooledBlob(std::optional<TempDir> folder, std::filesystem::path path) : folder_(std::move(folder)), path_(std::move(path)) {}
+    SpooledBlob(std::optional<TempDir> folder, std::filesystem::path path)
+        : folder_(std::move(folder)), path_(std::move(path)) {}
     std::optional<TempDir> folder_;
     std::filesystem::path path_;
 };

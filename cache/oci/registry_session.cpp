@@ -17,7 +17,7 @@ namespace dbuild::cache::oci {
 namespace {
 
 constexpr std::size_t k_max_token_bytes = std::size_t{1} << 20;
-constexpr std::size_t k_max_quoted = 300; // of a registry's words in a message
+constexpr std::size_t k_max_quoted = 300;              // of a registry's words in a message
 constexpr auto k_turn = std::chrono::milliseconds(50); // how soon a cancel is seen while waiting
 
 bool is_loopback(std::string_view host) {
@@ -154,7 +154,8 @@ Result<RegistrySession::Origin> RegistrySession::origin() {
     return chosen;
 }
 
-Result<HttpResponse> RegistrySession::transmit(HttpRequest request, const std::function<Status(std::string_view)>& sink) {
+Result<HttpResponse> RegistrySession::transmit(HttpRequest request,
+                                               const std::function<Status(std::string_view)>& sink) {
     request.connect_timeout = settings_.connect_timeout;
     request.stall_timeout = settings_.stall_timeout;
     request.is_cancelled = settings_.is_cancelled;
@@ -210,7 +211,8 @@ Result<HttpResponse> RegistrySession::send(const RegistryRequest& request,
     std::string authorization;
     {
         const std::scoped_lock lock(mutex_);
-        if (const auto known = authorizations_.find(scopes); known != authorizations_.end()) authorization = known->second;
+        if (const auto known = authorizations_.find(scopes); known != authorizations_.end())
+            authorization = known->second;
     }
     auto response = attempt(request, *reached, authorization, sink);
     if (response && response->status == 401 && response->headers.contains("www-authenticate")) {
@@ -280,7 +282,8 @@ Result<std::string> RegistrySession::fetch_token(const std::map<std::string, std
     for (const auto& scope : scopes) query += "&scope=" + url_encode(scope);
     std::string form;
     if (!user.identity_token.empty()) {
-        form = "grant_type=refresh_token&client_id=dbuild&" + query + "&refresh_token=" + url_encode(user.identity_token);
+        form =
+            "grant_type=refresh_token&client_id=dbuild&" + query + "&refresh_token=" + url_encode(user.identity_token);
         request.method = "POST";
         request.headers.emplace_back("Content-Type: application/x-www-form-urlencoded");
         request.body_bytes = form.size();
@@ -303,7 +306,8 @@ Result<std::string> RegistrySession::fetch_token(const std::map<std::string, std
     const auto value = json::parse(response.body, error);
     if (!error && value.is_object())
         for (const char* member : {"token", "access_token"})
-            if (const auto* token = value.get_object().if_contains(member); token && token->is_string() && !token->get_string().empty())
+            if (const auto* token = value.get_object().if_contains(member);
+                token && token->is_string() && !token->get_string().empty())
                 return std::string(token->get_string());
     return fail(ErrorKind::unauthorized, "the token server gives no token");
 }
@@ -312,16 +316,23 @@ tl::unexpected<Error> RegistrySession::refused(const RegistryRequest& request, c
     auto kind = ErrorKind::internal;
     switch (response.status) {
     case 401:
-    case 403: kind = ErrorKind::unauthorized; break;
-    case 404: kind = ErrorKind::not_found; break;
+    case 403:
+        kind = ErrorKind::unauthorized;
+        break;
+    case 404:
+        kind = ErrorKind::not_found;
+        break;
     case 408:
-    case 429: kind = ErrorKind::transient; break;
+    case 429:
+        kind = ErrorKind::transient;
+        break;
     default:
         if (response.status >= 500) kind = ErrorKind::transient;
     }
     if (kind == ErrorKind::transient) note_retry_after(response);
     const auto reason = quoted_reason(response);
-    return fail(described({kind, fmt::format("{}{}{}", response.status, reason.empty() ? "" : " ", reason), {}, {}}, request));
+    return fail(
+        described({kind, fmt::format("{}{}{}", response.status, reason.empty() ? "" : " ", reason), {}, {}}, request));
 }
 
 Error RegistrySession::described(Error error, const RegistryRequest& request) {
@@ -334,7 +345,8 @@ Error RegistrySession::described(Error error, const RegistryRequest& request) {
 std::string RegistrySession::without_secrets(std::string text) {
     const std::scoped_lock lock(mutex_);
     for (const auto& secret : secrets_)
-        for (auto at = text.find(secret); at != text.npos; at = text.find(secret, at)) text.replace(at, secret.size(), "***");
+        for (auto at = text.find(secret); at != text.npos; at = text.find(secret, at))
+            text.replace(at, secret.size(), "***");
     return text;
 }
 

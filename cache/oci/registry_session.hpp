@@ -59,7 +59,8 @@ public:
     /// Errors: unauthorized — 401, 403; not_found — 404; transient — 408, 429, 5xx, or broken off; unavailable — no
     ///         connection; interrupted; internal — any other status; what body and sink fail with. Each names host,
     ///         method and target, and what the registry said, without secrets.
-    Result<HttpResponse> send(const RegistryRequest& request, const std::function<Status(std::string_view)>& sink = nullptr);
+    Result<HttpResponse> send(const RegistryRequest& request,
+                              const std::function<Status(std::string_view)>& sink = nullptr);
 
     /// Calls until the result is no transient error, or has been so `tries` times, with pauses between.
     template <class Operation>
@@ -106,8 +107,8 @@ private:
     std::optional<Origin> origin_;
     std::optional<Credentials> credentials_;
     std::map<std::vector<std::string>, std::string> authorizations_; // headers by scopes
-    std::set<std::string> secrets_;                                 // that must not be in a message
-    std::chrono::steady_clock::time_point not_before_{};            // the registry asked everybody to wait
+    std::set<std::string> secrets_;                                  // that must not be in a message
+    std::chrono::steady_clock::time_point not_before_{};             // the registry asked everybody to wait
     std::vector<std::unique_ptr<HttpClient>> idle_;
 };
 

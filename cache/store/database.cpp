@@ -55,6 +55,7 @@ struct Database::Impl {
     std::map<std::string_view, sqlite3_stmt*> statements; // by their (literal) text
     std::vector<std::string> warnings;
     bool is_private = false;
+    bool is_apart = false;    // of no cache folder
     bool is_reading = false;  // a read transaction is open
     bool has_written = false; // so the log is ours to fold back
     ino_t opened_file = 0;
@@ -258,6 +259,7 @@ struct Database::Impl {
 
     Status mend() {
         if (!owner.is_damaged) return {};
+        if (is_apart) return fail(ErrorKind::corrupt, "a database in memory is damaged");
         DBUILD_TRY(set_aside());
         return open_file();
     }
@@ -284,6 +286,63 @@ Result<Database> Database::open(const fs::path& root) {
     if (!done && done.error().kind == ErrorKind::unsupported) return fail(std::move(done).error());
     if (!done) DBUILD_TRY(impl->go_private(done.error().message));
     return Database(std::move(impl));
+}
+
+Result<Database> Database::create_in_memory(const std::string& schema) {
+    auto impl = std::make_unique<Impl>();
+    impl->is_private = impl->is_apart = true;
+    DBUILD_TRY(impl->copy_into_memory(nullptr));
+    DBUILD_TRY(impl->execute(schema));
+    return Database(std::move(impl));
+}
+
+Result<Database> Database::read_foreign(std::string_view bytes, const std::string& schema, std::uint64_t version) {
+    DBUILD_TRY_ASSIGN(auto own, create_in_memory(schema));
+    auto impl = std::make_unique<Impl>();
+    impl->is_private = impl->is_apart = true;
+    DBUILD_TRY(impl->copy_into_memory(nullptr));
+    auto* const handle = impl->owner.handle;
+    auto* const copy = static_cast<unsigned char*>(sqlite3_malloc64(bytes.size() + 1)); // which SQLite frees
+    if (!copy) return fail(ErrorKind::unavailable, "no memory for a database");
+    std::memcpy(copy, bytes.data(), bytes.size());
+    const auto size = static_cast<sqlite3_int64>(bytes.size());
+    const int code = sqlite3_deserialize(handle, "main", copy, size, size,
+                                         SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_READONLY);
+    if (code != SQLITE_OK) return impl->owner.failure(code, "read foreign rows");
+    sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+    sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+    DBUILD_TRY(impl->execute("PRAGMA cell_size_check=ON"));
+    DBUILD_TRY_ASSIGN(const auto found, impl->pragma("PRAGMA user_version"));
+    if (found > version) return fail(ErrorKind::unsupported, "made by a newer dbuild");
+    Database foreign(std::move(impl));
+    DBUILD_TRY_ASSIGN(const auto tables, foreign.schema());
+    DBUILD_TRY_ASSIGN(const auto expected, own.schema());
+    if (tables != expected) return fail(ErrorKind::corrupt, "a database with other tables than ours");
+    DBUILD_TRY_ASSIGN(auto check, foreign.query("PRAGMA quick_check(1)"));
+    DBUILD_TRY_ASSIGN(const bool is_told, check.step());
+    if (!is_told || check.bytes(0) != "ok") return fail(ErrorKind::corrupt, "a damaged database");
+    return foreign;
+}
+
+/// Everything that is defined in it, as text.
+Result<std::string> Database::schema() {
+    DBUILD_TRY_ASSIGN(auto rows, query("SELECT type || ' ' || name || ' ' || COALESCE(sql, '') FROM sqlite_master "
+                                       "ORDER BY type, name"));
+    std::string text;
+    for (;;) {
+        DBUILD_TRY_ASSIGN(const bool found, rows.step());
+        if (!found) return text;
+        text.append(rows.bytes(0)).append("\n");
+    }
+}
+
+Result<std::string> Database::to_bytes() {
+    sqlite3_int64 size = 0;
+    auto* const bytes = sqlite3_serialize(impl_->owner.handle, "main", &size, 0);
+    if (!bytes) return fail(ErrorKind::unavailable, "no memory for a database");
+    std::string copy(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size));
+    sqlite3_free(bytes);
+    return copy;
 }
 
 Result<Query> Database::query(std::string_view sql) {

@@ -27,6 +27,13 @@ public:
     /// In: root — the cache folder. Effects: makes folder and file; brings an older format up to date.
     /// Errors: unsupported — made by a newer dbuild, or on a file system where SQLite is not safe; unavailable.
     static Result<Database> open(const std::filesystem::path& root);
+    /// One of its own in memory, apart from any cache folder.
+    static Result<Database> create_in_memory(const std::string& schema);
+    /// The bytes of a database that anybody may have written, for reading only. Errors: corrupt — it is damaged, or
+    /// holds anything but the tables of `schema`; unsupported — its user_version is greater than `version`.
+    static Result<Database> read_foreign(std::string_view bytes, const std::string& schema, std::uint64_t version);
+    /// The file that a database in memory would be.
+    Result<std::string> to_bytes();
     Database(Database&&) noexcept;
     ~Database();
 
@@ -52,6 +59,7 @@ public:
 private:
     struct Impl;
     explicit Database(std::unique_ptr<Impl> impl);
+    Result<std::string> schema();
     std::unique_ptr<Impl> impl_;
 };
 

@@ -41,28 +41,61 @@ Status Index::use_step(const StepKey& key, std::string_view scope) {
     return use.bind(scope).bind(key.digest).bind(now()).run();
 }
 
-Status Index::record_steps(std::span<const StepRecord> records, std::string_view scope, OnConflict on_conflict) {
+Status Index::insert_step(const StepRecord& record, OnConflict on_conflict) {
     const std::string_view insert =
         on_conflict == OnConflict::replace
             ? "INSERT OR REPLACE INTO step(key, diff_id, content_id, created, wall_ms, ingredients, parent) "
               "VALUES(?,?,?,?,?,?,?)"
             : "INSERT INTO step(key, diff_id, content_id, created, wall_ms, ingredients, parent) "
               "VALUES(?,?,?,?,?,?,?) ON CONFLICT(key) DO NOTHING";
+    DBUILD_TRY_ASSIGN(auto query, database_.query(insert));
+    return query.bind(record.key.digest)
+        .bind(record.diff_id)
+        .bind(record.content_id)
+        .bind(record.created)
+        .bind(record.wall_ms)
+        .bind(record.ingredients)
+        .bind(record.parent)
+        .run();
+}
+
+Status Index::record_steps(std::span<const StepRecord> records, std::string_view scope, OnConflict on_conflict) {
     return database_.write([&]() -> Status {
         for (const auto& record : records) {
-            DBUILD_TRY_ASSIGN(auto query, database_.query(insert));
-            DBUILD_TRY(query.bind(record.key.digest)
-                           .bind(record.diff_id)
-                           .bind(record.content_id)
-                           .bind(record.created)
-                           .bind(record.wall_ms)
-                           .bind(record.ingredients)
-                           .bind(record.parent)
-                           .run());
+            DBUILD_TRY(insert_step(record, on_conflict));
             DBUILD_TRY(use_step(record.key, scope));
         }
         return {};
     });
+}
+
+Result<std::vector<Digest>> Index::record_published(std::span<const StepRecord> steps,
+                                                    std::span<const PublishedLayer> layers,
+                                                    std::span<const BaseRecord> bases, OnConflict on_conflict) {
+    std::vector<Digest> new_layers;
+    Status done = database_.write([&]() -> Status {
+        new_layers.clear();
+        for (const auto& layer : layers) {
+            DBUILD_TRY_ASSIGN(auto known, database_.query("SELECT 1 FROM layer WHERE diff_id = ?"));
+            DBUILD_TRY_ASSIGN(const bool is_known, known.bind(layer.diff_id).step());
+            if (is_known) continue;
+            DBUILD_TRY_ASSIGN(auto insert,
+                              database_.query("INSERT INTO layer(diff_id, size, contents, made_in_process) "
+                                              "VALUES(?,?,?,1)"));
+            DBUILD_TRY(insert.bind(layer.diff_id).bind(layer.size).bind_blob(layer.contents).run());
+            new_layers.push_back(layer.diff_id);
+        }
+        for (const auto& base : bases) {
+            DBUILD_TRY_ASSIGN(auto insert,
+                              database_.query("INSERT OR IGNORE INTO base_image(id, config, manifest, used) "
+                                              "VALUES(?,?,?,?)"));
+            DBUILD_TRY(insert.bind(base.id).bind(base.config).bind(base.manifest).bind(now()).run());
+        }
+        for (const auto& step : steps) DBUILD_TRY(insert_step(step, on_conflict));
+        return {};
+    });
+    DBUILD_TRY(std::move(done));
+    return new_layers;
 }
 
 Status Index::use_steps(std::span<const StepKey> keys, std::string_view scope) {

@@ -35,6 +35,13 @@ struct LayerRecord {
     bool is_made_in_process = false; // no engine made it, so a builder may never have seen it
 };
 
+/// A layer as a remote publishes it.
+struct PublishedLayer {
+    Digest diff_id;
+    std::uint64_t size = 0; // bytes of the uncompressed tar
+    std::string contents;   // zstd of encode()
+};
+
 /// A base image as it was when it was read: configuration and manifest as their JSON texts.
 struct BaseRecord {
     std::string id; // the engine's image ID
@@ -74,6 +81,12 @@ public:
     Status record_steps(std::span<const StepRecord> records, std::string_view scope, OnConflict on_conflict);
     Status use_steps(std::span<const StepKey> keys, std::string_view scope);
 
+    /// What another machine published, in one transaction; no scope uses it yet. Layers and bases that are known stay.
+    /// Out: the layers that were not known before; as made in process, because no builder here has seen them.
+    Result<std::vector<Digest>> record_published(std::span<const StepRecord> steps,
+                                                 std::span<const PublishedLayer> layers,
+                                                 std::span<const BaseRecord> bases, OnConflict on_conflict);
+
     Status record_layer(const Digest& diff_id, const LayerRecord& layer, const oci::TableOfContents& contents);
     /// Holds nothing if the layer was never recorded. Errors: besides, corrupt — the stored contents are damaged.
     Result<std::optional<oci::TableOfContents>> find_contents(const Digest& diff_id);
@@ -93,6 +106,7 @@ public:
 private:
     explicit Index(Database database) : database_(std::move(database)) {}
     Status use_step(const StepKey& key, std::string_view scope);
+    Status insert_step(const StepRecord& record, OnConflict on_conflict);
     Database database_;
 };
 

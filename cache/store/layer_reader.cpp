@@ -20,8 +20,8 @@ constexpr std::size_t k_blocks_ahead = 8; // enough for each thread to have one 
 /// The blocks of the packs that a layer needs, decompressed ahead in threads; those used last stay in memory.
 class BlockCache {
 public:
-    BlockCache(const fs::path& root, std::vector<Digest> packs, ReadProblem& problem)
-        : root_(root), names_(std::move(packs)), readers_(names_.size()), problem_(problem),
+    BlockCache(PackOpener open, std::vector<Digest> packs, ReadProblem& problem)
+        : open_(std::move(open)), names_(std::move(packs)), readers_(names_.size()), problem_(problem),
           pool_(std::clamp(std::thread::hardware_concurrency(), 1u, 4u)) {}
 
     /// It will be wanted soon. What is wrong with it is said when it is.
@@ -87,13 +87,13 @@ private:
             return fail(ErrorKind::corrupt, "pack: a recipe names a pack that its layer does not");
         auto& reader = readers_[pack];
         if (!reader) {
-            DBUILD_TRY_ASSIGN(auto opened, PackReader::open(pack_path(root_, names_[pack])));
+            DBUILD_TRY_ASSIGN(auto opened, open_(names_[pack]));
             reader.emplace(std::move(opened));
         }
         return &*reader;
     }
 
-    const fs::path& root_;
+    PackOpener open_;
     std::vector<Digest> names_;
     std::vector<std::optional<PackReader>> readers_;
     ReadProblem& problem_;
@@ -217,12 +217,18 @@ Status read_packed_layer(const fs::path& root, Catalog& catalog, const Digest& d
     const auto record = std::find_if(records->begin(), records->end(),
                                      [&](const PackedLayer& layer) { return layer.diff_id == diff_id; });
     if (record == records->end()) return fail(ErrorKind::corrupt, "pack: no record of layer " + diff_id.to_string());
+    return restore_layer(
+        *record, *pack, [&](const Digest& name) { return PackReader::open(pack_path(root, name)); }, sink, problem);
+}
+
+Status restore_layer(const PackedLayer& layer, const Digest& pack, PackOpener open, const oci::ByteSink& sink,
+                     ReadProblem& problem) {
     std::vector<Digest> packs;
-    for (const auto& need : record->packs) packs.push_back(need.pack.is_zero() ? *pack : need.pack);
-    BlockCache blocks(root, std::move(packs), problem);
-    DBUILD_TRY_ASSIGN(const auto found, Restorer(blocks, record->tar_bytes, sink).run(record->recipe));
-    if (found == diff_id) return {};
-    return fail(ErrorKind::corrupt, "stored layer " + diff_id.to_string() + " does not match its name");
+    for (const auto& need : layer.packs) packs.push_back(need.pack.is_zero() ? pack : need.pack);
+    BlockCache blocks(std::move(open), std::move(packs), problem);
+    DBUILD_TRY_ASSIGN(const auto found, Restorer(blocks, layer.tar_bytes, sink).run(layer.recipe));
+    if (found == layer.diff_id) return {};
+    return fail(ErrorKind::corrupt, "stored layer " + layer.diff_id.to_string() + " does not match its name");
 }
 
 } // namespace dbuild::cache::store

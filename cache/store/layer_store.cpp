@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <sys/stat.h>
@@ -106,6 +107,7 @@ struct LayerStore::Impl {
     Lease lease;
     Packer packer; // before all else ends, it finishes
 
+    std::atomic<LayerSource*> source = nullptr;
     std::mutex mutex;
     std::optional<TempDir> overflow; // for what the cache folder does not take
     std::vector<std::string> warnings;
@@ -166,6 +168,14 @@ struct LayerStore::Impl {
                 (void)catalog.forget_pack(pack.name);
             }
         return is_whole;
+    }
+
+    bool is_here(const Digest& digest) {
+        lease.protect(digest);
+        if (find_file(digest)) return true;
+        if (!is_packed(digest)) return false;
+        (void)catalog.touch_layer(digest);
+        return true;
     }
 
     /// After a failed read: what is damaged is a miss from now on.
@@ -262,16 +272,25 @@ Result<LayerStore> LayerStore::open(const fs::path& root, IndexOpening opening) 
     return LayerStore(std::move(impl));
 }
 
+void LayerStore::set_source(LayerSource* source) const { impl_->source = source; }
+
 bool LayerStore::has(const Digest& digest) const {
-    impl_->lease.protect(digest);
-    if (impl_->find_file(digest)) return true;
-    if (!impl_->is_packed(digest)) return false;
-    (void)impl_->catalog.touch_layer(digest);
-    return true;
+    if (impl_->is_here(digest)) return true;
+    auto* const source = impl_->source.load();
+    return source && source->has(digest);
+}
+
+void LayerStore::bring(std::span<const Digest> diff_ids) const {
+    auto* const source = impl_->source.load();
+    if (!source) return;
+    std::vector<Digest> missing;
+    for (const auto& diff_id : diff_ids)
+        if (!impl_->is_here(diff_id)) missing.push_back(diff_id);
+    if (!missing.empty()) source->bring(missing);
 }
 
 Result<oci::LayerScan> LayerStore::put(const oci::ByteSource& blob, const Digest& expected) const {
-    if (has(expected)) return scan_checked(blob, expected, nullptr);
+    if (impl_->is_here(expected)) return scan_checked(blob, expected, nullptr);
     SpoolSink spool(*impl_, expected);
     DBUILD_TRY(spool.open());
     DBUILD_TRY_ASSIGN(auto scan,
@@ -283,21 +302,34 @@ Result<oci::LayerScan> LayerStore::put(const oci::ByteSource& blob, const Digest
 Result<oci::LayerScan> LayerStore::put_file(const fs::path& blob, const Digest& expected) const {
     DBUILD_TRY_ASSIGN(const auto source, file_source(blob));
     SpoolSink spool(*impl_, expected);
-    if (has(expected) || is_compressed(blob) || !spool.open_linked(blob)) return put(source, expected);
+    if (impl_->is_here(expected) || is_compressed(blob) || !spool.open_linked(blob)) return put(source, expected);
     DBUILD_TRY_ASSIGN(auto scan, scan_checked(source, expected, nullptr));
     DBUILD_TRY(spool.publish());
     return scan;
 }
 
 Status LayerStore::put_blob(const oci::ByteSource& blob, const Digest& digest) const {
-    if (has(digest)) return {};
+    return receive_blob(
+        [&](const oci::ByteSink& sink) -> Status {
+            DBUILD_TRY(pump(blob, sink));
+            return {};
+        },
+        digest);
+}
+
+Status LayerStore::receive_blob(const std::function<Status(const oci::ByteSink&)>& send, const Digest& digest) const {
+    if (impl_->is_here(digest)) return {};
     const auto store_below = [&](const fs::path& root) -> Status {
         const auto path = blob_path(root, digest);
         DBUILD_TRY(make_directories(path.parent_path()));
         DBUILD_TRY(make_directories(root / "tmp"));
         DBUILD_TRY_ASSIGN(auto file, TemporaryFile::create(root / "tmp"));
-        DBUILD_TRY_ASSIGN(const auto found, pump(blob, [&](std::string_view bytes) { return file.write(bytes); }));
-        if (found != digest)
+        Sha256 hasher;
+        DBUILD_TRY(send([&](std::string_view bytes) {
+            hasher.update(bytes);
+            return file.write(bytes);
+        }));
+        if (const auto found = hasher.finish(); found != digest)
             return fail(ErrorKind::corrupt,
                         "blob " + digest.to_string() + " was delivered with the bytes of " + found.to_string());
         return file.commit(path);
@@ -308,6 +340,7 @@ Status LayerStore::put_blob(const oci::ByteSource& blob, const Digest& digest) c
 }
 
 Status LayerStore::read(const Digest& digest, const oci::ByteSink& sink) const {
+    bring({&digest, 1});
     impl_->lease.protect(digest);
     if (const auto path = impl_->find_file(digest)) {
         Status done = read_layer_file(*path, digest, sink);

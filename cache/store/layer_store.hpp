@@ -10,13 +10,26 @@
 #include "support/result.hpp"
 
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 namespace dbuild::cache::store {
 
 class Catalog;
+
+/// Where layers are that this machine lacks. Threads: any number of calls at once.
+class LayerSource {
+public:
+    virtual ~LayerSource() = default;
+    /// Whether it should be able to bring that layer.
+    virtual bool has(const Digest& diff_id) = 0;
+    /// Puts into the store what can be had of these; after that it has() not what could not. Layers that it does not
+    /// know are left alone.
+    virtual void bring(std::span<const Digest> diff_ids) = 0;
+};
 
 /// For all threads of a process. Copies of a digest's bytes are whoever's comes first; they are the same.
 class LayerStore {
@@ -44,6 +57,14 @@ public:
 
     /// Stores a blob as it is. Errors: corrupt — the bytes do not hash to `digest`; unavailable — disk.
     Status put_blob(const oci::ByteSource& blob, const Digest& digest) const;
+    /// The same for one who hands the bytes over. In: send — gives all of them to the sink, in order.
+    Status receive_blob(const std::function<Status(const oci::ByteSink& sink)>& send, const Digest& digest) const;
+
+    /// From now on what the source has counts as being here, and is brought when it is read.
+    /// In: source — outlives the store, or the next call; null: none.
+    void set_source(LayerSource* source) const;
+    /// Brings what is missing of these, all together: cheaper than one by one.
+    void bring(std::span<const Digest> diff_ids) const;
 
     /// True also means: no other process evicts it while this one lives.
     bool has(const Digest& digest) const;

@@ -111,6 +111,12 @@ Result<PackReader> PackReader::open(const fs::path& path) {
     return reader;
 }
 
+PackReader PackReader::of_blocks(fs::path path, Fd fd, std::vector<PackBlock> blocks, std::uint64_t bytes) {
+    PackReader reader(std::move(path), std::move(fd), bytes);
+    reader.tables_.blocks = std::move(blocks);
+    return reader;
+}
+
 Status PackReader::read_table(PackTable table, PackTables& tables) const {
     const auto& place = trailer_.tables[static_cast<std::size_t>(table)];
     DBUILD_TRY_ASSIGN(const auto stored, read_at(place.offset, place.stored_bytes));

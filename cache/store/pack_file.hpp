@@ -59,6 +59,8 @@ class PackReader {
 public:
     /// Reads the trailer and the block table. Errors: not_found; corrupt — damaged, or not of this format; unavailable.
     static Result<PackReader> open(const std::filesystem::path& path);
+    /// A file of which some blocks were fetched, at their places; only those may be read. In: path — for messages.
+    static PackReader of_blocks(std::filesystem::path path, Fd fd, std::vector<PackBlock> blocks, std::uint64_t bytes);
 
     const std::vector<PackBlock>& blocks() const { return tables_.blocks; }
     std::uint64_t bytes() const { return bytes_; }

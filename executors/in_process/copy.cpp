@@ -25,7 +25,7 @@ public:
     Status copy(const CopySource& source, std::string number) {
         number_ = std::move(number);
         const auto& top = source.entries.front().entry;
-        DBUILD_TRY_ASSIGN(const auto target, target_of(top, source.base_name));
+        DBUILD_TRY_ASSIGN(const auto target, target_of(source));
         std::vector<std::pair<std::string, std::int64_t>> folders;
         for (const auto& copied : source.entries) {
             const bool is_top = &copied == &source.entries.front();
@@ -47,15 +47,16 @@ private:
 
     /// The path that the source itself gets; its folder exists afterwards. A link that is the destination is followed, one that
     /// stands where a file of a copied folder goes is replaced.
-    Result<std::string> target_of(const LayerEntry& top, const std::string& base_name) {
+    Result<std::string> target_of(const CopySource& source) {
         const auto owner = request_.owner.value_or(Owner{});
         const auto& destination = request_.destination;
         DBUILD_TRY_ASSIGN(const auto folder, layer_.resolve(destination.substr(0, destination.rfind('/') + 1)));
         DBUILD_TRY(layer_.make_directories(folder, owner));
         DBUILD_TRY_ASSIGN(auto target, layer_.resolve(destination));
-        const bool is_folder = top.type == EntryType::directory;
-        if (!is_folder && layer_.is_directory(target)) target = join(target, base_name);
-        const bool is_made = is_folder && !layer_.find(target); // with the mode of made folders, not with the source's
+        const bool is_folder = source.entries.front().entry.type == EntryType::directory;
+        if (!is_folder && layer_.is_directory(target)) target = join(target, source.base_name);
+        // With the mode of made folders, not with the source's.
+        const bool is_made = is_folder && !source.becomes_destination && !layer_.find(target);
         DBUILD_TRY(layer_.make_directories(is_made ? target : parent_path(target), owner));
         return target;
     }

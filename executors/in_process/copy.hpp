@@ -23,6 +23,7 @@ struct CopiedEntry {
 struct CopySource {
     std::string base_name;            // as the Dockerfile names it, links not followed
     std::vector<CopiedEntry> entries; // the source itself first
+    bool becomes_destination = false; // a destination that is made gets the folder's own attributes (repositories)
     std::shared_ptr<const Fd> archive = nullptr; // the source's file, if it is unpacked instead; shared by copies of this
 };
 

@@ -7,13 +7,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <sstream>
 
 namespace dbuild::orchestrator {
 namespace {
 
 /// Variables that change what docker buildx builds, in ways that are not planned.
-constexpr const char* k_unplanned_variables[] = {"SOURCE_DATE_EPOCH", "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY",
-                                                 "BUILDX_GIT_LABELS"};
+constexpr const char* k_unplanned_variables[] = {"EXPERIMENTAL_BUILDKIT_SOURCE_POLICY", "BUILDX_GIT_LABELS"};
 
 bool is_one_of(std::string_view value, std::string_view list) {
     while (true) {
@@ -99,6 +100,26 @@ Status check_together(const BuildCommandLine& line) {
     return {};
 }
 
+/// Those of the environment where the words name none; one that is written needs no second look for reading.
+Status set_remotes(BuildCommandLine& line) {
+    auto& remotes = line.options.cache_remotes;
+    if (remotes.empty()) {
+        std::istringstream words(environment("DBUILD_CACHE_REMOTE"));
+        for (std::string word; words >> word;) {
+            auto url = cache::remote::parse_remote_url(word);
+            if (!url) return fail(ErrorKind::usage, "DBUILD_CACHE_REMOTE: " + url.error().message);
+            remotes.push_back(std::move(*url));
+        }
+    }
+    std::set<std::filesystem::path> written;
+    for (const auto& url : remotes)
+        if (url.access == cache::remote::Access::read_and_write) written.insert(url.path);
+    std::erase_if(remotes, [&](const auto& url) {
+        return url.access == cache::remote::Access::read_only && written.contains(url.path);
+    });
+    return {};
+}
+
 Status set_output_kind(BuildCommandLine& line) {
     if (!line.options.is_quiet) return {};
     if (line.progress != progress::Form::automatic && line.progress != progress::Form::quiet)
@@ -123,6 +144,9 @@ Result<BuildCommandLine> parse_build_command_line(std::span<const std::string> w
     const bool has_own = !environment("DBUILD_PROGRESS").empty();
     if (!line.options.is_quiet)
         DBUILD_TRY(apply_default(line, parsed, "progress", has_own ? "DBUILD_PROGRESS" : "BUILDKIT_PROGRESS"));
+    if (const auto epoch = environment("SOURCE_DATE_EPOCH"); !epoch.empty())
+        line.options.build_arguments.emplace("SOURCE_DATE_EPOCH", epoch); // one that is given on the command line stays
+    DBUILD_TRY(set_remotes(line));
     DBUILD_TRY(set_output_kind(line));
     DBUILD_TRY(check_together(line));
     for (const char* variable : k_unplanned_variables)

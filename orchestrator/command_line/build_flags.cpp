@@ -5,6 +5,7 @@
 #include "dockerfile_parser/platform.hpp"
 #include "dockerfile_parser/step_directives.hpp"
 #include "support/platform.hpp"
+#include "support/quantity.hpp"
 
 #include <fmt/format.h>
 
@@ -51,6 +52,18 @@ Status add_label(Line& line, Value value) {
     const auto equals = value.find('=');
     if (equals == 0 || value.empty()) return fail(ErrorKind::usage, fmt::format("--label: \"{}\" has no name", value));
     line.options.labels.insert_or_assign(value.substr(0, equals), equals == value.npos ? "" : value.substr(equals + 1));
+    return {};
+}
+
+/// "[manifest:]K=V". Other levels are of an index, and some of them need several platforms.
+Status add_annotation(Line& line, Value value) {
+    const auto equals = value.find('=');
+    if (equals == value.npos)
+        return fail(ErrorKind::usage, fmt::format("--annotation: \"{}\" is not NAME=VALUE", value));
+    auto name = value.substr(0, equals);
+    if (name.starts_with("manifest:")) name.erase(0, name.find(':') + 1);
+    if (name.empty() || name.find(':') != name.npos) return not_planned("--annotation " + name.substr(0, name.find(':')));
+    line.options.annotations.insert_or_assign(std::move(name), value.substr(equals + 1));
     return {};
 }
 
@@ -119,6 +132,41 @@ Status add_secret_salt(Line& line, Value value) {
     return {};
 }
 
+Status add_remote(Line& line, Value value) {
+    auto url = cache::remote::parse_remote_url(value);
+    if (!url) return fail(ErrorKind::usage, "--cache-remote: " + url.error().message);
+    line.options.cache_remotes.push_back(std::move(*url));
+    return {};
+}
+
+/// The value of a field of "type=local,src=PATH"; empty if there is none.
+std::string field_of(std::string_view fields, std::string_view name) {
+    for (std::size_t begin = 0; begin <= fields.size();) {
+        const auto end = std::min(fields.find(',', begin), fields.size());
+        const auto field = fields.substr(begin, end - begin);
+        if (field.starts_with(name) && field.substr(name.size()).starts_with('='))
+            return std::string(field.substr(name.size() + 1));
+        begin = end + 1;
+    }
+    return {};
+}
+
+/// BuildKit's cache in a folder becomes a remote in that folder, beside whatever BuildKit keeps there.
+Status add_local_cache(Line& line, Value value, std::string_view path_field, std::string_view mode) {
+    if (field_of(value, "type") != "local" || field_of(value, path_field).empty())
+        return not_planned(path_field == "src" ? "--cache-from" : "--cache-to");
+    return add_remote(line, fmt::format("dir:{}{}", field_of(value, path_field), mode));
+}
+Status add_cache_from(Line& line, Value value) { return add_local_cache(line, value, "src", "?mode=read"); }
+Status add_cache_to(Line& line, Value value) { return add_local_cache(line, value, "dest", ""); }
+
+Status set_cache_deadline(Line& line, Value value) {
+    const auto seconds = parse_age_seconds(value);
+    if (!seconds) return fail(ErrorKind::usage, "--cache-deadline: " + seconds.error().message);
+    line.options.cache_deadline = std::chrono::seconds(*seconds);
+    return {};
+}
+
 Status set_executor(Line& line, Value value) {
     if (value == "auto")
         line.executor = ExecutorKind::automatic;
@@ -139,6 +187,7 @@ Status set_metadata_file(Line& line, Value value) { return line.options.metadata
 Status set_quiet(Line& line, Value value) { return line.options.is_quiet = value == "true", Status{}; }
 Status set_image_id_file(Line& line, Value value) { return line.options.image_id_file = value, Status{}; }
 Status set_scope(Line& line, Value value) { return line.options.scope = value, Status{}; }
+Status add_fallback_scope(Line& line, Value value) { return line.options.fallback_scopes.push_back(value), Status{}; }
 Status set_report(Line& line, Value value) { return line.options.report = value, Status{}; }
 Status set_help(Line& line, Value value) { return line.wants_help = value == "true", Status{}; }
 Status add_secret(Line& line, Value value) { return line.options.secrets.push_back(value), Status{}; }
@@ -155,7 +204,8 @@ constexpr BuildFlag k_flags[] = {
     {{"label", 0, text}, FlagGroup::image, add_label, "", "NAME=VALUE", "label of the image; repeatable"},
     {{"target", 0, text}, FlagGroup::image, set_target, "", "STAGE", "stage to build (default: the last)"},
     {{"platform", 0, text}, FlagGroup::image, set_platform, "", "OS/ARCH", "only this machine's is planned"},
-    {{"annotation", 0, text}, FlagGroup::image, handed_over, "", "NAME=VALUE", "annotation of the image"},
+    {{"annotation", 0, text}, FlagGroup::image, add_annotation, "", "NAME=VALUE",
+     "annotation of the image's manifest; repeatable"},
 
     {{"file", 'f', text}, FlagGroup::input, set_file, "", "PATH",
      "Dockerfile (default: PATH/Dockerfile; \"-\": standard input)"},
@@ -166,8 +216,10 @@ constexpr BuildFlag k_flags[] = {
 
     {{"no-cache", 0, boolean}, FlagGroup::cache, set_no_cache, "", "", "run every step again"},
     {{"no-cache-filter", 0, text}, FlagGroup::cache, add_uncached_stages, "", "STAGE", "run the steps of a stage again"},
-    {{"cache-from", 0, text}, FlagGroup::cache, handed_over, "", "SOURCE", "BuildKit's external cache"},
-    {{"cache-to", 0, text}, FlagGroup::cache, handed_over, "", "DESTINATION", "BuildKit's external cache"},
+    {{"cache-from", 0, text}, FlagGroup::cache, add_cache_from, "", "SOURCE",
+     "type=local,src=PATH: --cache-remote dir:PATH?mode=read; others: *"},
+    {{"cache-to", 0, text}, FlagGroup::cache, add_cache_to, "", "DESTINATION",
+     "type=local,dest=PATH: --cache-remote dir:PATH; others: *"},
 
     {{"load", 0, boolean}, FlagGroup::output, set_load, "", "", "load the image into the engine, as without any output"},
     {{"output", 'o', text}, FlagGroup::output, add_output, "", "type=TYPE,...",
@@ -203,6 +255,12 @@ constexpr BuildFlag k_flags[] = {
 
     {{"scope", 0, text}, FlagGroup::own, set_scope, "", "NAME",
      "cache scope (default: the image's name, else the folder's)"},
+    {{"cache-remote", 0, text}, FlagGroup::own, add_remote, "", "URL",
+     "where results are shared: dir:PATH[?max-size=SIZE&mode=read]; repeatable (default: DBUILD_CACHE_REMOTE)"},
+    {{"scope-from", 0, text}, FlagGroup::own, add_fallback_scope, "", "NAME",
+     "scope that is read from remotes as well; repeatable"},
+    {{"cache-deadline", 0, text}, FlagGroup::own, set_cache_deadline, "", "TIME",
+     "how long to publish at the end of a build (default: 30s)"},
     {{"executor", 0, text}, FlagGroup::own, set_executor, "", "NAME",
      "who runs missing steps: auto or buildx (runtime: not in this version)"},
     {{"cache-ttl", 0, text}, FlagGroup::own, set_cache_ttl, "", "DURATION",

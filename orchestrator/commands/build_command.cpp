@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/commands/build_command.hpp"
 
+#include "cache/remote/remotes.hpp"
 #include "cache/store/catalog.hpp"
 #include "cache/store/prune.hpp"
-#include "executors/buildx/buildx_executor.hpp"
 #include "orchestrator/build.hpp"
-#include "orchestrator/cache_folder.hpp"
 #include "orchestrator/command_line/build_flags.hpp"
 #include "orchestrator/exit_code.hpp"
 #include "orchestrator/explanation.hpp"
 #include "orchestrator/hand_over.hpp"
 #include "orchestrator/metadata_file.hpp"
+#include "orchestrator/owned_parts.hpp"
+#include "orchestrator/scope.hpp"
 #include "support/environment.hpp"
 #include "support/files.hpp"
+#include "support/platform.hpp"
 
 #include <fmt/format.h>
 
@@ -26,50 +28,35 @@ namespace {
 
 enum class Purpose { build, plan, explain_as_text, explain_as_json };
 
-struct OwnedParts {
-    cache::store::Index index;
-    cache::store::LayerStore layers;
-    std::unique_ptr<EngineClient> engine;
-    std::unique_ptr<executors::Executor> executor;
-    Parts borrow(progress::Reporter& reporter, const std::atomic<bool>& cancelled) {
-        const bool is_kept = !index.is_private(); // else its warning is enough
-        return {&index,    &layers,    executor.get(), engine.get(),
-                &reporter, &cancelled, is_kept ? layers.root() : std::filesystem::path()};
-    }
-};
-
-/// A cache that cannot be used at all must not fail a build: docker buildx makes it without one. (Where it only cannot be
-/// written it opens all the same: cache/store/database.hpp.)
-template <class T>
-Result<T> without_cache(Result<T> opened) {
-    if (!opened) opened.error().kind = ErrorKind::unsupported;
-    return opened;
-}
-
-executors::buildx::EngineImages images_of(EngineClient& engine) {
-    return {
-        .load = [&engine](const auto& archive) { return engine.load(archive); },
-        .save = [&engine](const auto& name, const auto& archive) { return engine.save(name, archive); },
-        .remove = [&engine](const auto& name) { return engine.remove(name); },
-    };
-}
-
-Result<OwnedParts> make_parts(EngineAddress address) {
-    const auto folder = cache_folder();
-    DBUILD_TRY_ASSIGN(auto index, without_cache(cache::store::Index::open(folder)));
-    DBUILD_TRY_ASSIGN(auto layers, without_cache(cache::store::LayerStore::open(
-                                       folder, cache::store::LayerStore::IndexOpening::when_needed)));
-    auto engine = std::make_unique<EngineClient>(std::move(address));
-    auto executor = executors::buildx::make_buildx_executor(images_of(*engine));
-    return OwnedParts{std::move(index), std::move(layers), std::move(engine), std::move(executor)};
-}
-
 /// Cache trouble costs a line, never a build. What two parts of the cache met with is said once.
 void report_cache_warnings(OwnedParts& owned, progress::Reporter& reporter) {
     std::set<std::string> texts;
     for (auto& text : owned.index.take_warnings()) texts.insert(std::move(text));
     for (auto& text : owned.layers.take_warnings()) texts.insert(std::move(text));
+    if (owned.remotes)
+        for (auto& text : owned.remotes->take_warnings()) texts.insert(std::move(text));
     for (const auto& text : texts) reporter.warning(text);
+}
+
+/// Reads what they publish of the build's scopes.
+std::unique_ptr<cache::remote::Remotes> open_remotes(OwnedParts& owned, const BuildOptions& options,
+                                                     Purpose purpose) {
+    if (options.cache_remotes.empty()) return nullptr;
+    auto scopes = published_scopes(options, native_platform(), environment);
+    return std::make_unique<cache::remote::Remotes>(
+        owned.layers, owned.index,
+        cache::remote::RemotesOptions{options.cache_remotes, std::move(scopes.own), std::move(scopes.fallbacks),
+                                      purpose == Purpose::build});
+}
+
+/// Waits for what is left to publish, and says what went over the wire.
+void close_remotes(OwnedParts& owned, const BuildOptions& options, Report& report) {
+    if (!owned.remotes) return;
+    owned.remotes->finish(options.cache_deadline);
+    const auto& traffic = owned.remotes->traffic();
+    report.totals.remote_requests = traffic.requests;
+    report.totals.remote_bytes_read = traffic.bytes_read;
+    report.totals.remote_bytes_written = traffic.bytes_written;
 }
 
 /// After a build that added to the cache: what is new becomes durable, and the cache keeps its size.
@@ -140,7 +127,8 @@ Status execute(BuildCommandLine& line, Purpose purpose, const std::atomic<bool>&
     }
     if (purpose != Purpose::build) options.pulls_bases = false; // a plan changes nothing in the engine
     if (options.dockerfile == "-") options.dockerfile_text = std::string(std::istreambuf_iterator<char>(std::cin), {});
-    DBUILD_TRY_ASSIGN(auto owned, make_parts(std::move(*address)));
+    DBUILD_TRY_ASSIGN(auto owned, open_parts(std::move(*address)));
+    owned.remotes = open_remotes(owned, options, purpose);
     report_cache_warnings(owned, reporter);
     const auto parts = owned.borrow(reporter, cancelled);
     const auto print_line = [](const std::string& text) { fmt::print("{}\n", text); };
@@ -152,6 +140,8 @@ Status execute(BuildCommandLine& line, Purpose purpose, const std::atomic<bool>&
     case Purpose::explain_as_json: done = explain_plan(parts, options, ExplanationFormat::json, print_line); break;
     }
     report.totals.engine_requests = owned.engine->requests();
+    close_remotes(owned, options, report);
+    report_cache_warnings(owned, reporter);
     if (report.totals.bytes_written > 0) look_after_cache(owned, reporter);
     DBUILD_TRY(std::move(done));
     if (!options.image_id_file.empty() && !report.images.empty())

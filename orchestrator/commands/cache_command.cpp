@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/commands/cache_command.hpp"
 
+#include "cache/remote/remotes.hpp"
 #include "cache/store/catalog.hpp"
 #include "cache/store/prune.hpp"
 #include "cache/store/rebuild.hpp"
@@ -9,12 +10,13 @@
 #include "cache/store/verify.hpp"
 #include "orchestrator/cache_folder.hpp"
 #include "orchestrator/engine_client.hpp"
+#include "support/quantity.hpp"
+#include "support/time.hpp"
 
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
-#include <cmath>
 #include <map>
 #include <set>
 #include <unistd.h>
@@ -30,7 +32,7 @@ constexpr std::size_t k_short_digits = 12; // of a key, in lists
 struct Options {
     bool is_json = false;
     std::string key, file, max_size, max_age;
-    std::vector<std::string> keep_scopes;
+    std::vector<std::string> keep_scopes, remotes;
     bool repairs = false, is_dry_run = false;
 };
 
@@ -306,6 +308,42 @@ Status transfer(Result<store::TransferResult> moved, std::string_view verb, cons
     return {};
 }
 
+/// What the remotes publish: all that one has to look at before it says which scope to read.
+Status list_scopes(const store::LayerStore&, const Options& options) {
+    namespace remote = cache::remote;
+    json::array list;
+    constexpr auto k_columns = "{:<40}  {:>6}  {:>10}  {:<20}  {}\n";
+    if (!options.is_json) fmt::print(k_columns, "SCOPE", "STEPS", "LAYERS", "PUBLISHED", "REMOTE");
+    for (const auto& text : options.remotes) {
+        DBUILD_TRY_ASSIGN(auto url, remote::parse_remote_url(text));
+        url.access = remote::Access::read_only; // looking is no use
+        remote::TrafficCounters traffic;
+        const auto backend = remote::open_remote(url, traffic, nullptr);
+        DBUILD_TRY_ASSIGN(auto scopes, backend->list_scopes());
+        std::sort(scopes.begin(), scopes.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+        for (const auto& scope : scopes) {
+            DBUILD_TRY_ASSIGN(const auto file, backend->read_index(scope.name));
+            const auto index = file ? remote::decode(file->bytes) : Result<remote::ScopeIndex>(remote::ScopeIndex());
+            std::uint64_t bytes = 0;
+            if (index)
+                for (const auto& [diff_id, layer] : index->layers) bytes += layer.size;
+            const auto steps = index ? std::to_string(index->steps.size()) : "damaged";
+            const auto published = format_rfc3339(Instant(std::chrono::seconds(scope.written))).substr(0, 19) + "Z";
+            if (options.is_json)
+                list.push_back(json::object{{"scope", scope.name},
+                                            {"remote", url.text},
+                                            {"steps", index ? json::value(index->steps.size()) : json::value(nullptr)},
+                                            {"layer_bytes", bytes},
+                                            {"index_bytes", scope.index_bytes},
+                                            {"published", published}});
+            else
+                fmt::print(k_columns, scope.name, steps, size_text(bytes), published, url.text);
+        }
+    }
+    if (options.is_json) print_json(list);
+    return {};
+}
+
 struct Verb {
     const char* word;
     const char* summary;
@@ -319,6 +357,7 @@ constexpr Verb k_verbs[] = {
     {"verify", "check every stored byte", verify_store},
     {"prune", "evict layers, least recently used first", prune_store},
     {"rebuild-index", "list packs that the index lost", rebuild_store_index},
+    {"scopes", "the scopes that remotes publish", list_scopes},
     {"export", "write the whole cache to a file",
      [](const store::LayerStore& layers, const Options& options) {
          return transfer(store::export_store(layers, options.file), "exported", options);
@@ -335,6 +374,11 @@ void declare_options(CLI::App& verb, std::string_view word, Options& options) {
         ->each([&options](const std::string& value) { options.is_json = value == "json"; });
     if (word == "show") verb.add_option("KEY", options.key, "The key, or its first digits")->required();
     if (word == "export" || word == "import") verb.add_option("FILE", options.file, "The file")->required();
+    if (word == "scopes")
+        verb.add_option("--cache-remote", options.remotes, "The remote; repeatable (default: DBUILD_CACHE_REMOTE)")
+            ->allow_extra_args(false)
+            ->envname("DBUILD_CACHE_REMOTE")
+            ->required();
     if (word == "verify") verb.add_flag("--repair", options.repairs, "Remove what is damaged");
     if (word != "prune") return;
     verb.add_option("--max-size", options.max_size,
@@ -346,34 +390,6 @@ void declare_options(CLI::App& verb, std::string_view word, Options& options) {
 }
 
 } // namespace
-
-Result<std::uint64_t> parse_byte_count(std::string_view text) {
-    static const std::map<std::string, double, std::less<>> k_units{
-        {"", 1},        {"b", 1},        {"k", 1e3},     {"kb", 1e3},     {"m", 1e6},     {"mb", 1e6},
-        {"g", 1e9},     {"gb", 1e9},     {"t", 1e12},    {"tb", 1e12},    {"ki", 0x1p10}, {"kib", 0x1p10},
-        {"mi", 0x1p20}, {"mib", 0x1p20}, {"gi", 0x1p30}, {"gib", 0x1p30}, {"ti", 0x1p40}, {"tib", 0x1p40}};
-    const auto digits = std::min(text.find_first_not_of("0123456789."), text.size());
-    std::string unit(text.substr(digits));
-    unit.erase(0, unit.find_first_not_of(' '));
-    for (auto& c : unit) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    const std::string number(text.substr(0, digits));
-    char* end = nullptr;
-    const double value = std::strtod(number.c_str(), &end);
-    const auto factor = k_units.find(unit);
-    const bool is_good = !number.empty() && *end == '\0' && factor != k_units.end() && value * factor->second < 0x1p62;
-    if (!is_good) return fail(ErrorKind::usage, fmt::format("not a size: \"{}\" (20GB, 500MiB, ...)", text));
-    return static_cast<std::uint64_t>(std::llround(value * factor->second));
-}
-
-Result<std::uint64_t> parse_age_seconds(std::string_view text) {
-    static const std::map<std::string, std::uint64_t, std::less<>> k_units{{"", 1},     {"s", 1},     {"m", 60},
-                                                                           {"h", 3600}, {"d", 86400}, {"w", 604800}};
-    const auto digits = std::min(text.find_first_not_of("0123456789"), text.size());
-    const auto factor = k_units.find(text.substr(digits));
-    if (digits == 0 || digits > 9 || factor == k_units.end())
-        return fail(ErrorKind::usage, fmt::format("not an age: \"{}\" (30d, 12h, ...)", text));
-    return std::stoull(std::string(text.substr(0, digits))) * factor->second;
-}
 
 Result<int> run_cache_command(std::span<const std::string> words, const std::atomic<bool>& /*cancelled*/) {
     CLI::App app("dbuild cache: look at the cache, and after it", "dbuild cache");

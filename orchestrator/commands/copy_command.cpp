@@ -31,7 +31,8 @@ Result<int> run_copy_command(std::span<const std::string> words, const std::atom
             return 0;
         }
     }
-    if (parsed.positionals.size() != 2) return fail(ErrorKind::usage, "copy takes two places: dbuild copy SOURCE DESTINATION");
+    if (parsed.positionals.size() != 2)
+        return fail(ErrorKind::usage, "copy takes two places: dbuild copy SOURCE DESTINATION");
     DBUILD_TRY_ASSIGN(const auto from, ImagePlace::parse(parsed.positionals[0]));
     DBUILD_TRY_ASSIGN(const auto to, ImagePlace::parse(parsed.positionals[1]));
     DBUILD_TRY_ASSIGN(auto settings, read_registry_settings(cancelled));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `dbuild copy SOURCE DESTINATION`: an image from one place to another; docs/registry.md. A row of the command table, see
-// Command::run.
+// `dbuild copy SOURCE DESTINATION`: an image from one place to another; docs/registry.md. A row of the command table,
+// see Command::run.
 #pragma once
 
 #include "support/result.hpp"

@@ -21,11 +21,18 @@ bool is_in_delta(const executors::RootLayer& layer) { return layer.is_new && lay
 
 Status send(const Parts& parts, const AssembledImage& image, const std::string& name, Extent extent) {
     oci::ImageToArchive content{image.config, image.config_json, image.manifest_json, {}, name};
+    std::vector<Digest> sent;
     for (const auto& layer : image.root.layers) {
         content.layers.push_back(layer.descriptor);
-        if (extent == Extent::delta && !is_in_delta(layer)) content.left_out.insert(layer.descriptor.digest);
+        if (extent == Extent::delta && !is_in_delta(layer))
+            content.left_out.insert(layer.descriptor.digest);
+        else
+            sent.push_back(layer.descriptor.digest);
     }
-    const auto read_layer = [&](const Digest& blob, const oci::ByteSink& sink) { return parts.layers->read(blob, sink); };
+    parts.layers->bring(sent);
+    const auto read_layer = [&](const Digest& blob, const oci::ByteSink& sink) {
+        return image.read_layer ? image.read_layer(blob, sink) : parts.layers->read(blob, sink);
+    };
     DBUILD_TRY_ASSIGN(const auto archive, oci::ArchiveFile::write(content, read_layer));
     return parts.engine->load([&](char* buffer, std::size_t capacity) { return archive.read(buffer, capacity); });
 }
@@ -95,6 +102,17 @@ Result<std::vector<oci::ImageReference>> parse_tags(const std::vector<std::strin
 }
 
 } // namespace
+
+Status expect_layers_of(const Parts& parts, const std::vector<std::string>& tags, AssembledImage& image) {
+    DBUILD_TRY_ASSIGN(const auto references, parse_tags(tags));
+    std::set<Digest> held;
+    if (!references.empty()) {
+        DBUILD_TRY_ASSIGN(const auto holder, parts.engine->find_image(references.front().familiar()));
+        if (holder) held.insert(holder->config.diff_ids.begin(), holder->config.diff_ids.end());
+    }
+    for (auto& layer : image.root.layers) layer.is_new = layer.is_made_in_process = !held.contains(layer.diff_id);
+    return {};
+}
 
 Result<ExportedImage> export_to_engine(const Parts& parts, const AssembledImage& image, const std::vector<std::string>& tags) {
     DBUILD_TRY_ASSIGN(const auto references, parse_tags(tags));

@@ -19,4 +19,8 @@ struct ExportedImage {
 /// Errors: usage — a tag is no reference; not_found, corrupt — a layer is in neither the engine nor the store; the engine's.
 Result<ExportedImage> export_to_engine(const Parts& parts, const AssembledImage& image, const std::vector<std::string>& tags);
 
+/// For an image that this build did not make: the engine is expected to have the layers of the image that has the first of
+/// the tags now, and no other ones. Errors: as above.
+Status expect_layers_of(const Parts& parts, const std::vector<std::string>& tags, AssembledImage& image);
+
 } // namespace dbuild::orchestrator::exporters

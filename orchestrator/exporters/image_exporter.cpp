@@ -57,13 +57,15 @@ Result<ExportedImage> export_packed(const Parts& parts, const AssembledImage& im
     for (const auto& place : places_of(output, names)) {
         DBUILD_TRY_ASSIGN(auto target, OpenTarget::open(place, registries));
         auto report = oci::copy_image(*packed.source, target.target());
-        if (!report && report.error().kind == ErrorKind::transient) // it was repeated enough: neither the build nor docker helps
+        if (!report &&
+            report.error().kind == ErrorKind::transient) // it was repeated enough: neither the build nor docker helps
             report.error().kind = ErrorKind::unavailable;
         if (!report) return fail(std::move(report).error());
         DBUILD_TRY(target.finish());
         parts.reporter->note(sentence(place, *report));
     }
-    ExportedImage exported{packed.manifest_digest.to_string(), {}, true, packed.manifest_digest, packed.manifest_json.size()};
+    ExportedImage exported{
+        packed.manifest_digest.to_string(), {}, true, packed.manifest_digest, packed.manifest_json.size()};
     for (const auto& name : names) exported.tags.push_back(name.familiar());
     return exported;
 }
@@ -82,7 +84,8 @@ Result<ExportedImage> export_image(const Parts& parts, const AssembledImage& ima
             DBUILD_TRY_ASSIGN(in_engine, export_to_engine(parts, image, texts));
             break;
         }
-        case Output::Kind::nothing: break;
+        case Output::Kind::nothing:
+            break;
         case Output::Kind::registry:
         case Output::Kind::archive:
         case Output::Kind::layout_folder: {
@@ -93,7 +96,8 @@ Result<ExportedImage> export_image(const Parts& parts, const AssembledImage& ima
     }
     if (in_engine) return std::move(*in_engine);
     if (last) return std::move(*last);
-    return ExportedImage{image.manifest_digest.to_string(), {}, false, image.manifest_digest, image.manifest_json.size()};
+    return ExportedImage{
+        image.manifest_digest.to_string(), {}, false, image.manifest_digest, image.manifest_json.size()};
 }
 
 } // namespace dbuild::orchestrator::exporters

@@ -46,27 +46,36 @@ Result<bool> take_flag(Attributes& attributes, const char* name, bool is_default
 Result<Compression> take_compression(Attributes& attributes) {
     Compression compression;
     const auto kind = take(attributes, "compression"), level = take(attributes, "compression-level");
-    if (kind == "uncompressed")
-        compression.kind = Compression::Kind::uncompressed;
-    else if (kind == "zstd")
-        compression.kind = Compression::Kind::zstd;
-    else if (!kind.empty() && kind != "gzip")
-        return fail(ErrorKind::unsupported, "--output with compression=" + kind);
+    if (!kind.empty()) {
+        DBUILD_TRY_ASSIGN(compression.kind, Compression::parse_kind(kind));
+    }
     if (level.empty()) return compression;
     const int highest = compression.kind == Compression::Kind::zstd ? 22 : 9;
     const auto [end, error] = std::from_chars(level.data(), level.data() + level.size(), compression.level);
-    if (error != std::errc() || end != level.data() + level.size() || compression.level < 0 || compression.level > highest)
-        return fail(ErrorKind::usage, fmt::format("--output: compression-level={} is not between 0 and {}", level, highest));
+    if (error != std::errc() || end != level.data() + level.size() || compression.level < 0 ||
+        compression.level > highest)
+        return fail(ErrorKind::usage,
+                    fmt::format("--output: compression-level={} is not between 0 and {}", level, highest));
     return compression;
 }
 
 } // namespace
 
+Result<Compression::Kind> Compression::parse_kind(std::string_view text) {
+    if (text == "uncompressed") return Kind::uncompressed;
+    if (text == "gzip") return Kind::gzip;
+    if (text == "zstd") return Kind::zstd;
+    return fail(ErrorKind::unsupported, "--output with compression=" + std::string(text));
+}
+
 std::string Compression::name() const {
     switch (kind) {
-    case Kind::gzip: return fmt::format("gzip level {} by {}", level < 0 ? k_gzip_level : level, zlib_release());
-    case Kind::zstd: return fmt::format("zstd level {} by {}", level < 0 ? k_zstd_level : level, zstd_release());
-    case Kind::uncompressed: break;
+    case Kind::gzip:
+        return fmt::format("gzip level {} by {}", level < 0 ? k_gzip_level : level, zlib_release());
+    case Kind::zstd:
+        return fmt::format("zstd level {} by {}", level < 0 ? k_zstd_level : level, zstd_release());
+    case Kind::uncompressed:
+        break;
     }
     return "uncompressed";
 }

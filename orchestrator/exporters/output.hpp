@@ -18,17 +18,19 @@ struct Compression {
     Kind kind = Kind::gzip;
     int level = -1; // -1: the default of the kind
 
+    /// In: text — uncompressed, gzip or zstd. Errors: unsupported.
+    static Result<Kind> parse_kind(std::string_view text);
     /// What the bytes depend on besides the layer: "gzip level 6 by zlib 1.2.13".
     std::string name() const;
 };
 
 struct Output {
     enum class Kind {
-        engine,         // type=docker or type=image without a destination, --load
-        registry,       // type=registry, type=image,push=true, --push
-        layout_folder,  // type=oci,tar=false
-        archive,        // type=oci or type=docker with a destination
-        nothing,        // type=cacheonly
+        engine,        // type=docker or type=image without a destination, --load
+        registry,      // type=registry, type=image,push=true, --push
+        layout_folder, // type=oci,tar=false
+        archive,       // type=oci or type=docker with a destination
+        nothing,       // type=cacheonly
     };
     Kind kind = Kind::engine;
     std::filesystem::path path;     // of a folder or archive; "-": standard output

@@ -5,11 +5,10 @@
 #include "cache/oci/reference.hpp"
 #include "support/compression.hpp"
 #include "support/files.hpp"
+#include "support/parallel.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <fcntl.h>
-#include <mutex>
 #include <thread>
 
 namespace dbuild::orchestrator::exporters {
@@ -32,7 +31,8 @@ std::uint64_t number_of_digest(const Digest& digest) {
     return number;
 }
 
-Result<std::optional<oci::Descriptor>> find_packed(cache::store::Index& index, const Digest& diff_id, const std::string& name) {
+Result<std::optional<oci::Descriptor>> find_packed(cache::store::Index& index, const Digest& diff_id,
+                                                   const std::string& name) {
     DBUILD_TRY_ASSIGN(const auto blob, index.find_selection(diff_id, name));
     if (!blob) return std::nullopt;
     DBUILD_TRY_ASSIGN(const auto size, index.find_selection(*blob, k_blob_size));
@@ -40,7 +40,8 @@ Result<std::optional<oci::Descriptor>> find_packed(cache::store::Index& index, c
     return oci::Descriptor{{}, *blob, number_of_digest(*size)};
 }
 
-Status remember_packed(cache::store::Index& index, const Digest& diff_id, const std::string& name, const oci::Descriptor& blob) {
+Status remember_packed(cache::store::Index& index, const Digest& diff_id, const std::string& name,
+                       const oci::Descriptor& blob) {
     DBUILD_TRY(index.record_selection(diff_id, name, blob.digest));
     return index.record_selection(blob.digest, k_blob_size, digest_of_number(blob.size));
 }
@@ -56,9 +57,12 @@ std::string oci_layer_type(const std::string& type) {
 std::string packed_type(Compression::Kind kind) {
     const std::string type(oci::k_layer_type);
     switch (kind) {
-    case Compression::Kind::gzip: return type + "+gzip";
-    case Compression::Kind::zstd: return type + "+zstd";
-    case Compression::Kind::uncompressed: break;
+    case Compression::Kind::gzip:
+        return type + "+gzip";
+    case Compression::Kind::zstd:
+        return type + "+zstd";
+    case Compression::Kind::uncompressed:
+        break;
     }
     return type;
 }
@@ -69,13 +73,17 @@ Status write_through(const cache::store::LayerStore& layers, const Digest& diff_
     return writer.finish();
 }
 
-Status pack(const cache::store::LayerStore& layers, const Digest& diff_id, const Compression& compression, const oci::ByteSink& sink) {
+Status pack(const cache::store::LayerStore& layers, const Digest& diff_id, const Compression& compression,
+            const oci::ByteSink& sink) {
     switch (compression.kind) {
     case Compression::Kind::gzip:
-        return write_through(layers, diff_id, GzipWriter(sink, compression.level < 0 ? k_gzip_level : compression.level));
+        return write_through(layers, diff_id,
+                             GzipWriter(sink, compression.level < 0 ? k_gzip_level : compression.level));
     case Compression::Kind::zstd:
-        return write_through(layers, diff_id, ZstdWriter(sink, compression.level < 0 ? k_zstd_level : compression.level));
-    case Compression::Kind::uncompressed: break;
+        return write_through(layers, diff_id,
+                             ZstdWriter(sink, compression.level < 0 ? k_zstd_level : compression.level));
+    case Compression::Kind::uncompressed:
+        break;
     }
     return layers.read(diff_id, sink);
 }
@@ -100,7 +108,8 @@ public:
             return sink(bytes);
         }));
         if (hasher.finish() == blob.digest) return {};
-        return fail(ErrorKind::corrupt, "layer " + layer->second.to_string() + " was packed to other bytes than before");
+        return fail(ErrorKind::corrupt,
+                    "layer " + layer->second.to_string() + " was packed to other bytes than before");
     }
     std::optional<std::filesystem::path> file_of(const Digest& digest) override {
         auto path = folder_.path() / digest.hex();
@@ -143,28 +152,12 @@ private:
 /// Packs layers side by side. Out: in the order of `diff_ids`.
 Result<std::vector<oci::Descriptor>> pack_all(const PackedSource& source, const std::vector<Digest>& diff_ids) {
     std::vector<oci::Descriptor> blobs(diff_ids.size());
-    std::atomic<std::size_t> next = 0;
-    std::mutex mutex;
-    std::optional<Error> failure; // guarded by mutex
-    const auto work = [&] {
-        for (auto i = next++; i < diff_ids.size(); i = next++) {
-            auto blob = source.pack_into_file(diff_ids[i]);
-            if (blob) {
-                blobs[i] = *blob;
-                continue;
-            }
-            const std::scoped_lock lock(mutex);
-            if (!failure) failure = std::move(blob).error();
-            next = diff_ids.size();
-        }
+    const auto threads = std::max(1u, std::thread::hardware_concurrency());
+    const auto pack_one = [&](std::size_t i) -> Status {
+        DBUILD_TRY_ASSIGN(blobs[i], source.pack_into_file(diff_ids[i]));
+        return {};
     };
-    {
-        std::vector<std::jthread> threads;
-        const auto count = std::min<std::size_t>(diff_ids.size(), std::max(1u, std::thread::hardware_concurrency()));
-        for (std::size_t i = 1; i < count; ++i) threads.emplace_back(work);
-        work();
-    }
-    if (failure) return fail(std::move(*failure));
+    DBUILD_TRY(for_each_parallel(diff_ids.size(), threads, pack_one));
     return blobs;
 }
 
@@ -207,7 +200,8 @@ Result<PackedImage> pack_image(const Parts& parts, const AssembledImage& image, 
     }
     result.manifest_json = result.manifest.to_json();
     result.manifest_digest = sha256(result.manifest_json);
-    source->manifest = {{std::string(oci::k_manifest_type), result.manifest_digest, result.manifest_json.size()}, result.manifest_json};
+    source->manifest = {{std::string(oci::k_manifest_type), result.manifest_digest, result.manifest_json.size()},
+                        result.manifest_json};
     result.source = std::move(source);
     return result;
 }

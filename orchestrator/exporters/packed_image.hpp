@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// An assembled image with its layers packed for the way: a place that images are copied from (cache/oci/image_copy.hpp).
-// The digest of a packed layer is remembered, so that a layer which is where it was asked for is not packed again.
+// An assembled image with its layers packed for the way: a place that images are copied from
+// (cache/oci/image_copy.hpp). The digest of a packed layer is remembered, so that a layer which is where it was asked
+// for is not packed again.
 #pragma once
 
 #include "cache/oci/image_copy.hpp"

@@ -19,7 +19,7 @@ printf 'FROM dbuild-test/busybox:1\nRUN echo %s > /word\nCMD ["cat", "/word"]\n'
 sed "s/$run_id/from-stdin-$run_id/" Dockerfile | build stdin_file -f - -t "$name:1" .
 planned stdin_file
 expect_equal "from-stdin-$run_id" "$(shown "$name:1")" "-f -"
-sed "s/$run_id/again-$run_id/" Dockerfile | build stdin_handed -f - --annotation a=b -t "$name:1" .
+sed "s/$run_id/again-$run_id/" Dockerfile | build stdin_handed -f - --annotation index:a=b -t "$name:1" .
 handed stdin_handed --annotation
 expect_equal "again-$run_id" "$(shown "$name:1")" "-f -, handed over"
 tar -c Dockerfile | build stdin_context -t "$name:2" -
@@ -82,9 +82,9 @@ background+=("$SSH_AGENT_PID")
 printf 'FROM dbuild-test/busybox:1\nRUN --mount=type=ssh,required test -S "$SSH_AUTH_SOCK"; echo %s\n' "$run_id" >ssh.Dockerfile
 build ssh -f ssh.Dockerfile --ssh default -t "$name:ssh" .
 
-# --cache-to and --cache-from. What the engine's own builder makes of them depends on its image store: whatever docker buildx
-# says, dbuild says too.
-for option in "--cache-to=type=local,dest=$work/buildkit-cache" "--cache-from=type=local,src=$work/buildkit-cache" --cache-to=type=inline; do
+# --cache-to and --cache-from other than type=local (remote_dir.sh). What the engine's own builder makes of them depends on
+# its image store: whatever docker buildx says, dbuild says too.
+for option in --cache-from=type=registry,ref=127.0.0.1:1/none --cache-to=type=inline; do
     theirs=0 ours=0
     docker buildx build "$option" . >/dev/null 2>&1 || theirs=$?
     "$DBUILD" "$option" . >/dev/null 2>"$work/cache.err" || ours=$?

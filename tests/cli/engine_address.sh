@@ -21,7 +21,7 @@ builds_through() {
     build "$name-again" -t "$tag" "$work/context-$name"
     expect_equal "" "$(steps_done "$name-again")" "$name: steps that ran again"
     # What is handed over reaches the same engine.
-    build "$name-handed" --annotation a=b -t "$tag-handed" "$work/context-$name"
+    build "$name-handed" --annotation index:a=b -t "$tag-handed" "$work/context-$name"
     expect_contains "$work/$name-handed.err" "handing the whole build to docker buildx build: --annotation"
     expect_equal "$name-$run_id" "$(docker run --rm --network none "$tag-handed")" "$name: what was handed over"
 }

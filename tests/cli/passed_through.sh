@@ -39,10 +39,10 @@ handed() {
 # Every option that is not planned, in each way of writing it.
 handed add-host --add-host --add-host "a b:1.2.3.4" --add-host=c:::1 context
 handed allow --allow --allow network.host context
-handed annotation --annotation context --annotation "index:a=b c"
+handed annotation "--annotation index" context --annotation "index:a=b c"
 handed attest --attest --attest type=sbom context
 handed build-context --build-context --build-context x=docker-image://y --build-context=z=/ context
-handed cache-from --cache-from --cache-from type=local,src=c context
+handed cache-from --cache-from --cache-from type=registry,ref=c context
 handed cache-to --cache-to --cache-to=type=inline context
 handed call --call --call=check context
 handed cgroup-parent --cgroup-parent --cgroup-parent x context
@@ -103,7 +103,7 @@ expect_equal default "$(cat "$RECORD.builder")" "builder where none is named"
 BUILDX_BUILDER=mine handed builder "builder mine" context
 expect_equal mine "$(cat "$RECORD.builder")" "builder of the environment"
 handed builder-flag "builder mine" --builder mine context
-SOURCE_DATE_EPOCH=1 handed epoch "SOURCE_DATE_EPOCH is set" context
+BUILDX_GIT_LABELS=1 handed git-labels "BUILDX_GIT_LABELS is set" context
 DOCKER_DEFAULT_PLATFORM=linux/s390x handed default-platform "DOCKER_DEFAULT_PLATFORM=linux/s390x" context
 DOCKER_HOST=npipe:////./pipe/x handed npipe "the engine's address npipe:////./pipe/x" context
 mkdir "$HOME/.docker"

@@ -28,6 +28,16 @@ build first -t "$tag" "$work/context"
 plan after
 if [ "$(cat "$work/before.out")" = "$(cat "$work/after.out")" ]; then fail "the plan does not know that all was built"; fi
 
+# An ignored folder is not entered, and nothing in it is looked at.
+mkdir -p "$work/context/left_out/deep"
+echo x >"$work/context/left_out/deep/file"
+cp "$work/context/.dockerignore" "$work/ignore"
+echo left_out >>"$work/context/.dockerignore"
+expect_exit 0 ignored strace -f -e trace=%file -o "$work/files.log" "$DBUILD" plan -t "$tag" "$work/context"
+if grep -E 'open[a-z0-9]*\(.*"[^"]*left_out|"[^"]*left_out/' "$work/files.log"; then fail "an ignored folder was entered"; fi
+rm -r "$work/context/left_out"
+cp "$work/ignore" "$work/context/.dockerignore"
+
 # The report of a plan is what the report of the build says afterwards, as far as hits go.
 "$DBUILD" plan --report "$work/planned.json" -t "$tag" "$work/context" >/dev/null
 expect_equal "0 0" "$(report planned '"\(.totals.executor_calls) \(.totals.processes_started)"')" "executor_calls, processes_started of a plan"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# dbuild copy between OCI folders, archives and Debian's docker-registry, plain, with passwords and with TLS: digests stay,
-# only absent blobs move, skopeo takes what comes out, and no password is shown.
+# dbuild copy between OCI folders, archives and Debian's docker-registry, plain, with passwords and with TLS: digests
+# stay, only absent blobs move, skopeo takes what comes out, and no password is shown.
 set -euo pipefail
 . "$(dirname "$0")/../helpers/cli.sh"
 . "$helpers/registry.sh"
@@ -27,7 +27,8 @@ expect_equal 4 "$(uploads "$work/plain.log")" "uploads that the registry saw"
 requests=$(grep -c 'response completed' "$work/plain.log")
 copy again "$one" "oci:$work/one" "docker://$registry/team/app:1"
 expect_contains "$work/again.err" "there already"
-expect_equal 2 $(($(grep -c 'response completed' "$work/plain.log") - requests)) "requests: which protocol, which digest"
+requests=$(($(grep -c 'response completed' "$work/plain.log") - requests))
+expect_equal 2 "$requests" "requests: which protocol, which digest"
 copy further "$more" "oci:$work/more:1" "$registry/team/app:2"
 expect_contains "$work/further.err" "blobs: 2 moved"
 expect_contains "$work/further.err" "3 were there"
@@ -48,7 +49,7 @@ copy archive "$more" "$registry/other/app:1" "archive:$work/image.tar:app:1"
 skopeo copy -q "oci-archive:$work/image.tar" "dir:$work/from_oci"
 skopeo copy -q "docker-archive:$work/image.tar" "dir:$work/from_docker"
 copy unpack "$more" "oci-archive:$work/image.tar" "oci:$work/unpacked:1"
-expect_equal "$(cd "$work/more/blobs" && find . -type f | sort)" "$(cd "$work/unpacked/blobs" && find . -type f | sort)" "blobs"
+diff <(cd "$work/more/blobs" && find . -type f | sort) <(cd "$work/unpacked/blobs" && find . -type f | sort)
 copy missing_only "$one" "$registry/team/app@$one" "oci:$work/pulled:0"
 expect_contains "$work/missing_only.err" "1 moved" # the configuration
 expect_equal 2 "$(jq '.manifests | length' "$work/pulled/index.json")" "images in the folder"
@@ -57,7 +58,8 @@ expect_equal 2 "$(jq '.manifests | length' "$work/pulled/index.json")" "images i
 jq -n --slurpfile a "$work/one/index.json" --slurpfile b "$work/more/index.json" '{schemaVersion: 2,
     mediaType: "application/vnd.oci.image.index.v1+json",
     manifests: [($a[0].manifests[0] | del(.annotations) | .platform = {os: "linux", architecture: "amd64"}),
-                ($b[0].manifests[0] | del(.annotations) | .platform = {os: "linux", architecture: "arm64"})]}' >"$work/index"
+                ($b[0].manifests[0] | del(.annotations) | .platform = {os: "linux", architecture: "arm64"})]}' \
+    >"$work/index"
 index=sha256:$(sha256sum <"$work/index" | cut -d' ' -f1)
 cp -R "$work/more" "$work/both"
 cp "$work"/one/blobs/sha256/* "$work/both/blobs/sha256/"
@@ -75,14 +77,20 @@ start_registry locked "" "auth: {htpasswd: {realm: here, path: \"$work/htpasswd\
 expect_exit 1 anonymous "$DBUILD" copy "oci:$work/one" "$registry/app:1"
 expect_contains "$work/anonymous.err" "401"
 mkdir -p "$HOME/.docker" "$work/bin"
-printf '{"auths": {"%s": {"auth": "%s"}}}' "$registry" "$(printf 'alice:wonderland' | base64)" >"$HOME/.docker/config.json"
+log_in() {
+    printf '{"auths": {"%s": {"auth": "%s"}}}' "$registry" "$(printf %s "$1" | base64)" >"$HOME/.docker/config.json"
+}
+log_in alice:wonderland
 copy basic "$one" "oci:$work/one" "$registry/app:1"
-printf '{"auths": {"%s": {"auth": "%s"}}}' "$registry" "$(printf 'alice:rabbithole' | base64)" >"$HOME/.docker/config.json"
+log_in alice:rabbithole
 expect_exit 1 wrong_password "$DBUILD" copy "$registry/app:1" "oci:$work/locked"
 printf '{"credHelpers": {"%s": "wonder"}}' "$registry" >"$HOME/.docker/config.json"
-# shellcheck disable=SC2016
-printf '#!/bin/sh\nread -r host\necho "$1 $host" >>"%s"\necho "{\\"Username\\": \\"alice\\", \\"Secret\\": \\"wonderland\\"}"\n' \
-    "$work/helped" >"$work/bin/docker-credential-wonder"
+cat >"$work/bin/docker-credential-wonder" <<END
+#!/bin/sh
+read -r host
+echo "\$1 \$host" >>"$work/helped"
+echo '{"Username": "alice", "Secret": "wonderland"}'
+END
 chmod +x "$work/bin/docker-credential-wonder"
 PATH="$work/bin:$PATH" copy helper "$one" "$registry/app:1" "oci:$work/locked"
 expect_equal "get $registry" "$(cat "$work/helped")" "what the helper was asked"
@@ -92,13 +100,17 @@ expect_contains "$work/broken_helper.err" "docker-credential-wonder failed"
 rm "$HOME/.docker/config.json"
 
 # TLS: with the authority that certs.d names, and with another one.
-openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 \
-    -keyout "$work/key.pem" -out "$work/certificate.pem" 2>"$work/openssl.err"
-openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=somebody -keyout "$work/other.key" -out "$work/other.pem" 2>>"$work/openssl.err"
-start_registry tls "  tls: {certificate: \"$work/certificate.pem\", key: \"$work/key.pem\"}"
+# make_certificate NAME
+make_certificate() {
+    openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$1" -addext subjectAltName=IP:127.0.0.1 \
+        -keyout "$work/$1.key" -out "$work/$1.pem" 2>>"$work/openssl.err"
+}
+make_certificate server
+make_certificate other
+start_registry tls "  tls: {certificate: \"$work/server.pem\", key: \"$work/server.key\"}"
 certificates=$HOME/.docker/certs.d/$registry
 mkdir -p "$certificates"
-cp "$work/certificate.pem" "$certificates/ca.crt"
+cp "$work/server.pem" "$certificates/ca.crt"
 copy tls "$one" "oci:$work/one" "$registry/app:1"
 expect_equal "$one" "$(skopeo_digest "docker://$registry/app:1")" "digest over TLS"
 cp "$work/other.pem" "$certificates/ca.crt"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# A registry with faults costs repetitions or ends in a clear error: never in wrong bytes, in a hang, or in a secret shown.
+# A registry with faults costs repetitions or ends in a clear error: never in wrong bytes, a hang, or a secret shown.
 set -euo pipefail
 . "$(dirname "$0")/../helpers/cli.sh"
 . "$helpers/registry.sh"
@@ -54,9 +54,10 @@ started=$SECONDS
 DBUILD_REGISTRY_TIMEOUT=1 fails slow "blob"
 [ $((SECONDS - started)) -lt 40 ] || fail "a slow server took $((SECONDS - started)) s"
 
-# Credentials: given to the registry and the token server, not to where a blob lies; and what the registry repeats is not shown.
+# Credentials go to the registry and the token server, not to where a blob lies; what the registry repeats is not shown.
 mkdir -p "$HOME/.docker"
-printf '{"auths": {"%s": {"auth": "%s"}}}' "$registry" "$(printf 'alice:wonderland' | base64)" >"$HOME/.docker/config.json"
+secret=$(printf 'alice:wonderland' | base64)
+printf '{"auths": {"%s": {"auth": "%s"}}}' "$registry" "$secret" >"$HOME/.docker/config.json"
 works basic
 works login
 expect_equal 1 "$(requests_for '/token')" "tokens that were asked for"
@@ -64,7 +65,7 @@ fails 403 "you sent Basic ***"
 works elsewhere
 expect_equal 0 "$(grep '/v2/other/' "$work/requests" | grep -c ' yes$' || true)" "requests elsewhere with credentials"
 [ "$(requests_for /v2/other/)" = 3 ] || fail "the blobs were not fetched elsewhere"
-if grep -rlE "wonderland|$(printf 'alice:wonderland' | base64)|sesame|signature" "$work"/*.err "$work"/*.out; then fail "a secret was shown"; fi
+if grep -rlE "wonderland|$secret|sesame|signature" "$work"/*.err "$work"/*.out; then fail "a secret was shown"; fi
 
 # An interrupt ends it at once, also while it waits.
 rm "$HOME/.docker/config.json"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# dbuild build --output and --push: archives, folders and registries get the image that the engine would, by dbuild alone; a
-# changed layer moves alone; docker and skopeo take what comes out, and the same build gives the same bytes.
+# dbuild build --output and --push: archives, folders and registries get the image that the engine would, by dbuild
+# alone; a changed layer moves alone; docker and skopeo take what comes out, and the same build gives the same bytes.
 set -euo pipefail
 . "$(dirname "$0")/../helpers/cli.sh"
 . "$helpers/registry.sh"
@@ -18,7 +18,8 @@ build engine -t "$name:1" .
 config=$(docker image inspect "$name:1" | jq -cS '.[0] | [.Config, .RootFS]')
 
 # Several at once. An archive for docker load, a folder, and again the engine.
-build files -t "$name:2" --load -o "type=docker,dest=$work/docker.tar" -o "type=oci,dest=$work/oci.tar,compression=zstd" \
+build files -t "$name:2" --load -o "type=docker,dest=$work/docker.tar" \
+    -o "type=oci,dest=$work/oci.tar,compression=zstd" \
     -o "type=oci,dest=$work/folder,tar=false,compression=uncompressed" --metadata-file "$work/metadata" .
 native files
 expect_equal 0 "$(report files .totals.executor_calls)" "executor calls for outputs"

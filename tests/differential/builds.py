@@ -96,6 +96,13 @@ def build_with_dbuild(program, engine, cache, report_path, tag, arguments, conte
     return outcome
 
 
+def evict_layers(program, engine, cache):
+    """Takes all layers from dbuild's cache; their records stay."""
+    done = run_program([program, "cache", "prune", "--max-size", "0"], {**engine.environment, "DBUILD_CACHE_DIR": cache})
+    if done.exit_code != 0:
+        raise ValueError("dbuild cache prune: " + done.output)
+
+
 def read_rawjson(text):
     """name → whether BuildKit ran the vertex, of what `--progress=rawjson` printed: one JSON document after another, printed over
     many lines, perhaps with other lines between. Run is what completed without having been in the cache."""

@@ -165,6 +165,10 @@ def move(random, project):
     return "moved: the folder has another name"  # likewise
 
 
+def evict(random, project):
+    return "evicted: dbuild's cache keeps no layer"  # likewise
+
+
 # The Dockerfile.
 
 def value(random, project, kinds=None):
@@ -290,7 +294,7 @@ def stage_name(random, project):
 
 EDITS = {edit.__name__: edit for edit in (
     content, content_same_size_and_time, archive, mode, xattr, rename, delete, add, add_ignored, add_directory, symlink, kind_of_file, ignore, touch,
-    move, value, env, arg, same_outcome, env_order, style, add_step, remove_step, swap_steps, base_image, base_tag_moves, global_arg, build_arg,
+    move, evict, value, env, arg, same_outcome, env_order, style, add_step, remove_step, swap_steps, base_image, base_tag_moves, global_arg, build_arg,
     target, stage_order, stage_name)}
 WEIGHTS = {"content": 3, "value": 4, "style": 2, "add_step": 2, "same_outcome": 3, "move": 0.5, "xattr": 0.5, "kind_of_file": 0.7, "env_order": 2}
 CASES = sorted(set(KINDS) | set(EDITS) | {"revert"})

@@ -25,7 +25,7 @@ import tempfile
 import time
 
 import compare
-from builds import Engine, build_with_buildx, build_with_dbuild
+from builds import Engine, build_with_buildx, build_with_dbuild, evict_layers
 from edits import CASES, EDITS, edit_project, make_project
 from project import write_folder
 from steps import KINDS
@@ -182,6 +182,8 @@ class Run:
                 for place, folders, files in os.walk(folder):
                     for name in folders + files:
                         os.utime(os.path.join(place, name), follow_symlinks=False)
+            elif what.startswith("evict"):
+                evict_layers(options.dbuild, self.engines[0], f"{self.work}/cache")
             elif what.startswith("move"):
                 new_folder = f"{self.work}/p{number}/moved{edit}"
                 os.rename(folder, new_folder)

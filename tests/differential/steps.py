@@ -66,6 +66,9 @@ TEXTS = {
                    f"RUN {CACHE} mv /cache/value /out/taken-@id@",
                    f"RUN {CACHE},sharing=locked,uid=1000,mode=0770 echo @w@ > /cache/value\n"
                    f"RUN {CACHE},sharing=locked,uid=1000,mode=0770 mv /cache/value /out/locked-@id@"],
+    # Only what is the same whatever the cache held before: `from` fills it once.
+    "cache_from": ["RUN --mount=type=cache,target=/seeded,id=@run@-@id@,from=@from@,source=/out ls /seeded | grep -c anchor > /out/seeded-@v@"],
+    "ssh": ["RUN --mount=type=ssh test -z \"$SSH_AUTH_SOCK\" && echo @w@ > /out/no-agent"],
     "bind": [f'RUN --mount=type=bind,source=src,target=/m d="{digest("/m")}" && echo "$d" > /out/bind-@v@',
              "RUN --mount=type=bind,source=src/main.txt,target=/m/main cat /m/main > /out/bound",
              f'RUN --mount=target=/m,rw echo scratch > /m/scratch && d="{digest("/m/src /m/lib")}" && echo "$d" > /out/bind-all'],
@@ -76,7 +79,7 @@ TEXTS = {
                "RUN --mount=type=secret,id=absent test ! -e /run/secrets/absent && echo @w@ > /out/no-secret",
                "RUN --mount=type=secret,id=token,target=/t/token,uid=1000,mode=0440 stat -c '%u %a' /t/token > /out/token-mode"],
 }
-MOUNT_KINDS = {"cache_pair", "bind", "bind_from", "tmpfs", "secret"}
+MOUNT_KINDS = {"cache_pair", "cache_from", "ssh", "bind", "bind_from", "tmpfs", "secret"}
 KINDS = sorted(TEXTS)
 # How often each is chosen; 1 where nothing is said.
 WEIGHTS = {"write": 3, "cutoff": 3, "read": 3, "env": 2, "arg": 2, "metadata": 2, "copy": 5, "copy_from": 4, "environment": 2, "touch": 2,
@@ -91,7 +94,7 @@ def make_step(random, project, stage, kinds, mount_weight):
             break
         if other.name:
             earlier.append(other.number)
-    usable = [kind for kind in kinds if earlier or kind not in ("copy_from", "bind_from")]
+    usable = [kind for kind in kinds if earlier or kind not in ("copy_from", "bind_from", "cache_from")]
     weights = [WEIGHTS.get(kind, 1) * (mount_weight if kind in MOUNT_KINDS else 1) for kind in usable]
     kind = random.choices(usable, weights)[0] if any(weights) else "write"
     text = random.choice(TEXTS[kind])

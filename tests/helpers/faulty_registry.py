@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A registry on 127.0.0.1 that serves one image of an OCI layout folder under every repository name, each with the fault
+"""A registry on 127.0.0.1 that serves one image of an OCI layout folder under every repository name, with the fault
 that the name says, and logs "METHOD PATH STATUS RANGE AUTHORIZATION" (the last two "-" where there is none).
 
 Usage: faulty_registry.py LAYOUT_FOLDER PORT_FILE LOG

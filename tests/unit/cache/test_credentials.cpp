@@ -32,7 +32,8 @@ TEST_CASE("tokens of an entry are kept apart") {
 }
 
 TEST_CASE("a damaged file is an error that does not repeat it") {
-    for (const char* text : {"", "[]", R"({"auths": {"a.io": {"auth": "c2VjcmV0"}}})", R"({"auths": {"a.io": {"auth": "!"}}})"}) {
+    for (const char* text :
+         {"", "[]", R"({"auths": {"a.io": {"auth": "c2VjcmV0"}}})", R"({"auths": {"a.io": {"auth": "!"}}})"}) {
         CAPTURE(text);
         const auto store = CredentialStore::parse(text);
         REQUIRE_FALSE(store);

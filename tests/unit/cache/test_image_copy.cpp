@@ -147,7 +147,8 @@ TEST_CASE("an endless chain of indexes ends in an error") {
 
 TEST_CASE("a platform gets its image, an older variant where there is none, or an error") {
     MemorySource from;
-    const auto amd64 = from.add_image("amd64", {}), arm64 = from.add_image("arm64", {}), arm = from.add_image("arm", {});
+    const auto amd64 = from.add_image("amd64", {}), arm64 = from.add_image("arm64", {}),
+               arm = from.add_image("arm", {});
     from.add_index({{amd64, k_amd64}, {arm64, k_arm64}, {arm, k_armv6}});
     CHECK(read_platform_manifest(from, "linux/amd64")->descriptor.digest == amd64.digest);
     CHECK(read_platform_manifest(from, "linux/arm64")->descriptor.digest == arm64.digest);

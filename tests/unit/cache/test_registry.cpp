@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The parts of the registry client that need no server: challenges, and which registry answers where. What goes over the
-// wire is tested by tests/cli/registry_*.sh.
+// The parts of the registry client that need no server: challenges, and which registry answers where. What goes over
+// the wire is tested by tests/cli/registry_*.sh.
 #include "cache/oci/registry.hpp"
 
 #include <doctest/doctest.h>
@@ -11,7 +11,8 @@ using namespace dbuild::cache::oci;
 TEST_SUITE_BEGIN("cache/registry");
 
 TEST_CASE("a challenge is a scheme and parameters, quoted or not") {
-    const auto challenge = parse_challenge(R"(Bearer realm="https://a/token?x=1,2", service=s , scope="repository:a/b:pull,push")");
+    const auto challenge =
+        parse_challenge(R"(Bearer realm="https://a/token?x=1,2", service=s , scope="repository:a/b:pull,push")");
     CHECK(challenge.at("") == "bearer");
     CHECK(challenge.at("realm") == "https://a/token?x=1,2");
     CHECK(challenge.at("scope") == "repository:a/b:pull,push");

@@ -44,6 +44,29 @@ TEST_SUITE("dockerfile_parser/check") {
     TEST_CASE("stages are resolved too") {
         CHECK(found("FROM scratch\nCOPY --from=3 a /a\n") == Lines{"2:0 invalid stage index 3"});
     }
+    TEST_CASE("wrong expansions are errors at their word, also in a continued line and behind a byte order mark") {
+        CHECK(found("FROM a\nENV A=1 \\\n  B=${A^^} C=2\n") ==
+              Lines{"3:4 failed to process \"${A^^}\": unsupported modifier (^) in substitution"});
+        CHECK(found("FROM a\nCOPY --chown=$A --chmod=${ a b\n").front().starts_with("2:16 failed to process \"${\""));
+        CHECK(found("FROM a\nCOPY [\"a\", \"'b\", \"c\"]\n").front().starts_with("2:11 failed to process \"'b\""));
+        CHECK(found("FROM a\nARG A B=\"x\n").front().starts_with("2:6 failed to process"));
+        CHECK(found("FROM a\nRUN --mount=target=${x!},type=cache y\n").front().starts_with("2:4 failed to process"));
+        CHECK(found("FROM a\nCOPY <<E /f\n${x\nE\n").front().starts_with("2:0 "));
+        CHECK(found("FROM a\nWORKDIR  /a'b\nUSER ${}\nEXPOSE 80 ${x\n").size() == 3);
+        const std::string text = "FROM a\nLABEL x=y a=${b!}\n";
+        const auto report = check_dockerfile(text, "D");
+        REQUIRE(report.diagnostics.size() == 1);
+        CHECK(to_text(report.diagnostics, text).find("      |             ^~~~~\n") != std::string::npos);
+    }
+    TEST_CASE("a variable that must be set is missed only where nothing can set it") {
+        CHECK(found("FROM scratch\nENV A=${B:?no}\n") == Lines{"2:6 failed to process \"${B:?no}\": B: no"});
+        CHECK(found("FROM scratch\nENV B=\nENV A=${B:?no}\n").size() == 1);
+        CHECK(found("FROM scratch AS p\nENV B=\nFROM p\nENV A=${B:?no}\n").size() == 1);
+        CHECK(found("FROM scratch\nENV B=1\nENV A=${B:?no}\n").empty());
+        CHECK(found("FROM scratch\nARG B\nENV A=${B:?no}\n").empty());
+        CHECK(found("FROM a\nENV A=${B:?no}\n").empty());
+        CHECK(found("FROM scratch\nARG B\nENV C=$B\nENV A=${C:?no}\n").empty());
+    }
     TEST_CASE("warnings fail only where the file says so") {
         CHECK_FALSE(check_dockerfile("FROM a\nMAINTAINER x\n", "D").has_failed());
         CHECK(check_dockerfile("# check=error=true\nFROM a\nMAINTAINER x\n", "D").has_failed());

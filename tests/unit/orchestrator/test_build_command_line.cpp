@@ -157,7 +157,7 @@ TEST_SUITE("orchestrator/build_command_line") {
     TEST_CASE("flags that dbuild does not plan hand the build over, and are named without their values") {
         CHECK(reason({"--debug"}) == "--debug");
         CHECK(reason({"--debug=false"}).empty());
-        CHECK(reason({"--annotation", "token=x"}) == "--annotation");
+        CHECK(reason({"--annotation", "index:token=x"}) == "--annotation index");
         CHECK(reason({"--network", "host"}) == "--network");
         CHECK(reason({"--network", "default"}).empty());
         CHECK(reason({"--add-host=a:1.2.3.4", "--debug"}) == "--add-host");
@@ -171,6 +171,40 @@ TEST_SUITE("orchestrator/build_command_line") {
         CHECK(reason({"--call=build"}).empty());
         CHECK(reason({"--provenance=true"}) == "--provenance");
         CHECK(reason({"-f", "https://example.com/Dockerfile"}) == "--file is a URL");
+    }
+    TEST_CASE("remotes are a list, those of the environment a default") {
+        const Variable variable("DBUILD_CACHE_REMOTE", " dir:/a  dir:/b?mode=read ");
+        auto options = parse({"."}).options;
+        REQUIRE(options.cache_remotes.size() == 2);
+        CHECK(options.cache_remotes[0].path == "/a");
+        CHECK(options.cache_remotes[1].access == cache::remote::Access::read_only);
+        CHECK(options.cache_deadline == std::chrono::seconds(30));
+        options = parse({"--cache-remote", "dir:/c", "--cache-deadline=2m", "--scope-from", "x", "--scope-from=y", "."})
+                      .options;
+        REQUIRE(options.cache_remotes.size() == 1);
+        CHECK(options.cache_remotes[0].path == "/c");
+        CHECK(options.cache_deadline == std::chrono::seconds(120));
+        CHECK(options.fallback_scopes == Words{"x", "y"});
+        CHECK(contains(usage_error({"--cache-remote", "ftp://x", "."}), "--cache-remote"));
+        CHECK(contains(usage_error({"--cache-deadline", "soon", "."}), "--cache-deadline"));
+        const Variable wrong("DBUILD_CACHE_REMOTE", "nonsense");
+        CHECK(contains(usage_error({"."}), "DBUILD_CACHE_REMOTE"));
+    }
+    TEST_CASE("a local cache of BuildKit's becomes a remote in that folder, read and written once") {
+        CHECK(reason({"--cache-from", "type=local,src=a"}).empty());
+        auto remotes = parse({"--cache-from", "src=a,type=local", "--cache-to", "type=local,mode=max,dest=b", "."})
+                           .options.cache_remotes;
+        REQUIRE(remotes.size() == 2);
+        CHECK(remotes[0].path == "a");
+        CHECK(remotes[0].access == cache::remote::Access::read_only);
+        CHECK(remotes[1].path == "b");
+        CHECK(remotes[1].access == cache::remote::Access::read_and_write);
+        remotes = parse({"--cache-from", "type=local,src=a", "--cache-to", "type=local,dest=a", "."})
+                      .options.cache_remotes;
+        REQUIRE(remotes.size() == 1);
+        CHECK(remotes[0].access == cache::remote::Access::read_and_write);
+        CHECK(reason({"--cache-from", "type=local"}) == "--cache-from");
+        CHECK(reason({"--cache-to", "type=registry,ref=x"}) == "--cache-to");
     }
     TEST_CASE("secrets, agents and stages without a cache are lists") {
         const auto options = parse({"--secret", "id=a,src=/t", "--secret=id=b", "--ssh", "default", "--ssh=x=/s",
@@ -217,8 +251,13 @@ TEST_SUITE("orchestrator/build_command_line") {
         CHECK(reason({"--platform", native}).empty());
     }
     TEST_CASE("variables that docker buildx reads into the build hand it over") {
-        const Variable variable("SOURCE_DATE_EPOCH", "0");
-        CHECK(reason({}) == "SOURCE_DATE_EPOCH is set");
+        const Variable variable("BUILDX_GIT_LABELS", "1");
+        CHECK(reason({}) == "BUILDX_GIT_LABELS is set");
+    }
+    TEST_CASE("SOURCE_DATE_EPOCH of the environment is a build argument where none is given") {
+        const Variable variable("SOURCE_DATE_EPOCH", "7");
+        CHECK(parse({"."}).options.build_arguments.at("SOURCE_DATE_EPOCH") == "7");
+        CHECK(parse({"--build-arg=SOURCE_DATE_EPOCH=5", "."}).options.build_arguments.at("SOURCE_DATE_EPOCH") == "5");
     }
     TEST_CASE("the builder is --builder's, else the environment's") {
         const Variable variable("BUILDX_BUILDER", "other");

@@ -27,7 +27,7 @@ TEST_SUITE("orchestrator/report") {
         CHECK(document.at("scope").as_string().empty());
         CHECK(document.at("steps").as_array().empty());
         CHECK(document.at("images").as_array().empty());
-        CHECK(document.at("totals").as_object().size() == 6);
+        CHECK(document.at("totals").as_object().size() == 9);
         CHECK(document.size() == 7);
     }
     TEST_CASE("a failed build keeps its error text, whatever is in it") {
