@@ -4,6 +4,9 @@
 //     store_tool read ROOT DIFF_ID                writes the tar to standard output
 //     store_tool time-read ROOT DIFF_ID           reads it only; prints "DIFF_ID SECONDS"
 //     store_tool has ROOT DIFF_ID...              succeeds if all are there
+//     store_tool time-lookups ROOT COUNT          records COUNT steps, opens the index anew and looks them up as a plan of
+//                                                 hits does; prints "lookups SECONDS"
+#include "cache/store/index.hpp"
 #include "cache/store/layer_store.hpp"
 #include "support/files.hpp"
 
@@ -81,8 +84,42 @@ Status has(const store::LayerStore& layers, std::span<const std::string> words) 
     return {};
 }
 
+Status time_lookups(const std::string& root, int count) {
+    constexpr std::string_view scope = "example.com/team/image";
+    std::vector<StepKey> keys;
+    std::vector<store::StepRecord> records;
+    for (int i = 0; i < count; ++i) {
+        keys.push_back({sha256("key " + std::to_string(i))});
+        records.push_back({keys.back(), sha256("layer " + std::to_string(i)), sha256("content " + std::to_string(i)), 4096,
+                           "2026-11-21T05:43:13Z", 200, std::string(500, 'i')});
+    }
+    {
+        DBUILD_TRY_ASSIGN(auto index, store::Index::open(root));
+        for (const auto& record : records) DBUILD_TRY(index.record_layer(record.diff_id, {record.layer_bytes}, {}));
+        DBUILD_TRY(index.record_steps(records, scope, store::Index::OnConflict::keep_first));
+    }
+    Status done;
+    const auto seconds = seconds_of(
+        [&]() -> Status {
+            DBUILD_TRY_ASSIGN(auto index, store::Index::open(root));
+            {
+                const store::Index::ReadTransaction planning(index);
+                for (const auto& key : keys) {
+                    DBUILD_TRY_ASSIGN(const auto step, index.find_step(key));
+                    if (!step) return fail(ErrorKind::internal, "a step that was recorded is not there");
+                    DBUILD_TRY(index.find_layer(step->diff_id));
+                }
+            }
+            return index.use_steps(keys, scope);
+        },
+        done);
+    fmt::print("lookups {:.6f}\n", seconds);
+    return done;
+}
+
 Status run(std::span<const std::string> words) {
-    if (words.size() < 2) return fail(ErrorKind::usage, "put|read|time-read|has ROOT ...");
+    if (words.size() < 2) return fail(ErrorKind::usage, "put|read|time-read|has|time-lookups ROOT ...");
+    if (words.size() == 3 && words[0] == "time-lookups") return time_lookups(words[1], std::stoi(words[2]));
     DBUILD_TRY_ASSIGN(const auto layers, store::LayerStore::open(words[1]));
     Status done = fail(ErrorKind::usage, "no such command: " + words[0]);
     if (words[0] == "put") done = put(layers, words.subspan(2));

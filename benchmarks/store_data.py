@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What benchmarks/store stores: layers made up here, or of what this machine's package managers download."""
+import glob
+import io
+import pathlib
+import random
+import re
+import subprocess
+import tarfile
+
+MADE_AT = 1_700_000_000
+
+# A server's image of about 900 MB: those that Debian's security archive has a newer version of, and those that it does not.
+DEBIAN_PACKAGES = """
+openjdk-17-jre-headless postgresql-15 mariadb-server-core mariadb-client libnode108 libssl3 openssl curl libcurl4 vim-runtime
+locales-all g++-12 gcc-12 cpp-12 libgcc-12-dev libstdc++-12-dev libllvm15 libicu72 python3.11-minimal libpython3.11-stdlib
+libpython3.11-dev perl-modules-5.36 libperl5.36 git emacs-common libicu-dev erlang-src containerd
+""".split()
+
+
+def run(*words, **options):
+    return subprocess.run([str(word) for word in words], check=True, stdout=subprocess.PIPE, **options).stdout.decode()
+
+
+def make_system_tar(path, limit):
+    """This machine's /usr/lib and /usr/share, up to `limit` bytes of files."""
+    left = limit
+    with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as tar:
+        for root in ("/usr/lib", "/usr/share"):
+            for name in sorted(pathlib.Path(root).rglob("*")):
+                if not name.is_file() or name.is_symlink() or left < name.stat().st_size:
+                    continue
+                left -= name.stat().st_size
+                tar.add(name, str(name)[1:])
+
+
+def add_file(tar, name, data, mtime):
+    info = tarfile.TarInfo(name)
+    info.size, info.mtime = len(data), mtime
+    tar.addfile(info, io.BytesIO(data))
+
+
+def make_many_tar(path, mtime):
+    """34,000 small files."""
+    dice = random.Random(1)
+    words = [bytes(dice.choices(b"abcdefghijklmnop", k=dice.randrange(3, 9))) for _ in range(3000)]
+    with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as tar:
+        for number in range(34_000):
+            data = b" ".join(dice.choices(words, k=max(1, int(dice.lognormvariate(4.6, 1.6)))))[:200_000]
+            add_file(tar, f"node_modules/package{number // 12}/lib/module{number % 12}.js", data, mtime + number % 7)
+
+
+def make_big_tar(path, gigabytes):
+    """Files of 100 MB, no two alike, that compress to about a half."""
+    dice = random.Random(2)
+    with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as tar:
+        for number in range(gigabytes * 10):
+            block = dice.randbytes(500_000) + bytes(500_000)
+            data = b"".join(block[cut:] + block[:cut] for cut in (dice.randrange(len(block)) for _ in range(100)))
+            add_file(tar, f"big{number}", data, MADE_AT)
+
+
+def make_step_tars(folder, count):
+    """What `count` short RUNs leave: a file and the folders above it."""
+    folder.mkdir()
+    for number in range(count):
+        with tarfile.open(folder / f"{number}.tar", "w", format=tarfile.GNU_FORMAT) as tar:
+            add_file(tar, f"step{number}", f"{number}\n".encode(), MADE_AT)
+    return sorted(folder.iterdir())
+
+
+def tar_of(folder, path):
+    run("tar", "--format=gnu", "--sort=name", "--owner=0", "--group=0", "-C", folder, "-cf", path, ".")
+
+
+def debian_versions():
+    """For each of the packages: its version in the release, and the newest of release and security archive."""
+    versions = {}
+    for archive in ("debian_dists_bookworm_main", "debian-security_dists_bookworm-security_main"):
+        for index in glob.glob(f"/var/lib/apt/lists/*{archive}_binary-amd64_Packages*"):
+            for stanza in run("/usr/lib/apt/apt-helper", "cat-file", index).split("\n\n"):
+                name = re.match(r"Package: (.*)", stanza)
+                if name and name[1] in DEBIAN_PACKAGES:
+                    found = re.search(r"^Version: (.*)$", stanza, re.M)[1]
+                    old, new = versions.get(name[1], (found, found))
+                    is_newer = subprocess.run(["dpkg", "--compare-versions", found, "gt", new], check=False).returncode == 0
+                    versions[name[1]] = (old, found if is_newer else new)
+    return versions
+
+
+def make_debian_tars(folder):
+    """The packages as they were released, and with their security updates. Needs apt's lists of both archives."""
+    folder.mkdir()
+    versions = debian_versions()
+    wanted = sorted({f"{name}={version}" for name, pair in versions.items() for version in pair})
+    run("apt-get", "download", "-q", *wanted, cwd=folder, stderr=subprocess.DEVNULL)
+    tars = []
+    for place, label in enumerate(("released", "updated")):
+        tree = folder / label
+        tree.mkdir()
+        for name, pair in sorted(versions.items()):
+            file = next(folder.glob(f"{name}_{pair[place].replace(':', '%3a')}_*.deb"))
+            run("dpkg", "-x", file, tree)
+        tars.append(folder / f"{label}.tar")
+        tar_of(tree, tars[-1])
+        run("rm", "-rf", tree)
+    changed = sum(old != new for old, new in versions.values())
+    return tars, f"{changed} of {len(versions)} packages"
