@@ -30,7 +30,8 @@ Status take(std::string_view word, std::string_view keyword, StepDirectives& dir
         DBUILD_TRY_ASSIGN(directives.time_to_live, parse_time_to_live(has_value ? word.substr(equals + 1) : ""));
         return {};
     }
-    if (!makes_layer(keyword)) return fail(ErrorKind::invalid_dockerfile, "no-cutoff is for RUN, COPY, ADD and WORKDIR");
+    if (!makes_layer(keyword))
+        return fail(ErrorKind::invalid_dockerfile, "no-cutoff is for RUN, COPY, ADD and WORKDIR");
     if (has_value) return fail(ErrorKind::invalid_dockerfile, "no-cutoff takes no value");
     directives.has_no_cutoff = true;
     return {};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `# dbuild:` comments directly above an instruction ask of the cache: `# dbuild: ttl=24h no-cutoff`. To every other
-// program they are comments. What is not understood is a warning, never an error. Meaning: docs/cache_key.md.
+// What `# dbuild:` comments directly above an instruction ask of the cache: `# dbuild: ttl=24h no-cutoff`. To every
+// other program they are comments. What is not understood is a warning, never an error. Meaning: docs/cache_key.md.
 #pragma once
 
 #include "support/result.hpp"
@@ -22,7 +22,8 @@ struct StepDirectives {
 /// Errors:  invalid_dockerfile without `where`.
 Result<std::chrono::nanoseconds> parse_time_to_live(std::string_view text);
 
-/// In:      comments — what follows "dbuild:" in each comment, in order; words between blanks or commas. keyword — of the
+/// In:      comments — what follows "dbuild:" in each comment, in order; words between blanks or commas. keyword — of
+/// the
 ///          instruction, upper case.
 ///          warnings — takes a sentence for each word that means nothing there.
 StepDirectives parse_step_directives(const std::vector<std::string>& comments, std::string_view keyword,

@@ -55,12 +55,16 @@ TEST_CASE("an empty line or another instruction between ends what a comment is a
 }
 
 TEST_CASE("what means nothing is a warning with its reason, and the rest counts") {
-    check_warning("# dbuild: tll=24h\n", "RUN make", "\"# dbuild: tll=24h\" is ignored: no such directive (did you mean ttl?)");
+    check_warning("# dbuild: tll=24h\n", "RUN make",
+                  "\"# dbuild: tll=24h\" is ignored: no such directive (did you mean ttl?)");
     check_warning("# dbuild: ttl\n", "RUN make", "\"# dbuild: ttl\" is ignored: time: invalid duration \"\"");
-    check_warning("# dbuild: ttl=-1h\n", "RUN make", "\"# dbuild: ttl=-1h\" is ignored: a time to live cannot be negative");
-    check_warning("# dbuild: ttl=1d\n", "RUN make", "\"# dbuild: ttl=1d\" is ignored: time: unknown unit \"d\" in duration \"1d\"");
+    check_warning("# dbuild: ttl=-1h\n", "RUN make",
+                  "\"# dbuild: ttl=-1h\" is ignored: a time to live cannot be negative");
+    check_warning("# dbuild: ttl=1d\n", "RUN make",
+                  "\"# dbuild: ttl=1d\" is ignored: time: unknown unit \"d\" in duration \"1d\"");
     check_warning("# dbuild: ttl=1h\n", "COPY a b", "\"# dbuild: ttl=1h\" is ignored: ttl is for RUN");
-    check_warning("# dbuild: no-cutoff=yes\n", "RUN make", "\"# dbuild: no-cutoff=yes\" is ignored: no-cutoff takes no value");
+    check_warning("# dbuild: no-cutoff=yes\n", "RUN make",
+                  "\"# dbuild: no-cutoff=yes\" is ignored: no-cutoff takes no value");
     check_warning("# dbuild: no-cutoff\n", "ENV A=1",
                   "\"# dbuild: no-cutoff\" is ignored: no-cutoff is for RUN, COPY, ADD and WORKDIR");
     const auto dockerfile = parse("# dbuild: ttl=24h what\n");
@@ -72,7 +76,8 @@ TEST_CASE("`dbuild check` tells of them by a rule's name, which can be skipped")
     const auto report = check_dockerfile("# dbuild: ttl=24h\nFROM scratch\nCOPY a b\n", "Dockerfile");
     REQUIRE(report.warning_count() == 1);
     CHECK(report.diagnostics.front().rule == "DbuildDirective");
-    CHECK(check_dockerfile("# check=skip=DbuildDirective\n# dbuild: no\nFROM scratch\nCOPY a b\n", "Dockerfile").warning_count() == 0);
+    CHECK(check_dockerfile("# check=skip=DbuildDirective\n# dbuild: no\nFROM scratch\nCOPY a b\n", "Dockerfile")
+              .warning_count() == 0);
 }
 
 TEST_SUITE_END();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is named as the cause of a missing result, from the ingredients of a step's key now and in the scope's last build.
+// What is named as the cause of a missing result, from the ingredients of a step's key now and in the scope's last
+// build.
 #include "orchestrator/explain.hpp"
 
 #include "support/files.hpp"
@@ -100,7 +101,8 @@ TEST_CASE_FIXTURE(Fixture, "fields of the key are named with both values, variab
     CHECK(causes({{"RUN a", "base", "B=1", "one"}}) == Texts{"variable: A 1 -> (unset)", "variable: B (unset) -> 1"});
 }
 
-TEST_CASE_FIXTURE(Fixture, "a changed chain is owed to the base, or to the first earlier step that is not what it was") {
+TEST_CASE_FIXTURE(Fixture,
+                  "a changed chain is owed to the base, or to the first earlier step that is not what it was") {
     remember({{"RUN a"}, {"RUN b", "after a"}}, "image:1 sha256:1");
     CHECK(causes({{"RUN a", "other"}}) == Texts{"base image: image:1 sha256:1 -> scratch"});
     remember({{"RUN a"}, {"RUN b", "after a"}});
@@ -125,7 +127,8 @@ TEST_CASE_FIXTURE(Fixture, "a damaged history is as good as none") {
 }
 
 TEST_CASE("one line says so many causes, and how many are left") {
-    const std::vector<Cause> causes = {{"file content", "a\nb", "", ""}, {"build argument", "V", "1", "2"}, {"mount", "", "", ""}};
+    const std::vector<Cause> causes = {
+        {"file content", "a\nb", "", ""}, {"build argument", "V", "1", "2"}, {"mount", "", "", ""}};
     CHECK(in_one_line(causes, 3) == "file content: a b; build argument: V 1 -> 2; mount");
     CHECK(in_one_line(causes, 1) == "file content: a b; and 2 more");
     CHECK(in_one_line({}, 1).empty());
