@@ -32,13 +32,13 @@ executor_calls() {
     calls=$(grep -c '^buildx build' "$work/docker.calls" || true)
 }
 
-# An image of its own per name: what COPY takes, what two RUNs in two stages make, metadata.
+# An image of its own per name, without bytes that another one has, or it would need its pack: what COPY takes, what two RUNs in two stages make, metadata.
 for name in $images; do
     mkdir -p "$work/$name"
     head -c 300000 /dev/urandom | base64 >"$work/$name/data"
     cat >"$work/$name/Dockerfile" <<END
 FROM $base AS made
-RUN mkdir /out && seq 1 20000 >/out/$name && echo $run_id-$name >/out/who
+RUN mkdir /out && seq 1 20000 | sed "s/^/$name/" >/out/$name && echo $run_id-$name >/out/who
 FROM $base
 WORKDIR /app
 COPY data .
