@@ -79,11 +79,11 @@ Result<ExportedImage> export_image(const Parts& parts, const AssembledImage& ima
     std::optional<ExportedImage> last, in_engine;
     for (const auto& output : outputs) {
         const auto& texts = output.names.empty() ? options.tags : output.names;
-        switch (output.kind) {
-        case Output::Kind::engine: {
+        if (output.kind == Output::Kind::engine || (output.kind == Output::Kind::registry && output.is_loaded)) {
             DBUILD_TRY_ASSIGN(in_engine, export_to_engine(parts, image, texts));
-            break;
         }
+        switch (output.kind) {
+        case Output::Kind::engine:
         case Output::Kind::nothing:
             break;
         case Output::Kind::registry:
@@ -93,6 +93,10 @@ Result<ExportedImage> export_image(const Parts& parts, const AssembledImage& ima
             DBUILD_TRY_ASSIGN(last, export_packed(parts, image, output, names, base));
         }
         }
+    }
+    if (in_engine && last) { // whoever reads the digest wants to name the image there
+        in_engine->manifest_digest = last->manifest_digest;
+        in_engine->manifest_bytes = last->manifest_bytes;
     }
     if (in_engine) return std::move(*in_engine);
     if (last) return std::move(*last);

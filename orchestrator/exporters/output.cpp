@@ -94,6 +94,7 @@ Result<Output> Output::parse(std::string_view text) {
     DBUILD_TRY_ASSIGN(const bool pushes, take_flag(attributes, "push", type == "registry"));
     DBUILD_TRY_ASSIGN(const bool is_tar, take_flag(attributes, "tar", true));
     DBUILD_TRY_ASSIGN(output.is_insecure, take_flag(attributes, "registry.insecure", false));
+    DBUILD_TRY_ASSIGN(output.is_loaded, take_flag(attributes, "store", true));
     DBUILD_TRY_ASSIGN(const bool has_oci_types, take_flag(attributes, "oci-mediatypes", true));
     if (!has_oci_types) return fail(ErrorKind::unsupported, "--output with oci-mediatypes=false");
     if (!attributes.empty()) return fail(ErrorKind::unsupported, "--output with " + attributes.begin()->first);
@@ -109,6 +110,7 @@ Result<Output> Output::parse(std::string_view text) {
     } else if (type != "image" || !output.path.empty()) {
         return fail(ErrorKind::unsupported, "--output type=" + type); // local, tar, and what docker knows besides
     }
+    if (output.kind != Kind::registry && !output.is_loaded) return fail(ErrorKind::unsupported, "--output with store=false");
     if (output.kind == Kind::engine && text.find("compression") != text.npos)
         return fail(ErrorKind::unsupported, "--output with compression for an engine");
     return output;

@@ -37,6 +37,7 @@ struct Output {
     std::vector<std::string> names; // instead of the tags
     Compression compression;
     bool is_insecure = false; // of a registry
+    bool is_loaded = true;    // of a registry: the engine gets the image too, as with docker's own builder; store=false: not
 
     /// Errors: usage; unsupported — docker buildx has to make it.
     static Result<Output> parse(std::string_view text);

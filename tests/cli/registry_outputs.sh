@@ -55,11 +55,14 @@ native push
 all=$(uploads)
 expect_equal "$all" "$(moved push)" "uploads that the registry saw, and the sentence"
 digest=$(skopeo inspect --tls-verify=false "docker://$registry/$run_id:1" | jq -r .Digest)
-expect_equal "$digest" "$(cat "$work/iid")" "digest of --iidfile"
+expect_equal "$(docker image inspect -f '{{.Id}}' "$registry/$run_id:1")" "$(cat "$work/iid")" "the image is in the engine too"
 expect_equal "$digest" "$(report push '.images[0].digest')" "digest in the report"
 build push_again -o "type=image,name=$registry/$run_id:1,push=true" .
 expect_contains "$work/push_again.err" "there already"
 expect_equal "$all" "$(uploads)" "uploads for the same again"
+build push_only -o "type=registry,name=$registry/$run_id:only,store=false" .
+native push_only
+if docker image inspect "$registry/$run_id:only" >/dev/null 2>&1; then fail "store=false loaded an image"; fi
 echo "once more" >>banner.txt
 build push_changed --push -t "$registry/$run_id:2" -t "$registry/$run_id:3" .
 expect_equal 3 $(($(uploads) - all)) "uploads after an edit: two layers, a configuration"
