@@ -12,6 +12,7 @@ namespace dbuild::orchestrator {
 struct AssembledImage {
     executors::RootFileSystem root; // layers with their descriptors; config without history
     cache::oci::ImageConfig config; // complete
+    std::map<std::string, std::string> annotations; // of the manifest
     std::string config_json, manifest_json;
     Digest config_digest, manifest_digest;
 };
