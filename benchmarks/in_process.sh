@@ -3,7 +3,8 @@
 # COPY made in process against `docker buildx build`, in turn, on the engine that `docker` reaches (DOCKER_HOST), with the base
 # image of scripts/make_base_images.sh. Prints seconds, their medians and the ratio, for:
 #   last     a changed file of a last COPY, after a RUN, until the image is loaded
-#   small    20,000 files of 4 KB in a build from nothing (both tools' caches emptied)
+#   small    20,000 files of 4 KB in a build from nothing (both tools' caches emptied); and beside it what no builder can go
+#            below: `docker load` of that very image by an engine that lacks its layer
 #   command  a changed CMD
 # Usage: in_process.sh [RUNS] [CASE...]; DBUILD is the binary.
 set -euo pipefail
@@ -22,6 +23,13 @@ seconds() { # COMMAND... → wall seconds
 }
 mine() { seconds "$dbuild" -t dbuild-bench/in-process-mine:1 "$context"; }
 theirs() { seconds docker buildx build --load --provenance=false -t dbuild-bench/in-process-theirs:1 "$context"; }
+engine_alone() { # loads what mine() has just made
+    docker save dbuild-bench/in-process-mine:1 >"$work/image.tar"
+    docker rmi -f dbuild-bench/in-process-mine:1 >/dev/null
+    seconds docker load -q -i "$work/image.tar"
+    docker rmi -f dbuild-bench/in-process-mine:1 >/dev/null
+    sleep 1 # the layers are equal: one that is still unpacked would spare the other builder that
+}
 median() { tr ' ' '\n' <<<"$1" | sort -n | awk 'NF { v[++n] = $1 } END { print v[int((n + 1) / 2)] }'; }
 
 change() { # before each pair of builds
@@ -46,12 +54,17 @@ for case in $cases; do
     printf 'FROM dbuild-test/busybox:1\n%sCOPY tree /tree\n' "$([ "$case" = small ] || printf 'RUN echo run\n ')" | sed 's/^ //' >"$context/Dockerfile"
     change first
     if [ "$case" != small ]; then mine >"$work/ignored" && theirs >"$work/ignored"; fi
-    mine_times='' their_times=''
+    mine_times='' their_times='' load_times=''
     for run in $(seq "$runs"); do
         change "$run"
         mine_times+="$(mine) "
+        if [ "$case" = small ]; then load_times+="$(engine_alone) "; fi
         their_times+="$(theirs) "
     done
     a=$(median "$mine_times") b=$(median "$their_times")
     echo "$case: dbuild $mine_times| buildx $their_times| medians $a / $b = $(awk -v a="$a" -v b="$b" 'BEGIN { printf "%.3f", a / b }')"
+    if [ -n "$load_times" ]; then
+        c=$(median "$load_times")
+        echo "$case: docker load alone $load_times| median $c, of buildx $(awk -v a="$c" -v b="$b" 'BEGIN { printf "%.3f", a / b }')"
+    fi
 done

@@ -94,7 +94,7 @@ Result<AssembledImage> assemble(const Parts& parts, const Project& project, cons
     oci::Manifest manifest;
     manifest.config = {std::string(oci::k_config_type), image.config_digest, image.config_json.size()};
     for (const auto& layer : image.root.layers) manifest.layers.push_back(layer.descriptor);
-    manifest.annotations = project.options.annotations;
+    manifest.annotations = image.annotations = project.options.annotations;
     image.manifest_json = manifest.to_json();
     image.manifest_digest = sha256(image.manifest_json);
     return image;

@@ -14,6 +14,7 @@ namespace dbuild::orchestrator {
 struct AssembledImage {
     executors::RootFileSystem root; // layers with their descriptors; config without history
     cache::oci::ImageConfig config; // complete
+    std::map<std::string, std::string> annotations; // of the manifest
     std::string config_json, manifest_json;
     Digest config_digest, manifest_digest;
     /// Where the layers are, if not in the store.

@@ -189,6 +189,7 @@ Result<PackedImage> pack_image(const Parts& parts, const AssembledImage& image, 
     source->config_json = image.config_json;
     source->config = {std::string(oci::k_config_type), image.config_digest, image.config_json.size()};
     result.manifest.config = source->config;
+    result.manifest.annotations = image.annotations;
     for (const auto& layer : image.root.layers) {
         auto descriptor = layer.descriptor;
         descriptor.media_type = oci_layer_type(descriptor.media_type);
