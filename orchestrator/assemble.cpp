@@ -23,12 +23,6 @@ std::vector<const PlannedStage*> ancestry(const Planner& planner, int stage) {
     }
 }
 
-/// A time as Go prints it: digits of a second only where it has some.
-std::string whole_seconds(Instant instant) {
-    auto text = format_rfc3339(instant);
-    return text.erase(text.find('.')) + "Z";
-}
-
 /// The history of the base, then of every instruction. Metadata takes the time of the layer before it.
 /// In: epoch — if given, the time of all instructions.
 void append_history(const std::vector<const PlannedStage*>& stages, const std::optional<Instant>& epoch, oci::ImageConfig& config) {
@@ -49,7 +43,7 @@ void append_history(const std::vector<const PlannedStage*>& stages, const std::o
         }
     config.created = newest;
     if (!epoch || config.history.size() == base_entries) return;
-    config.created = whole_seconds(*epoch);
+    config.created = format_rfc3339_seconds(*epoch);
     for (auto i = base_entries; i < config.history.size(); ++i) config.history[i].created = config.created;
 }
 

@@ -2,12 +2,12 @@
 // Sources: cli/config/configfile and cmd/docker/builder.go of docker/cli 28, store of docker/buildx.
 #include "orchestrator/docker_config.hpp"
 
+#include "dockerfile_parser/unicode.hpp"
 #include "support/environment.hpp"
 #include "support/files.hpp"
 
 #include <boost/json.hpp>
 
-#include <algorithm>
 
 namespace json = boost::json;
 
@@ -30,11 +30,8 @@ std::map<std::string, std::string> read_proxies(const json::object& object) {
     for (const auto& [member, variable] : k_proxy_names) {
         const auto value = text_at(object, member);
         if (value.empty()) continue;
-        std::string lower_case = variable;
-        std::transform(lower_case.begin(), lower_case.end(), lower_case.begin(),
-                       [](char c) { return c == '_' ? c : static_cast<char>(c + ('a' - 'A')); });
         arguments.emplace(variable, value);
-        arguments.emplace(std::move(lower_case), value);
+        arguments.emplace(dockerfile_parser::ascii_lower(variable), value);
     }
     return arguments;
 }

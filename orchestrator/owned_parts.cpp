@@ -46,4 +46,11 @@ Result<OwnedParts> open_parts(EngineAddress address) {
     return OwnedParts{std::move(index), std::move(layers), std::move(engine), std::move(executor), nullptr};
 }
 
+Result<OwnedParts> open_parts() {
+    DBUILD_TRY_ASSIGN(const auto config, read_docker_config());
+    DBUILD_TRY_ASSIGN(auto address, find_engine_address(config));
+    share_with_children(address, config);
+    return open_parts(std::move(address));
+}
+
 } // namespace dbuild::orchestrator

@@ -24,5 +24,8 @@ struct OwnedParts {
 /// Errors: unsupported — the cache cannot be used at all. (Where it only cannot be written it opens all the same:
 /// cache/store/database.hpp.)
 Result<OwnedParts> open_parts(EngineAddress address);
+/// With the engine that docker's configuration and environment name, which child processes are told of.
+/// Errors: besides, those of read_docker_config and find_engine_address.
+Result<OwnedParts> open_parts();
 
 } // namespace dbuild::orchestrator

@@ -17,6 +17,11 @@ std::string format_rfc3339(Instant instant) {
     return text;
 }
 
+std::string format_rfc3339_seconds(Instant instant) {
+    auto text = format_rfc3339(instant);
+    return text.erase(text.find('.')) + "Z";
+}
+
 std::optional<Instant> parse_rfc3339(std::string_view text) {
     const std::string copy(text);
     std::tm parts{};

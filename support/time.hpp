@@ -13,6 +13,8 @@ using Instant = std::chrono::time_point<std::chrono::system_clock, std::chrono::
 
 /// "2026-11-21T05:43:13.104658082Z", always nine digits of a second.
 std::string format_rfc3339(Instant instant);
+/// "2026-11-21T05:43:13Z", the digits of a second cut off.
+std::string format_rfc3339_seconds(Instant instant);
 
 /// Reads RFC 3339 in UTC ("Z"), with zero to nine digits of a second. Holds nothing for any other text.
 std::optional<Instant> parse_rfc3339(std::string_view text);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/oci/registry_session.hpp"
 
+#include "dockerfile_parser/unicode.hpp"
 #include "support/base64.hpp"
 
 #include <boost/json.hpp>
@@ -12,6 +13,7 @@
 #include <thread>
 
 namespace json = boost::json;
+using dbuild::dockerfile_parser::ascii_lower;
 
 namespace dbuild::cache::oci {
 namespace {
@@ -29,12 +31,6 @@ bool is_loopback(std::string_view host) {
 std::string_view origin_of(std::string_view url) {
     const auto host = url.find("://");
     return host == url.npos ? std::string_view() : url.substr(0, url.find('/', host + 3));
-}
-
-std::string lower_case(std::string_view text) {
-    std::string lower(text);
-    for (auto& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    return lower;
 }
 
 /// What the registry says of an error, on one line. Source: distribution specification, "Error Codes".
@@ -72,13 +68,13 @@ std::function<std::size_t(char*, std::size_t)> make_body(std::function<Result<st
 std::map<std::string, std::string> parse_challenge(std::string_view header) {
     std::map<std::string, std::string> parameters;
     const auto space = header.find(' ');
-    parameters[""] = lower_case(header.substr(0, space));
+    parameters[""] = ascii_lower(header.substr(0, space));
     auto rest = space == header.npos ? std::string_view() : header.substr(space + 1);
     while (!rest.empty()) {
         const auto begin = rest.find_first_not_of(" ,\t");
         const auto equals = begin == rest.npos ? rest.npos : rest.find('=', begin);
         if (equals == rest.npos) break;
-        const auto name = lower_case(rest.substr(begin, equals - begin));
+        const auto name = ascii_lower(rest.substr(begin, equals - begin));
         rest.remove_prefix(equals + 1);
         std::string value;
         if (rest.starts_with('"')) {

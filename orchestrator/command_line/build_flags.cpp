@@ -110,19 +110,14 @@ Status add_uncached_stages(Line& line, Value value) {
     return {};
 }
 
-Status set_cache_ttl(Line& line, Value value) {
+Status set_time_to_live(std::optional<std::chrono::nanoseconds>& option, std::string_view flag, Value value) {
     const auto duration = dockerfile_parser::parse_time_to_live(value);
-    if (!duration) return fail(ErrorKind::usage, "--cache-ttl: " + duration.error().message);
-    line.options.cache_ttl = *duration;
+    if (!duration) return fail(ErrorKind::usage, fmt::format("{}: {}", flag, duration.error().message));
+    option = *duration;
     return {};
 }
-
-Status set_base_ttl(Line& line, Value value) {
-    const auto duration = dockerfile_parser::parse_time_to_live(value);
-    if (!duration) return fail(ErrorKind::usage, "--base-ttl: " + duration.error().message);
-    line.options.base_ttl = *duration;
-    return {};
-}
+Status set_cache_ttl(Line& line, Value value) { return set_time_to_live(line.options.cache_ttl, "--cache-ttl", value); }
+Status set_base_ttl(Line& line, Value value) { return set_time_to_live(line.options.base_ttl, "--base-ttl", value); }
 
 Status add_secret_salt(Line& line, Value value) {
     const auto equals = value.find('=');

@@ -328,7 +328,7 @@ Status list_scopes(const store::LayerStore&, const Options& options) {
             if (index)
                 for (const auto& [diff_id, layer] : index->layers) bytes += layer.size;
             const auto steps = index ? std::to_string(index->steps.size()) : "damaged";
-            const auto published = format_rfc3339(Instant(std::chrono::seconds(scope.written))).substr(0, 19) + "Z";
+            const auto published = format_rfc3339_seconds(Instant(std::chrono::seconds(scope.written)));
             if (options.is_json)
                 list.push_back(json::object{{"scope", scope.name},
                                             {"remote", url.text},

@@ -49,13 +49,6 @@ Result<Options> parse(std::span<const Flag> flags, std::span<const std::string> 
     return options;
 }
 
-Result<OwnedParts> open_with_engine() {
-    DBUILD_TRY_ASSIGN(const auto config, read_docker_config());
-    DBUILD_TRY_ASSIGN(auto address, find_engine_address(config));
-    share_with_children(address, config);
-    return open_parts(std::move(address));
-}
-
 /// Out: its ID in the engine.
 Result<std::string> load_scope(const Parts& parts, const std::string& scope, std::vector<std::string>& tags) {
     DBUILD_TRY_ASSIGN(const auto kept, find_kept_image(parts.layers->root(), scope));
@@ -156,7 +149,7 @@ Result<int> run_load_command(std::span<const std::string> words, const std::atom
         return fail(ErrorKind::usage, "load takes no further words: dbuild load [-i FILE | --scope SCOPE]");
     if (!options.scope.empty() && !options.input.empty())
         return fail(ErrorKind::usage, "load takes --input or --scope, not both");
-    DBUILD_TRY_ASSIGN(auto owned, open_with_engine());
+    DBUILD_TRY_ASSIGN(auto owned, open_parts());
     const auto reporter = progress::make_reporter(progress::Form::plain, progress::standard_error());
     const auto parts = owned.borrow(*reporter, cancelled);
     std::string told;
@@ -195,7 +188,7 @@ Result<int> run_run_command(std::span<const std::string> words, const std::atomi
         return fail(ErrorKind::usage, "run needs a scope: dbuild run --scope SCOPE [-- COMMAND...]");
     std::string id;
     {
-        DBUILD_TRY_ASSIGN(auto owned, open_with_engine());
+        DBUILD_TRY_ASSIGN(auto owned, open_parts());
         const auto reporter = progress::make_reporter(progress::Form::quiet, progress::standard_error());
         const auto parts = owned.borrow(*reporter, cancelled);
         std::vector<std::string> tags;

@@ -110,10 +110,7 @@ Result<int> run_save_command(std::span<const std::string> words, const std::atom
     if (options.images.empty()) return fail(ErrorKind::usage, "save needs an image: dbuild save [-o FILE] IMAGE...");
     if (options.output == "-" && ::isatty(STDOUT_FILENO))
         return fail(ErrorKind::usage, "an archive is nothing for a terminal: give -o FILE or redirect the output");
-    DBUILD_TRY_ASSIGN(const auto config, read_docker_config());
-    DBUILD_TRY_ASSIGN(auto address, find_engine_address(config));
-    share_with_children(address, config);
-    DBUILD_TRY_ASSIGN(auto owned, open_parts(std::move(address)));
+    DBUILD_TRY_ASSIGN(auto owned, open_parts());
     const auto reporter = progress::make_reporter(progress::Form::plain, progress::standard_error());
     const auto saved = save_from_cache(owned.borrow(*reporter, cancelled), options);
     if (saved) return 0;
