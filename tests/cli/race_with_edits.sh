@@ -86,6 +86,7 @@ for i in itertools.count():
 ' "$work/context/busy" &
 writer=$!
 background+=("$writer")
+wait_for 60 'the file that never holds still' test -s "$work/context/busy"
 printf 'FROM dbuild-test/busybox:1\nRUN --mount=type=bind,target=/context cat /context/busy > /busy\n' >"$work/context/Dockerfile"
 build busy -t "$tag" "$work/context"
 kill "$writer"
