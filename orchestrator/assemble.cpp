@@ -80,6 +80,7 @@ Result<AssembledImage> assemble(const Parts& parts, const Project& project, cons
         image.config.diff_ids = base->config.diff_ids;
         image.config.history = base->config.history;
     }
+    image.epoch = project.epoch;
     append_history(stages, project.epoch, image.config);
     for (const auto& [name, value] : project.options.labels) image.config.labels[name] = value;
     image.root.config = stages.back()->stage->final.config;

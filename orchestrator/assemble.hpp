@@ -17,6 +17,7 @@ struct AssembledImage {
     std::map<std::string, std::string> annotations; // of the manifest
     std::string config_json, manifest_json;
     Digest config_digest, manifest_digest;
+    std::optional<Instant> epoch; // SOURCE_DATE_EPOCH
     /// Where the layers are, if not in the store.
     std::function<Status(const Digest& blob, const cache::oci::ByteSink& sink)> read_layer = nullptr;
 };

@@ -5,6 +5,7 @@
 #include "executors/in_process/archive.hpp"
 #include "executors/in_process/pending_layer.hpp"
 #include "orchestrator/assemble.hpp"
+#include "orchestrator/root_files.hpp"
 
 #include <fmt/format.h>
 
@@ -54,14 +55,8 @@ BodyReader read_from_start(const std::shared_ptr<const Fd>& file) {
 /// The files of a stage or an image as far as it has results.
 Result<LayerFiles> files_of(const Parts& parts, const Project& project, const Planner& planner, const StageReference& from,
                             std::size_t count) {
-    LayerFiles files;
     DBUILD_TRY_ASSIGN(const auto layers, root_layers(parts, project, planner, from));
-    for (std::size_t i = 0; i < std::min(count, layers.size()); ++i) {
-        DBUILD_TRY_ASSIGN(const auto contents, parts.index->find_contents(layers[i].diff_id));
-        if (!contents) return fail(ErrorKind::corrupt, "cache index: no table of contents of layer " + layers[i].diff_id.to_string());
-        files.apply(layers[i].descriptor.digest, *contents);
-    }
-    return files;
+    return open_root_files(*parts.index, std::span(layers).first(std::min(count, layers.size())));
 }
 
 } // namespace

@@ -76,7 +76,7 @@ CopiedEntry LayerFiles::entry(const std::string& path) const {
     return copied;
 }
 
-Status LayerFiles::load(std::span<CopiedEntry* const> files, const LayerReader& read_layer) const {
+Status LayerFiles::read(std::span<CopiedEntry* const> files, const LayerReader& read_layer, const NamesSink& sink) const {
     std::map<std::size_t, std::map<std::string, std::vector<CopiedEntry*>, std::less<>>> wanted; // by layer and path in it
     for (auto* copied : files) {
         if (copied->entry.type != EntryType::file || copied->entry.size == 0) continue;
@@ -84,23 +84,32 @@ Status LayerFiles::load(std::span<CopiedEntry* const> files, const LayerReader& 
         if (origin == origins_.end()) return fail(ErrorKind::corrupt, "no layer has the bytes of /" + copied->entry.path);
         wanted[origin->second.layer][origin->second.path].push_back(copied);
     }
-    if (wanted.empty()) return {};
-    DBUILD_TRY_ASSIGN(const auto scratch, ScratchFile::create());
     for (const auto& [layer, paths] : wanted) {
-        std::map<std::string, std::uint64_t, std::less<>> offsets;
+        std::set<std::string_view> found;
         DBUILD_TRY(scan_pushed(read_layer, blobs_[layer], [&](const std::string& path, std::string_view bytes) -> Status {
-            if (!paths.contains(path)) return {};
-            offsets.emplace(path, scratch->size());
-            return scratch->append(bytes);
+            const auto names = paths.find(path);
+            if (names == paths.end()) return {};
+            found.insert(names->first);
+            return sink(names->second, bytes);
         }));
-        for (const auto& [path, entries] : paths) {
-            const auto offset = offsets.find(path);
-            if (offset == offsets.end()) return fail(ErrorKind::corrupt, "a layer lacks the bytes of /" + path);
-            for (auto* copied : entries)
-                copied->body = scratch->reader(offset->second, copied->entry.size);
-        }
+        for (const auto& [path, names] : paths)
+            if (!found.contains(path)) return fail(ErrorKind::corrupt, "a layer lacks the bytes of /" + path);
     }
     return {};
+}
+
+Status LayerFiles::load(std::span<CopiedEntry* const> files, const LayerReader& read_layer) const {
+    std::shared_ptr<ScratchFile> scratch; // none for empty files
+    const CopiedEntry* last = nullptr;
+    return read(files, read_layer, [&](std::span<CopiedEntry* const> names, std::string_view bytes) -> Status {
+        if (!scratch) {
+            DBUILD_TRY_ASSIGN(scratch, ScratchFile::create());
+        }
+        if (names.front() != last)
+            for (auto* copied : names) copied->body = scratch->reader(scratch->size(), copied->entry.size);
+        last = names.front();
+        return scratch->append(bytes);
+    });
 }
 
 } // namespace dbuild::executors::in_process

@@ -23,7 +23,12 @@ public:
     /// The entry at a path of tree(), in which files that are names of one inode share their link group. It has no body yet.
     CopiedEntry entry(const std::string& path) const;
 
-    /// Gives those entries their bodies. Errors: what read_layer fails with; corrupt; unavailable — the scratch file.
+    /// Gets the bytes of a file piece by piece, with all those of the paths asked for that are names of it.
+    using NamesSink = std::function<Status(std::span<CopiedEntry* const> names, std::string_view bytes)>;
+    /// Hands out the bytes of the files that are not empty, layer by layer. Errors: what read_layer and the sink fail with; corrupt.
+    Status read(std::span<CopiedEntry* const> files, const LayerReader& read_layer, const NamesSink& sink) const;
+
+    /// Gives those entries their bodies. Errors: as read(); unavailable — the scratch file.
     Status load(std::span<CopiedEntry* const> files, const LayerReader& read_layer) const;
 
 private:

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <set>
 #include <sstream>
+#include <unistd.h>
 
 namespace dbuild::orchestrator {
 namespace {
@@ -97,6 +98,12 @@ std::vector<std::string> docker_arguments(std::span<const std::string> words, co
 Status check_together(const BuildCommandLine& line) {
     if (line.options.ignores_cache && !line.options.uncached_stages.empty())
         return fail(ErrorKind::usage, "--no-cache and --no-cache-filter cannot be used together");
+    for (const auto& output : line.options.outputs)
+        if (output.kind == exporters::Output::Kind::registry && output.names.empty() && line.options.tags.empty())
+            return fail(ErrorKind::usage, "a tag is needed to push to a registry: -t NAME");
+    const auto writes_to_terminal = [](const exporters::Output& output) { return output.path == "-" && ::isatty(STDOUT_FILENO) == 1; };
+    if (std::any_of(line.options.outputs.begin(), line.options.outputs.end(), writes_to_terminal))
+        return fail(ErrorKind::usage, "--output: standard output is a terminal; dest=FILE is needed");
     return {};
 }
 

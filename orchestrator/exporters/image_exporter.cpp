@@ -3,6 +3,7 @@
 
 #include "cache/oci/registry.hpp"
 #include "orchestrator/exporters/packed_image.hpp"
+#include "orchestrator/exporters/tree_exporter.hpp"
 #include "orchestrator/image_place.hpp"
 #include "orchestrator/registry_settings.hpp"
 
@@ -47,8 +48,6 @@ std::string sentence(const ImagePlace& place, const oci::CopyReport& report) {
 
 Result<ExportedImage> export_packed(const Parts& parts, const AssembledImage& image, const Output& output,
                                     const std::vector<oci::ImageReference>& names, const std::string& base) {
-    if (output.kind == Output::Kind::registry && names.empty())
-        return fail(ErrorKind::usage, "a tag is needed to push to a registry: -t NAME");
     DBUILD_TRY_ASSIGN(auto settings, read_registry_settings(*parts.cancelled));
     if (output.is_insecure)
         for (const auto& name : names) settings.insecure_hosts.insert(name.domain);
@@ -86,6 +85,12 @@ Result<ExportedImage> export_image(const Parts& parts, const AssembledImage& ima
         case Output::Kind::engine:
         case Output::Kind::nothing:
             break;
+        case Output::Kind::folder:
+        case Output::Kind::tar: {
+            const auto form = output.kind == Output::Kind::tar ? TreeForm::tar : TreeForm::folder;
+            DBUILD_TRY(export_tree(parts, image, form, output.path));
+            break;
+        }
         case Output::Kind::registry:
         case Output::Kind::archive:
         case Output::Kind::layout_folder: {

@@ -8,7 +8,7 @@ namespace dbuild::orchestrator::exporters {
 
 /// In:     base — the reference of the image's base, or empty. options — outputs (none: the engine) and tags.
 /// Out:    the image as the engine knows it if it went there, but for the manifest, which is the last place's.
-/// Errors: usage — a place needs a tag; not_found, corrupt — a layer is in neither the place nor the store; those of
+/// Errors: not_found, corrupt — a layer is in neither the place nor the store; those of
 ///         the engine, of registries and of the disk.
 Result<ExportedImage> export_image(const Parts& parts, const AssembledImage& image, const BuildOptions& options,
                                    const std::string& base);

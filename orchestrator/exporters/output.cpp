@@ -22,7 +22,7 @@ Result<Attributes> read_attributes(std::string_view text) {
         const auto end = std::min(text.find(',', begin), text.size());
         const auto word = text.substr(begin, end - begin);
         const auto equals = word.find('=');
-        if (equals == word.npos) return fail(ErrorKind::unsupported, "--output"); // "-o FOLDER" and the like
+        if (equals == word.npos) return fail(ErrorKind::usage, fmt::format("--output: \"{}\" is not NAME=VALUE", word));
         attributes[std::string(word.substr(0, equals))] = word.substr(equals + 1);
         begin = end + 1;
     }
@@ -81,6 +81,13 @@ std::string Compression::name() const {
 }
 
 Result<Output> Output::parse(std::string_view text) {
+    if (text.find_first_of("=,\"") == text.npos) {
+        if (text.empty()) return fail(ErrorKind::usage, "--output: it needs a type or a folder");
+        Output files;
+        files.kind = text == "-" ? Kind::tar : Kind::folder;
+        files.path = text;
+        return files;
+    }
     DBUILD_TRY_ASSIGN(auto attributes, read_attributes(text));
     const auto type = take(attributes, "type");
     Output output;
@@ -105,10 +112,16 @@ Result<Output> Output::parse(std::string_view text) {
     } else if (type == "docker" || type == "oci") {
         if (!is_tar && output.path.empty())
             return fail(ErrorKind::usage, fmt::format("--output: type={} with tar=false needs dest=FOLDER", type));
-        if (type == "oci" && output.path.empty()) return fail(ErrorKind::unsupported, "--output type=oci without dest");
+        if (type == "oci" && output.path.empty()) output.path = "-";
         if (!output.path.empty()) output.kind = is_tar ? Kind::archive : Kind::layout_folder;
+    } else if (type == "local") {
+        if (output.path.empty()) return fail(ErrorKind::usage, "--output: type=local needs dest=FOLDER");
+        output.kind = Kind::folder;
+    } else if (type == "tar") {
+        if (output.path.empty()) output.path = "-";
+        output.kind = Kind::tar;
     } else if (type != "image" || !output.path.empty()) {
-        return fail(ErrorKind::unsupported, "--output type=" + type); // local, tar, and what docker knows besides
+        return fail(ErrorKind::unsupported, "--output type=" + type);
     }
     if (output.kind != Kind::registry && !output.is_loaded) return fail(ErrorKind::unsupported, "--output with store=false");
     if (output.kind == Kind::engine && text.find("compression") != text.npos)

@@ -30,15 +30,18 @@ struct Output {
         registry,      // type=registry, type=image,push=true, --push
         layout_folder, // type=oci,tar=false
         archive,       // type=oci or type=docker with a destination
+        folder,        // type=local: the files, without the image
+        tar,           // type=tar: the same
         nothing,       // type=cacheonly
     };
     Kind kind = Kind::engine;
-    std::filesystem::path path;     // of a folder or archive; "-": standard output
+    std::filesystem::path path;     // of a folder, archive or tar; "-": standard output
     std::vector<std::string> names; // instead of the tags
     Compression compression;
     bool is_insecure = false; // of a registry
     bool is_loaded = true;    // of a registry: the engine gets the image too, as with docker's own builder; store=false: not
 
+    /// In: text — "type=TYPE,NAME=VALUE…", or FOLDER (type=local) or "-" (a tar on standard output).
     /// Errors: usage; unsupported — docker buildx has to make it.
     static Result<Output> parse(std::string_view text);
 };
