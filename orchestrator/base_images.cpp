@@ -39,9 +39,9 @@ Result<std::optional<BaseImage>> pinned_base(const Parts& parts, const std::stri
     return known_base(parts, reference, *id);
 }
 
-Result<BaseImage> find_base(const Parts& parts, const std::string& reference) {
+Result<BaseImage> find_base(const Parts& parts, const std::string& reference, bool may_pull) {
     auto found = parts.engine->find_image(reference);
-    if (found && !*found) {
+    if (found && !*found && may_pull) {
         parts.reporter->note("pulling " + reference);
         if (auto pulled = parts.engine->pull(reference); pulled)
             found = parts.engine->find_image(reference);
@@ -52,7 +52,7 @@ Result<BaseImage> find_base(const Parts& parts, const std::string& reference) {
         DBUILD_TRY_ASSIGN(auto known, known_base(parts, reference, (*found)->id));
         return known ? std::move(*known) : BaseImage{reference, (*found)->id, (*found)->config, {}};
     }
-    const auto problem = found ? Error{ErrorKind::not_found, "no such image: " + reference, {}, {}} : found.error();
+    const auto problem = found ? Error{ErrorKind::not_found, "neither engine nor cache has the image " + reference, {}, {}} : found.error();
     DBUILD_TRY_ASSIGN(auto pinned, pinned_base(parts, reference));
     if (!pinned) return fail(problem);
     parts.reporter->warning(fmt::format("{}: using {} as it was last seen ({})", reference, pinned->id, problem.message));
@@ -191,7 +191,7 @@ Result<std::map<std::string, BaseImage>> find_bases(const Parts& parts, const Bu
     }
     for (const auto& reference : asked) {
         if (!bases.contains(reference)) {
-            DBUILD_TRY_ASSIGN(auto base, find_base(parts, reference));
+            DBUILD_TRY_ASSIGN(auto base, find_base(parts, reference, !options.never_pulls));
             bases.emplace(reference, std::move(base));
         }
         const auto& base = bases.at(reference);

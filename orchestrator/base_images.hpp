@@ -16,11 +16,13 @@ struct BaseImage {
 };
 
 /// Looks up all references together: one request for one, one or two for several whose IDs are known.
-/// Policy (design §4): the engine's own image; else a pull by the engine; else, with one warning, what it was last seen as.
+/// Policy (design §4): the engine's own image; else a pull by the engine (not with --pull=never); else, with one warning,
+/// what it was last seen as.
 /// With --base-ttl and without --pull, what was found so lately is taken without a request, if the store has its layers.
 /// In: references — familiar form, unique. Out: by reference.
 /// Errors: unsupported — the engine has it not, cannot pull it, and it was never seen: docker buildx may, since it has
-/// docker's credentials; unavailable — no engine, never seen.
+/// docker's credentials; unavailable — no engine, never seen; not_found — the same
+/// with --pull=never.
 Result<std::map<std::string, BaseImage>> find_bases(const Parts& parts, const BuildOptions& options,
                                                     const std::vector<std::string>& references);
 

@@ -21,7 +21,10 @@ constexpr Prefix k_prefixes[] = {{"docker://", ImagePlace::Kind::registry},
                                  {"oci:", ImagePlace::Kind::layout},
                                  {"archive:", ImagePlace::Kind::archive},
                                  {"oci-archive:", ImagePlace::Kind::archive},
-                                 {"docker-archive:", ImagePlace::Kind::archive}};
+                                 {"docker-archive:", ImagePlace::Kind::archive},
+                                 {"engine:", ImagePlace::Kind::engine},
+                                 {"docker-daemon:", ImagePlace::Kind::engine},
+                                 {"cache:", ImagePlace::Kind::cache}};
 
 } // namespace
 
@@ -34,7 +37,7 @@ Result<ImagePlace> ImagePlace::parse(std::string_view text) {
             rest.remove_prefix(prefix.text.size());
             break;
         }
-    if (place.kind == Kind::registry) {
+    if (place.kind != Kind::layout && place.kind != Kind::archive) {
         DBUILD_TRY_ASSIGN(place.reference, oci::ImageReference::parse(rest));
         return place;
     }
@@ -56,6 +59,8 @@ Result<std::unique_ptr<oci::ImageSource>> make_source(const ImagePlace& place, o
     case ImagePlace::Kind::archive:
         return oci::make_archive_source(place.path, place.name);
     case ImagePlace::Kind::registry:
+    case ImagePlace::Kind::engine:
+    case ImagePlace::Kind::cache:
         break;
     }
     return oci::make_registry_source(registries, place.reference);
@@ -82,6 +87,8 @@ Result<OpenTarget> OpenTarget::open(const ImagePlace& place, oci::Registries& re
     OpenTarget opened;
     switch (place.kind) {
     case ImagePlace::Kind::registry:
+    case ImagePlace::Kind::engine:
+    case ImagePlace::Kind::cache:
         opened.target_ = oci::make_registry_target(registries, place.reference);
         break;
     case ImagePlace::Kind::layout:

@@ -4,6 +4,8 @@
 //   oci:FOLDER[:NAME]                 an OCI layout folder
 //   archive:FILE[:NAME]               a tar of docker save or dbuild save; oci-archive: and docker-archive: mean the
 //   same
+//   engine:NAME                       an image of the engine (local_images.hpp); docker-daemon: means the same
+//   cache:NAME                        one that was built with the cache, or a base image that the cache has
 #pragma once
 
 #include "cache/oci/image_archive.hpp"
@@ -21,10 +23,10 @@
 namespace dbuild::orchestrator {
 
 struct ImagePlace {
-    enum class Kind { registry, layout, archive };
+    enum class Kind { registry, layout, archive, engine, cache };
     Kind kind = Kind::registry;
-    cache::oci::ImageReference reference; // of a registry
-    std::filesystem::path path;           // of the others; "-": an archive to standard output
+    cache::oci::ImageReference reference; // of a registry, the engine, the cache
+    std::filesystem::path path;           // of a layout or archive; "-": an archive to standard output
     std::string name;                     // in the layout or archive; may be empty
     std::vector<std::string> names;       // that an archive gives to its image: whole references
 
@@ -32,7 +34,7 @@ struct ImagePlace {
     static Result<ImagePlace> parse(std::string_view text);
 };
 
-/// In: registries — borrowed. Errors: not_found, unavailable, corrupt — the archive cannot be read.
+/// In: place — elsewhere than in the engine and the cache. registries — borrowed. Errors: not_found, unavailable, corrupt — the archive cannot be read.
 Result<std::unique_ptr<cache::oci::ImageSource>> make_source(const ImagePlace& place,
                                                              cache::oci::Registries& registries);
 
@@ -53,7 +55,7 @@ private:
 /// The target that a place is.
 class OpenTarget {
 public:
-    /// In: registries — borrowed. Errors: unavailable.
+    /// In: as make_source. Errors: unavailable.
     static Result<OpenTarget> open(const ImagePlace& place, cache::oci::Registries& registries);
     cache::oci::ImageTarget& target() { return archive_ ? archive_->target() : *target_; }
     /// After the last image. Errors: the target's.

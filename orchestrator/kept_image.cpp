@@ -16,12 +16,14 @@ namespace dbuild::orchestrator {
 namespace {
 
 constexpr std::size_t k_max_name = 200; // file names end at 255 bytes
+constexpr std::size_t k_kept_in_a_scope = 16;
 
-fs::path file_of(const fs::path& folder, std::string_view scope) {
-    auto name = url_encode(scope);
-    if (name.size() > k_max_name) name = sha256(scope).hex();
-    return folder / "images" / (name + ".json");
+std::string file_name(std::string_view text) {
+    auto name = url_encode(text);
+    return name.size() > k_max_name ? sha256(text).hex() : name;
 }
+
+fs::path folder_of(const fs::path& folder, std::string_view scope) { return folder / "images" / file_name(scope); }
 
 std::string to_json(const KeptImage& image) {
     json::array tags;
@@ -48,38 +50,68 @@ Result<KeptImage> read_kept(const fs::path& path) {
     }
 }
 
+struct KeptFile {
+    fs::file_time_type time;
+    fs::path path;
+};
+
+/// What the folder of a scope holds, newest first.
+Result<std::vector<KeptFile>> list_kept(const fs::path& scope_folder) {
+    DBUILD_TRY_ASSIGN(const auto paths, list_folder(scope_folder));
+    std::vector<KeptFile> files;
+    for (const auto& path : paths) {
+        std::error_code error;
+        const auto time = fs::last_write_time(path, error);
+        if (!error) files.push_back({time, path});
+    }
+    std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.time > b.time; });
+    return files;
+}
+
 } // namespace
 
 Status keep_image(const fs::path& folder, const KeptImage& image) {
     if (folder.empty()) return {};
-    const auto path = file_of(folder, image.scope);
+    const auto scope_folder = folder_of(folder, image.scope);
+    const auto path = scope_folder / (file_name(image.tags.empty() ? "" : image.tags.front()) + ".json");
     const auto text = to_json(image);
-    if (const auto present = read_file(path); present && *present == text) return {};
-    DBUILD_TRY(make_directories(path.parent_path()));
+    if (const auto present = read_file(path); present && *present == text) {
+        std::error_code error;
+        fs::last_write_time(path, fs::file_time_type::clock::now(), error);
+        return error ? fail(ErrorKind::unavailable, "cannot write " + path.string() + ": " + error.message()) : Status();
+    }
+    DBUILD_TRY(make_directories(scope_folder));
     DBUILD_TRY_ASSIGN(auto file, AtomicFile::create(path));
     DBUILD_TRY(file.write(text));
-    return file.commit(AtomicFile::Durability::not_synced);
+    DBUILD_TRY(file.commit(AtomicFile::Durability::not_synced));
+    DBUILD_TRY_ASSIGN(const auto kept, list_kept(scope_folder));
+    std::error_code ignored; // another process may have removed it
+    for (std::size_t i = k_kept_in_a_scope; i < kept.size(); ++i) fs::remove(kept[i].path, ignored);
+    return {};
 }
 
 Result<std::optional<KeptImage>> find_kept_image(const fs::path& folder, std::string_view scope) {
-    auto image = read_kept(file_of(folder, scope));
-    if (image) return std::optional(std::move(*image));
-    if (image.error().kind == ErrorKind::not_found) return std::nullopt;
-    return fail(std::move(image).error());
+    DBUILD_TRY_ASSIGN(const auto kept, list_kept(folder_of(folder, scope)));
+    if (kept.empty()) return std::nullopt;
+    DBUILD_TRY_ASSIGN(auto image, read_kept(kept.front().path));
+    return image;
 }
 
 Result<std::optional<KeptImage>> find_image_of_tag(const fs::path& folder, std::string_view tag) {
-    DBUILD_TRY_ASSIGN(const auto files, list_folder(folder / "images"));
+    DBUILD_TRY_ASSIGN(const auto scopes, list_folder(folder / "images"));
     std::optional<KeptImage> newest;
     fs::file_time_type newest_time;
-    for (const auto& file : files) {
-        auto image = read_kept(file);
-        if (!image || std::find(image->tags.begin(), image->tags.end(), tag) == image->tags.end()) continue;
-        std::error_code error;
-        const auto time = fs::last_write_time(file, error);
-        if (newest && (error || time < newest_time)) continue;
-        newest = std::move(*image);
-        newest_time = time;
+    for (const auto& scope : scopes) {
+        DBUILD_TRY_ASSIGN(const auto files, list_kept(scope));
+        for (const auto& [time, path] : files) {
+            auto image = read_kept(path);
+            if (!image || std::find(image->tags.begin(), image->tags.end(), tag) == image->tags.end()) continue;
+            if (!newest || time > newest_time) {
+                newest = std::move(*image);
+                newest_time = time;
+            }
+            break;
+        }
     }
     return newest;
 }

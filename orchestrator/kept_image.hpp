@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The last image of each scope, so that another job can have it with no Dockerfile and no context at hand: a small file
-// each in <cache folder>/images, which names layers that are in the store or were in it.
+// The images that were built last in each scope, so that another job can have them with no Dockerfile and no context at
+// hand: a small file each, <cache folder>/images/SCOPE/TAG.json, which names layers that are in the store or were in it.
 #pragma once
 
 #include "orchestrator/assemble.hpp"
@@ -20,10 +20,11 @@ struct KeptImage {
     std::string config_json, manifest_json;
 };
 
-/// Writes the file where it says something else. In: folder — the cache's; empty: nothing is kept.
+/// Makes it the scope's last one, and forgets the oldest of those of other tags where there are many.
+/// In: folder — the cache's; empty: nothing is kept.
 Status keep_image(const std::filesystem::path& folder, const KeptImage& image);
 
-/// Errors of both: corrupt, unavailable — a file cannot be read.
+/// The scope's last one. Errors of both: corrupt, unavailable — a file cannot be read.
 Result<std::optional<KeptImage>> find_kept_image(const std::filesystem::path& folder, std::string_view scope);
 /// The image that was kept last under this tag. In: tag — familiar form.
 Result<std::optional<KeptImage>> find_image_of_tag(const std::filesystem::path& folder, std::string_view tag);

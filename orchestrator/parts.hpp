@@ -42,6 +42,7 @@ struct BuildOptions {
     std::vector<std::string> secrets;         // --secret, as given
     std::vector<std::string> ssh_agents;      // --ssh, as given
     bool pulls_bases = false;                 // --pull
+    bool never_pulls = false;                 // --pull=never
     std::filesystem::path image_id_file;
     std::filesystem::path metadata_file;
     bool is_quiet = false; // -q: only the image ID, on standard output

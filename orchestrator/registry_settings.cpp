@@ -5,9 +5,61 @@
 #include "support/environment.hpp"
 #include "support/files.hpp"
 
+#include <boost/json.hpp>
+
 #include <charconv>
 
+namespace json = boost::json;
+
 namespace dbuild::orchestrator {
+namespace {
+
+constexpr const char* k_daemon_file = "/etc/docker/daemon.json";
+
+/// The words between commas.
+std::vector<std::string> list_of(const std::string& text) {
+    std::vector<std::string> words;
+    for (std::size_t begin = 0; begin < text.size();) {
+        const auto end = std::min(text.find(',', begin), text.size());
+        if (end > begin) words.push_back(text.substr(begin, end - begin));
+        begin = end + 1;
+    }
+    return words;
+}
+
+/// What the engine's own configuration names, if it can be read; a file that it would not start with names none.
+std::vector<std::string> mirrors_of_engine() {
+    const auto text = read_file(k_daemon_file);
+    if (!text) return {};
+    boost::system::error_code error;
+    const auto value = json::parse(*text, error);
+    const auto* object = error ? nullptr : value.if_object();
+    const auto* list = object ? object->if_contains("registry-mirrors") : nullptr;
+    std::vector<std::string> urls;
+    if (list && list->is_array())
+        for (const auto& url : list->get_array())
+            if (url.is_string()) urls.emplace_back(url.get_string());
+    return urls;
+}
+
+/// Errors: usage — one of DBUILD_REGISTRY_MIRRORS is no URL of a host.
+Status add_mirrors(cache::oci::RegistrySettings& settings) {
+    const auto given = list_of(environment("DBUILD_REGISTRY_MIRRORS"));
+    for (const auto& url : given.empty() ? mirrors_of_engine() : given) {
+        const bool is_plain = url.starts_with("http://");
+        auto host = is_plain ? url.substr(7) : url.starts_with("https://") ? url.substr(8) : std::string();
+        while (host.ends_with('/')) host.pop_back();
+        if (host.empty() || host.find_first_of("/@?") != host.npos) {
+            if (given.empty()) continue; // the engine may know more than dbuild does
+            return fail(ErrorKind::usage, "DBUILD_REGISTRY_MIRRORS: \"" + url + "\" is not http[s]://HOST[:PORT]");
+        }
+        if (is_plain) settings.insecure_hosts.insert(host);
+        settings.mirrors.push_back(std::move(host));
+    }
+    return {};
+}
+
+} // namespace
 
 Result<cache::oci::RegistrySettings> read_registry_settings(const std::atomic<bool>& cancelled) {
     cache::oci::RegistrySettings settings;
@@ -20,12 +72,8 @@ Result<cache::oci::RegistrySettings> read_registry_settings(const std::atomic<bo
     } else if (config.error().kind != ErrorKind::not_found) {
         return fail(config.error());
     }
-    const auto hosts = environment("DBUILD_INSECURE_REGISTRIES");
-    for (std::size_t begin = 0; begin < hosts.size();) {
-        const auto end = std::min(hosts.find(',', begin), hosts.size());
-        if (end > begin) settings.insecure_hosts.insert(hosts.substr(begin, end - begin));
-        begin = end + 1;
-    }
+    for (auto& host : list_of(environment("DBUILD_INSECURE_REGISTRIES"))) settings.insecure_hosts.insert(std::move(host));
+    DBUILD_TRY(add_mirrors(settings));
     if (const auto text = environment("DBUILD_REGISTRY_TIMEOUT"); !text.empty()) {
         int seconds = 0;
         const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);

@@ -11,32 +11,18 @@ namespace oci = dbuild::cache::oci;
 namespace dbuild::orchestrator {
 namespace {
 
-constexpr std::size_t k_max_config_bytes = std::size_t{8} << 20;
 constexpr std::size_t k_parallel = 4;
-
-Result<std::string> read_config(oci::ImageSource& from, const oci::Descriptor& blob) {
-    if (blob.size > k_max_config_bytes) return fail(ErrorKind::corrupt, "the image's configuration is too large");
-    std::string config;
-    DBUILD_TRY(from.read_blob(blob, [&](std::string_view bytes) -> Status {
-        config += bytes;
-        return {};
-    }));
-    return config;
-}
 
 /// A layer that came uncompressed is stored like one that dbuild made, in pieces; others stay as they are.
 Status fetch_layer(oci::ImageSource& from, const oci::Descriptor& blob, const Digest& diff_id,
                    const cache::store::LayerStore& layers) {
     if (blob.digest != diff_id)
         return layers.receive_blob([&](const oci::ByteSink& sink) { return from.read_blob(blob, sink); }, blob.digest);
-    DBUILD_TRY_ASSIGN(const auto folder, TempDir::create("dbuild-pull"));
-    const auto path = folder.path() / "layer";
-    DBUILD_TRY_ASSIGN(auto file, AtomicFile::create(path));
-    DBUILD_TRY(from.read_blob(blob, [&](std::string_view bytes) { return file.write(bytes); }));
-    DBUILD_TRY(file.commit(AtomicFile::Durability::not_synced));
-    DBUILD_TRY_ASSIGN(const auto source, oci::file_source(path));
-    DBUILD_TRY(layers.put(source, diff_id));
-    return {};
+    return oci::pull_what_is_pushed([&](const oci::ByteSink& sink) { return from.read_blob(blob, sink); },
+                                    [&](const oci::ByteSource& source) -> Status {
+                                        DBUILD_TRY(layers.put(source, diff_id));
+                                        return {};
+                                    });
 }
 
 } // namespace
@@ -48,7 +34,7 @@ Result<PulledImage> pull_into_store(oci::ImageSource& from, const std::string& p
     pulled.id = root.descriptor.digest.to_string();
     DBUILD_TRY_ASSIGN(const auto manifest, oci::read_platform_manifest(from, platform));
     DBUILD_TRY_ASSIGN(const auto image, oci::Manifest::parse(manifest.bytes));
-    DBUILD_TRY_ASSIGN(const auto config_json, read_config(from, image.config));
+    DBUILD_TRY_ASSIGN(const auto config_json, oci::read_config(from, image.config));
     DBUILD_TRY_ASSIGN(const auto config, oci::ImageConfig::parse(config_json));
     if (config.diff_ids.size() != image.layers.size())
         return fail(ErrorKind::corrupt, reference + " has other layers than its configuration says");

@@ -197,6 +197,7 @@ Result<HttpResponse> RemoteHttp::send(const HttpRequest& request, const std::fun
     set_route(curl, handle, request.route);
     curl.easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
     curl.easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request.connect_timeout.count()));
+    curl.easy_setopt(handle, CURLOPT_BUFFERSIZE, 256L << 10);
     curl.easy_setopt(handle, CURLOPT_WRITEFUNCTION, take_body);
     curl.easy_setopt(handle, CURLOPT_WRITEDATA, &transfer);
     curl.easy_setopt(handle, CURLOPT_HEADERFUNCTION, take_header);

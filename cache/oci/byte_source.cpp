@@ -3,9 +3,12 @@
 
 #include "support/files.hpp"
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
 #include <memory>
+#include <thread>
 #include <unistd.h>
 
 namespace dbuild::cache::oci {
@@ -30,6 +33,36 @@ ByteSource text_source(std::string_view text) {
         rest.remove_prefix(count);
         return count;
     };
+}
+
+Status pull_what_is_pushed(const std::function<Status(const ByteSink&)>& push, const std::function<Status(const ByteSource&)>& pull) {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) return fail(ErrorKind::unavailable, std::string("cannot make a pipe: ") + std::strerror(errno));
+    const Fd output(ends[0]);
+    Fd input(ends[1]);
+    std::atomic<bool> is_over = false;
+    bool was_cut = false; // there was more to push than was wanted
+    Status pushed;
+    std::jthread pusher([&] {
+        pushed = push([&](std::string_view bytes) -> Status {
+            was_cut = is_over;
+            return was_cut ? fail(ErrorKind::internal, "nobody reads on") : write_all(input.get(), bytes, "pipe");
+        });
+        input.reset();
+    });
+    const ByteSource source = [&](char* buffer, std::size_t capacity) -> Result<std::size_t> {
+        for (;;) {
+            const auto count = ::read(output.get(), buffer, capacity);
+            if (count >= 0) return static_cast<std::size_t>(count);
+            if (errno != EINTR) return fail(ErrorKind::unavailable, std::string("cannot read a pipe: ") + std::strerror(errno));
+        }
+    };
+    const Status pulled = pull(source);
+    is_over = true;
+    char rest[4096];
+    while (::read(output.get(), rest, sizeof rest) > 0) {} // a pipe that nobody reads would end this process
+    pusher.join();
+    return pushed || was_cut ? pulled : pushed;
 }
 
 Status copy_checked(const ByteSource& source, const Descriptor& blob, const ByteSink& sink) {

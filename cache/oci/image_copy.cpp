@@ -141,6 +141,17 @@ Result<std::string> manifest_type_of(std::string_view text) {
     return std::string(object.contains("manifests") ? k_index_type : k_manifest_type);
 }
 
+Result<std::string> read_config(ImageSource& from, const Descriptor& blob) {
+    constexpr std::size_t k_max_config_bytes = std::size_t{8} << 20;
+    if (blob.size > k_max_config_bytes) return fail(ErrorKind::corrupt, "the image's configuration is too large");
+    std::string config;
+    DBUILD_TRY(from.read_blob(blob, [&](std::string_view bytes) -> Status {
+        config += bytes;
+        return {};
+    }));
+    return config;
+}
+
 Result<FetchedManifest> read_platform_manifest(ImageSource& from, std::string_view platform) {
     DBUILD_TRY_ASSIGN(auto manifest, from.read_manifest(std::nullopt));
     for (int depth = 0; is_index_type(manifest.descriptor.media_type); ++depth) {

@@ -62,6 +62,9 @@ bool is_index_type(std::string_view media_type);
 /// The type that a manifest says it has, or that its members show. Errors: corrupt.
 Result<std::string> manifest_type_of(std::string_view json);
 
+/// Errors: corrupt — longer than 8 MiB; the source's.
+Result<std::string> read_config(ImageSource& from, const Descriptor& config);
+
 /// The manifest for a platform below an image's index, or the image's own where it is none. In: platform —
 /// "linux/arm64/v8". Errors: not_found — it is for other platforms; the source's.
 Result<FetchedManifest> read_platform_manifest(ImageSource& from, std::string_view platform);

@@ -66,6 +66,7 @@ public:
     Registries(const Registries&) = delete;
     Registries& operator=(const Registries&) = delete;
     Registry& at(const std::string& host);
+    const RegistrySettings& settings() const { return settings_; }
 
 private:
     const RegistrySettings settings_;

@@ -4,7 +4,10 @@
 #include "cache/oci/byte_source.hpp"
 #include "support/files.hpp"
 
+#include <atomic>
 #include <fcntl.h>
+#include <functional>
+#include <type_traits>
 #include <unistd.h>
 
 namespace dbuild::cache::oci {
@@ -13,21 +16,44 @@ namespace {
 /// A manifest is asked for by its digest where there is one: the tag may have moved.
 std::string manifest_reference(const ImageReference& image) { return image.digest.empty() ? image.tag : image.digest; }
 
+/// Reads from the mirrors of the registry, in turn, and from itself where none of them delivers.
 class RegistrySource : public ImageSource {
 public:
-    RegistrySource(Registries& registries, ImageReference image)
-        : registry_(registries.at(image.domain)), image_(std::move(image)) {}
+    RegistrySource(Registries& registries, ImageReference image) : image_(std::move(image)) {
+        if (image_.domain == "docker.io")
+            for (const auto& mirror : registries.settings().mirrors) places_.push_back(&registries.at(mirror));
+        places_.push_back(&registries.at(image_.domain));
+    }
     Result<FetchedManifest> read_manifest(const std::optional<Digest>& digest) override {
-        return registry_.fetch_manifest(image_.path, digest ? digest->to_string() : manifest_reference(image_));
+        const auto reference = digest ? digest->to_string() : manifest_reference(image_);
+        return ask([&](Registry& place) { return place.fetch_manifest(image_.path, reference); });
     }
     Status read_blob(const Descriptor& blob, const ByteSink& sink) override {
-        return registry_.fetch_blob(image_.path, blob, sink);
+        bool has_begun = false; // what the sink has cannot be taken back
+        const auto fetch = [&](Registry& place) {
+            return place.fetch_blob(image_.path, blob, [&](std::string_view bytes) {
+                has_begun = true;
+                return sink(bytes);
+            });
+        };
+        return ask(fetch, [&] { return !has_begun; });
     }
     std::string repository_in(std::string_view host) override { return host == image_.domain ? image_.path : ""; }
 
 private:
-    Registry& registry_;
     ImageReference image_;
+    std::vector<Registry*> places_;       // the registry itself is the last
+    std::atomic<std::size_t> first_ = 0; // those before it could not be reached
+
+    template <class Question>
+    auto ask(Question question, const std::function<bool()>& may_go_on = [] { return true; })
+        -> std::invoke_result_t<Question, Registry&> {
+        for (std::size_t i = first_;; ++i) {
+            auto answer = question(*places_[i]);
+            if (!answer && answer.error().kind == ErrorKind::unavailable && i + 1 < places_.size()) first_ = i + 1;
+            if (answer || i + 1 == places_.size() || answer.error().kind == ErrorKind::interrupted || !may_go_on()) return answer;
+        }
+    }
 };
 
 /// A blob on its way into a registry.

@@ -29,6 +29,7 @@ struct RegistrySettings {
     std::chrono::milliseconds first_pause{250};      // doubles each time; a random part of it is waited
     std::chrono::milliseconds longest_pause{20'000}; // also of what Retry-After may ask for
     std::set<std::string> insecure_hosts;            // certificates are not checked, and HTTP will do
+    std::vector<std::string> mirrors;                // hosts that are asked for what docker.io has, before it
     /// <folder>/<host[:port]>/ca.crt, client.cert and client.key, as docker's certs.d; the first that is there counts.
     std::vector<std::filesystem::path> certificate_folders;
     CredentialStore credentials;

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "executors/in_process/layer_files.hpp"
 
+#include "cache/oci/byte_source.hpp"
 #include "executors/in_process/scratch_file.hpp"
 
 #include <fmt/format.h>
 
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
-#include <fcntl.h>
 #include <set>
-#include <thread>
-#include <unistd.h>
 
 namespace dbuild::executors::in_process {
 namespace {
@@ -19,31 +14,13 @@ namespace {
 using cache::oci::ByteSource;
 using cache::oci::EntryType;
 
-/// Turns a reader that pushes into a source that is pulled from: the reader runs in a thread of its own, behind a pipe.
 Status scan_pushed(const LayerReader& read_layer, const Digest& blob, const cache::oci::FileSink& files) {
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) return fail(ErrorKind::unavailable, std::string("cannot make a pipe: ") + std::strerror(errno));
-    const Fd output(ends[0]);
-    Fd input(ends[1]);
-    Status pushed;
-    std::jthread pusher([&] {
-        pushed = read_layer(blob, [&](std::string_view bytes) { return write_all(input.get(), bytes, "pipe"); });
-        input.reset();
-    });
-    const ByteSource pull = [&](char* buffer, std::size_t capacity) -> Result<std::size_t> {
-        for (;;) {
-            const auto count = ::read(output.get(), buffer, capacity);
-            if (count >= 0) return static_cast<std::size_t>(count);
-            if (errno != EINTR) return fail(ErrorKind::unavailable, std::string("cannot read a pipe: ") + std::strerror(errno));
-        }
-    };
-    const auto scanned = cache::oci::scan_layer(pull, nullptr, files);
-    char rest[4096];
-    while (::read(output.get(), rest, sizeof rest) > 0) {} // a pipe that nobody reads would end this process
-    pusher.join();
-    DBUILD_TRY(pushed);
-    if (!scanned) return fail(scanned.error());
-    return {};
+    return cache::oci::pull_what_is_pushed(
+        [&](const cache::oci::ByteSink& sink) { return read_layer(blob, sink); },
+        [&](const ByteSource& source) -> Status {
+            DBUILD_TRY(cache::oci::scan_layer(source, nullptr, files));
+            return {};
+        });
 }
 
 } // namespace

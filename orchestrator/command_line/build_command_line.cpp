@@ -81,12 +81,14 @@ Status set_context(BuildCommandLine& line, const std::vector<std::string>& posit
                             std::filesystem::exists(context, error) ? "not a folder" : "neither a folder nor a URL"));
 }
 
-/// What is left when dbuild's own flags are taken out.
+/// What is left when dbuild's own flags and values are taken out.
 std::vector<std::string> docker_arguments(std::span<const std::string> words, const ParsedWords& parsed) {
     std::vector<std::string> kept;
     std::size_t next = 0;
     for (const auto& use : parsed.uses) {
-        if (build_flags()[use.flag].group != FlagGroup::own) continue;
+        const auto& row = build_flags()[use.flag];
+        const bool is_own_value = !row.flag.third.empty() && use.value == row.flag.third;
+        if (row.group != FlagGroup::own && !is_own_value) continue;
         kept.insert(kept.end(), words.begin() + static_cast<std::ptrdiff_t>(next),
                     words.begin() + static_cast<std::ptrdiff_t>(use.first_word));
         next = use.first_word + use.word_count;

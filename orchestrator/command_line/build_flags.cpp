@@ -177,7 +177,11 @@ Status set_executor(Line& line, Value value) {
 Status set_builder(Line& line, Value value) { return line.builder = value, Status{}; }
 Status set_target(Line& line, Value value) { return line.options.target = value, Status{}; }
 Status set_no_cache(Line& line, Value value) { return line.options.ignores_cache = value == "true", Status{}; }
-Status set_pull(Line& line, Value value) { return line.options.pulls_bases = value == "true", Status{}; }
+Status set_pull(Line& line, Value value) {
+    line.options.pulls_bases = value == "true";
+    line.options.never_pulls = value == "never";
+    return {};
+}
 Status set_metadata_file(Line& line, Value value) { return line.options.metadata_file = value, Status{}; }
 Status set_quiet(Line& line, Value value) { return line.options.is_quiet = value == "true", Status{}; }
 Status set_image_id_file(Line& line, Value value) { return line.options.image_id_file = value, Status{}; }
@@ -206,7 +210,8 @@ constexpr BuildFlag k_flags[] = {
      "Dockerfile (default: PATH/Dockerfile; \"-\": standard input)"},
     {{"build-arg", 0, text}, FlagGroup::input, add_build_argument, "", "NAME[=VALUE]",
      "build argument; without a value the environment's; repeatable"},
-    {{"pull", 0, boolean}, FlagGroup::input, set_pull, "", "", "ask the registry for the base images again"},
+    {{"pull", 0, boolean, "never"}, FlagGroup::input, set_pull, "", "",
+     "ask the registry for the base images again; --pull=never: take what engine and cache have"},
     {{"build-context", 0, text}, FlagGroup::input, handed_over, "", "NAME=SOURCE", "another build context"},
 
     {{"no-cache", 0, boolean}, FlagGroup::cache, set_no_cache, "", "", "run every step again"},

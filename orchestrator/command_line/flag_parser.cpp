@@ -68,9 +68,11 @@ private:
         FlagUse result{static_cast<std::size_t>(&flag - flags_.data()), {}, next_, 1};
         if (flag.value == FlagValue::boolean) {
             const auto parsed = parse_boolean(value.value_or("true"));
-            if (!parsed)
-                return fail(ErrorKind::usage, fmt::format("{}: \"{}\" is neither true nor false", shown, *value));
-            result.value = *parsed ? "true" : "false";
+            const bool is_third = !flag.third.empty() && value == flag.third;
+            if (!parsed && !is_third)
+                return fail(ErrorKind::usage, fmt::format("{}: \"{}\" is neither true nor false{}", shown, *value,
+                                                          flag.third.empty() ? "" : fmt::format(" nor {}", flag.third)));
+            result.value = is_third ? flag.third : *parsed ? "true" : "false";
         } else if (value) {
             result.value = *value;
         } else if (next_ + 1 < words_.size()) {

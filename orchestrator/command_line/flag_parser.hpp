@@ -23,12 +23,13 @@ struct Flag {
     std::string_view name; // without dashes
     char short_name = 0;   // 0: none
     FlagValue value = FlagValue::text;
+    std::string_view third = {}; // what a boolean may be besides true and false
 };
 
 /// One use of a flag on the command line.
 struct FlagUse {
     std::size_t flag = 0; // index into the flags that were given
-    std::string value;    // "true" or "false" for a boolean
+    std::string value;    // "true", "false" or its third value for a boolean
     std::size_t first_word = 0;
     std::size_t word_count = 1; // words of the command line that it takes
 };

@@ -3,9 +3,15 @@
 
 #include "orchestrator/command_line/flag_parser.hpp"
 #include "orchestrator/image_place.hpp"
+#include "orchestrator/local_images.hpp"
+#include "orchestrator/owned_parts.hpp"
 #include "orchestrator/registry_settings.hpp"
+#include "orchestrator/store_target.hpp"
+#include "support/platform.hpp"
 
 #include <fmt/format.h>
+
+namespace oci = dbuild::cache::oci;
 
 namespace dbuild::orchestrator::commands {
 namespace {
@@ -16,7 +22,66 @@ constexpr std::string_view k_usage =
     "Copies an image with all its platforms and prints its digest; moves only the blobs that are missing there.\n\n"
     "  REFERENCE, docker://REFERENCE   a registry\n"
     "  oci:FOLDER[:NAME]               an OCI layout folder\n"
-    "  archive:FILE[:NAME]             a tar file that docker load and skopeo take\n";
+    "  archive:FILE[:NAME]             a tar file that docker load and skopeo take\n"
+    "  engine:NAME                     an image of the engine; to it goes that of this machine's platform\n"
+    "  cache:NAME                      what dbuild built under that name; to it goes what builds may stand on\n";
+
+/// The cache and the engine, for the places that need them.
+class LocalPlaces {
+public:
+    explicit LocalPlaces(const std::atomic<bool>& cancelled) : cancelled_(cancelled) {}
+    Result<Parts> parts() {
+        if (!owned_) {
+            DBUILD_TRY_ASSIGN(auto owned, open_parts());
+            owned_.emplace(std::move(owned));
+        }
+        return owned_->borrow(*reporter_, cancelled_);
+    }
+
+private:
+    const std::atomic<bool>& cancelled_;
+    std::unique_ptr<progress::Reporter> reporter_ = progress::make_reporter(progress::Form::plain, progress::standard_error());
+    std::optional<OwnedParts> owned_;
+};
+
+Result<std::unique_ptr<oci::ImageSource>> open_source(const ImagePlace& place, LocalPlaces& local, oci::Registries& registries) {
+    if (place.kind != ImagePlace::Kind::engine && place.kind != ImagePlace::Kind::cache) return make_source(place, registries);
+    DBUILD_TRY_ASSIGN(const auto parts, local.parts());
+    return place.kind == ImagePlace::Kind::engine ? make_engine_source(parts, place.reference)
+                                                  : make_cache_source(parts, place.reference);
+}
+
+/// What was done, and the image's digest there.
+struct Outcome {
+    std::string told, digest;
+};
+
+Result<Outcome> copy_to_engine(oci::ImageSource& source, const ImagePlace& to, LocalPlaces& local) {
+    DBUILD_TRY_ASSIGN(const auto parts, local.parts());
+    DBUILD_TRY_ASSIGN(const auto manifest, oci::read_platform_manifest(source, native_platform()));
+    DBUILD_TRY_ASSIGN(auto image, read_image(source, manifest));
+    DBUILD_TRY_ASSIGN(const auto exported, bring_to_engine(parts, std::move(image), {to.reference.to_string()}));
+    return Outcome{exported.was_loaded ? "loaded" : "the image was there already", manifest.descriptor.digest.to_string()};
+}
+
+Result<Outcome> copy_to_cache(oci::ImageSource& source, const ImagePlace& to, LocalPlaces& local) {
+    DBUILD_TRY_ASSIGN(const auto parts, local.parts());
+    DBUILD_TRY_ASSIGN(const auto pulled, pull_into_store(source, native_platform(), to.reference.familiar(), *parts.index, *parts.layers));
+    return Outcome{fmt::format("layers: {} fetched ({} bytes), {} were there", pulled.layers_fetched, pulled.bytes_fetched,
+                               pulled.layers_there),
+                   pulled.id};
+}
+
+Result<Outcome> copy_elsewhere(oci::ImageSource& source, const ImagePlace& to, oci::Registries& registries) {
+    DBUILD_TRY_ASSIGN(auto target, OpenTarget::open(to, registries));
+    DBUILD_TRY_ASSIGN(const auto report, oci::copy_image(source, target.target()));
+    DBUILD_TRY(target.finish());
+    Outcome outcome{"the image was there already", report.digest.to_string()};
+    if (!report.was_complete)
+        outcome.told = fmt::format("blobs: {} moved ({} bytes), {} mounted, {} were there", report.blobs_moved, report.bytes_moved,
+                                   report.blobs_mounted, report.blobs_there);
+    return outcome;
+}
 
 } // namespace
 
@@ -36,19 +101,15 @@ Result<int> run_copy_command(std::span<const std::string> words, const std::atom
     DBUILD_TRY_ASSIGN(const auto from, ImagePlace::parse(parsed.positionals[0]));
     DBUILD_TRY_ASSIGN(const auto to, ImagePlace::parse(parsed.positionals[1]));
     DBUILD_TRY_ASSIGN(auto settings, read_registry_settings(cancelled));
-    cache::oci::Registries registries(std::move(settings));
-    DBUILD_TRY_ASSIGN(const auto source, make_source(from, registries));
-    DBUILD_TRY_ASSIGN(auto target, OpenTarget::open(to, registries));
-    DBUILD_TRY_ASSIGN(const auto report, cache::oci::copy_image(*source, target.target()));
-    DBUILD_TRY(target.finish());
-    if (!is_quiet) {
-        if (report.was_complete)
-            fmt::print(stderr, "the image was there already\n");
-        else
-            fmt::print(stderr, "blobs: {} moved ({} bytes), {} mounted, {} were there\n", report.blobs_moved,
-                       report.bytes_moved, report.blobs_mounted, report.blobs_there);
-    }
-    if (to.path != "-") fmt::print("{}\n", report.digest.to_string());
+    oci::Registries registries(std::move(settings));
+    LocalPlaces local(cancelled);
+    DBUILD_TRY_ASSIGN(const auto source, open_source(from, local, registries));
+    const auto copied = to.kind == ImagePlace::Kind::engine  ? copy_to_engine(*source, to, local)
+                        : to.kind == ImagePlace::Kind::cache ? copy_to_cache(*source, to, local)
+                                                             : copy_elsewhere(*source, to, registries);
+    if (!copied) return fail(copied.error());
+    if (!is_quiet) fmt::print(stderr, "{}\n", copied->told);
+    if (to.path != "-") fmt::print("{}\n", copied->digest);
     return 0;
 }
 

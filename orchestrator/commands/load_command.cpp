@@ -2,12 +2,11 @@
 #include "orchestrator/commands/load_command.hpp"
 
 #include "cache/oci/archive.hpp"
-#include "cache/oci/byte_source.hpp"
-#include "cache/oci/image_copy.hpp"
+#include "cache/oci/image_archive.hpp"
 #include "cache/oci/layout_folder.hpp"
 #include "orchestrator/command_line/flag_parser.hpp"
-#include "orchestrator/exporters/docker_exporter.hpp"
 #include "orchestrator/kept_image.hpp"
+#include "orchestrator/local_images.hpp"
 #include "orchestrator/owned_parts.hpp"
 #include "support/files.hpp"
 #include "support/process.hpp"
@@ -54,8 +53,7 @@ Result<std::string> load_scope(const Parts& parts, const std::string& scope, std
     DBUILD_TRY_ASSIGN(const auto kept, find_kept_image(parts.layers->root(), scope));
     if (!kept) return fail(ErrorKind::not_found, "no image was built under the scope \"" + scope + "\" in this cache");
     DBUILD_TRY_ASSIGN(auto image, assembled(parts, *kept));
-    DBUILD_TRY(exporters::expect_layers_of(parts, kept->tags, image));
-    auto exported = exporters::export_to_engine(parts, image, kept->tags);
+    auto exported = bring_to_engine(parts, std::move(image), kept->tags);
     if (!exported && exported.error().kind == ErrorKind::not_found)
         return fail(std::move(exported).error().with("the cache has not all of the image any more: build it again"));
     if (!exported) return fail(std::move(exported).error());
@@ -82,39 +80,18 @@ Result<std::vector<ArchivedImage>> list_images(const oci::Archive& archive) {
     return images;
 }
 
-Result<AssembledImage> read_image(const oci::Archive& archive, const Digest& digest) {
-    AssembledImage image;
-    DBUILD_TRY_ASSIGN(image.manifest_json, archive.read_blob(digest));
-    DBUILD_TRY_ASSIGN(const auto manifest, oci::Manifest::parse(image.manifest_json));
-    DBUILD_TRY_ASSIGN(image.config_json, archive.read_blob(manifest.config.digest));
-    DBUILD_TRY_ASSIGN(image.config, oci::ImageConfig::parse(image.config_json));
-    if (manifest.layers.size() != image.config.diff_ids.size())
-        return fail(ErrorKind::corrupt, "an image of the archive has other layers than its configuration says");
-    std::map<Digest, oci::Descriptor> blobs;
-    for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
-        image.root.layers.push_back({image.config.diff_ids[i], manifest.layers[i].size, manifest.layers[i]});
-        blobs[manifest.layers[i].digest] = manifest.layers[i];
-    }
-    image.manifest_digest = digest;
-    image.config_digest = manifest.config.digest;
-    image.read_layer = [&archive, blobs](const Digest& blob, const oci::ByteSink& sink) -> Status {
-        DBUILD_TRY_ASSIGN(const auto source, archive.blob_source(blob));
-        return oci::copy_checked(source, blobs.at(blob), sink);
-    };
-    return image;
-}
-
 /// Image by image, of each only what the engine lacks. Out: what to tell the user.
 /// Errors: besides others, unsupported, corrupt, not_found — it is no archive of that kind, or only the engine knows
 /// it.
 Result<std::string> load_images(const Parts& parts, const std::filesystem::path& file) {
     DBUILD_TRY_ASSIGN(const auto archive, oci::Archive::open(file));
     DBUILD_TRY_ASSIGN(const auto images, list_images(archive));
+    DBUILD_TRY_ASSIGN(const auto source, oci::make_archive_source(file, ""));
     std::string told;
     for (const auto& [descriptor, names] : images) {
-        DBUILD_TRY_ASSIGN(auto image, read_image(archive, descriptor.digest));
-        DBUILD_TRY(exporters::expect_layers_of(parts, names, image));
-        DBUILD_TRY_ASSIGN(const auto exported, exporters::export_to_engine(parts, image, names));
+        DBUILD_TRY_ASSIGN(const auto manifest, source->read_manifest(descriptor.digest));
+        DBUILD_TRY_ASSIGN(auto image, read_image(*source, manifest));
+        DBUILD_TRY_ASSIGN(const auto exported, bring_to_engine(parts, std::move(image), names));
         if (exported.tags.empty()) told += "Loaded image ID: " + exported.id + "\n";
         for (const auto& tag : exported.tags) told += "Loaded image: " + tag + "\n";
     }

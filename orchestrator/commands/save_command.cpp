@@ -6,6 +6,7 @@
 #include "orchestrator/exporters/packed_image.hpp"
 #include "orchestrator/image_place.hpp"
 #include "orchestrator/kept_image.hpp"
+#include "orchestrator/local_images.hpp"
 #include "orchestrator/owned_parts.hpp"
 #include "support/process.hpp"
 
@@ -85,9 +86,7 @@ Status save_from_cache(const Parts& parts, const Options& options) {
     }
     std::vector<exporters::PackedImage> packed; // all of it, before a byte is written
     for (const auto& [name, image] : found) {
-        for (const auto& layer : image.root.layers)
-            if (!parts.layers->has(layer.descriptor.digest))
-                return fail(ErrorKind::not_found, "layer " + layer.diff_id.to_string() + " is not in the cache");
+        DBUILD_TRY(require_layers(parts, image));
         DBUILD_TRY_ASSIGN(auto one, exporters::pack_image(parts, image, options.compression, ""));
         packed.push_back(std::move(one));
     }

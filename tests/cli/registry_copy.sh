@@ -121,3 +121,13 @@ DBUILD_INSECURE_REGISTRIES=example.org,$registry copy insecure "$one" "$registry
 # Passwords stay where they are.
 expect_exit 2 user_info "$DBUILD" copy "docker://alice:wonderland@$registry/app:1" "oci:$work/x"
 if grep -rlE 'wonderland|rabbithole' "$work"/*.err "$work"/*.out; then fail "a password was shown"; fi
+
+# A mirror of Docker Hub is asked first; what it has not, and what a broken one has, comes from elsewhere or not at all.
+start_registry mirror
+copy to_mirror "$one" "oci:$work/one:1" "$registry/library/mirrored-$run_id:1"
+export DBUILD_REGISTRY_MIRRORS=http://127.0.0.1:$(free_port),http://$registry
+copy from_mirror "$one" "mirrored-$run_id:1" "oci:$work/from_mirror:1"
+skopeo copy -q "oci:$work/from_mirror:1" "dir:$work/from_mirror_taken"
+DBUILD_REGISTRY_MIRRORS=registry.example expect_exit 2 bad_mirror "$DBUILD" copy "mirrored-$run_id:1" "oci:$work/bad:1"
+expect_contains "$work/bad_mirror.err" "DBUILD_REGISTRY_MIRRORS"
+unset DBUILD_REGISTRY_MIRRORS

@@ -53,6 +53,34 @@ docker rmi "$name:foreign" >/dev/null
 expect_exit 2 save_nothing "$DBUILD" save
 expect_exit 1 load_nothing "$DBUILD" load -i "$work/none.tar"
 
+# A tag that is not the last one of its scope is in the cache too.
+mv "$work/elsewhere" "$work/context"
+docker rmi "$name:1" >/dev/null
+build first_again -t "$name:1" --scope "$run_id" "$work/context"
+build second -t "$name:2" --scope "$run_id" --build-arg NEW=1 "$work/context"
+mv "$work/context" "$work/elsewhere"
+expect_exit 0 save_older "$DBUILD" save -o "$work/older.tar" "$name:1"
+expect_equal "" "$(cat "$work/save_older.err")" "words of a save of the older tag"
+
+# Engine and cache as places to copy from and to.
+id=$(image_id "$name:1")
+expect_exit 0 from_engine "$DBUILD" copy "engine:$name:1" "oci:$work/from_engine:1"
+expect_equal "$id" "$(cat "$work/from_engine.out")" "digest of the engine's image"
+skopeo copy -q "oci:$work/from_engine:1" "dir:$work/from_engine_taken"
+expect_exit 0 from_cache "$DBUILD" copy "cache:$name:1" "archive:$work/from_cache.tar:$name:1"
+skopeo copy -q "oci-archive:$work/from_cache.tar" "dir:$work/from_cache_taken"
+expect_exit 0 to_engine_there "$DBUILD" copy "oci:$work/from_engine:1" "engine:$name:copied"
+expect_contains "$work/to_engine_there.err" "there already"
+docker rmi "$name:copied" "$name:2" >/dev/null
+expect_exit 0 to_engine "$DBUILD" copy "cache:$name:1" "engine:$name:copied"
+docker run --rm --network none --entrypoint true "$name:copied"
+expect_equal "$(docker image inspect -f '{{.RootFS.Layers}}' "$name:1")" "$(docker image inspect -f '{{.RootFS.Layers}}' "$name:copied")" \
+    "layers of the copied image"
+expect_exit 1 no_image "$DBUILD" copy "engine:$name:none" "oci:$work/none"
+expect_contains "$work/no_image.err" "$name:none"
+expect_exit 1 not_built "$DBUILD" copy "cache:$name:none" "oci:$work/none"
+expect_contains "$work/not_built.err" "$name:none is not in the cache"
+
 # An image that a registry has: its layers into the cache, then a build while the registry is gone.
 start_registry bases
 registry_pid=${background[-1]}
@@ -74,4 +102,11 @@ END
 build offline -t "$name:offline" "$work/offline"
 expect_contains "$work/offline.err" "as it was last seen"
 expect_equal run-"$run_id" "$(docker run --rm "$name:offline")" "what the image says"
+: >"$work/requests"
+build never --pull=never -t "$name:offline" "$work/offline"
+if grep -q images/create "$work/requests"; then fail "--pull=never asked the engine to pull"; fi
+echo "FROM $registry/$run_id:2" >"$work/offline/Dockerfile"
+expect_exit 1 never_seen "$DBUILD" --pull=never -t "$name:offline" "$work/offline"
+expect_contains "$work/never_seen.err" "neither engine nor cache has the image $registry/$run_id:2"
+if grep -q images/create "$work/requests"; then fail "--pull=never asked the engine to pull"; fi
 "$DBUILD" cache verify >"$work/verify.out"

@@ -162,8 +162,7 @@ TEST_SUITE("orchestrator/build_command_line") {
         CHECK(reason({"--network", "default"}).empty());
         CHECK(reason({"--add-host=a:1.2.3.4", "--debug"}) == "--add-host");
         CHECK(reason({"-m", "1g"}) == "--memory");
-        CHECK(reason({"-o", "out"}) == "--output");
-        CHECK(reason({"-o", "type=local,dest=x"}) == "--output type=local");
+        CHECK(reason({"-o", "type=docker,dest=x,attestation-manifest=false"}) == "--output with attestation-manifest");
         CHECK(reason({"-o", "type=oci,dest=x,compression=estargz"}) == "--output with compression=estargz");
         CHECK(reason({"--cache-from", "a", "--cache-to", "b"}) == "--cache-from");
         CHECK(reason({"--build-context", "a=b"}) == "--build-context");
@@ -224,20 +223,27 @@ TEST_SUITE("orchestrator/build_command_line") {
         using Kind = exporters::Output::Kind;
         const auto outputs = parse({"-o", "type=oci,dest=a.tar,compression=zstd,compression-level=5", "--load", "--push",
                                     "--load=true", "-o", "type=docker,dest=b.tar", "-o", "type=oci,tar=false,dest=c",
-                                    "-otype=cacheonly", "-o", "type=image,name=r.io/a:1,push=true", "."})
+                                    "-t", "a", "-otype=cacheonly", "-o", "d", "-o", "type=tar,dest=e", "-o", "type=image,name=r.io/a:1,push=true", "."})
                                  .options.outputs;
         std::vector<Kind> kinds;
         for (const auto& output : outputs) kinds.push_back(output.kind);
         CHECK(kinds == std::vector{Kind::archive, Kind::engine, Kind::registry, Kind::archive, Kind::layout_folder,
-                                   Kind::nothing, Kind::registry});
+                                   Kind::nothing, Kind::folder, Kind::tar, Kind::registry});
         CHECK(outputs[0].path == "a.tar");
         CHECK(outputs[0].compression.kind == exporters::Compression::Kind::zstd);
         CHECK(outputs[0].compression.level == 5);
-        CHECK(outputs[6].names == Words{"r.io/a:1"});
+        CHECK(outputs[6].path == "d");
+        CHECK(outputs[8].names == Words{"r.io/a:1"});
         CHECK(parse({"--push=false", "."}).options.outputs.empty());
         CHECK(contains(usage_error({"-o", "type=oci,dest=x,compression-level=10", "."}), "compression-level"));
         CHECK(contains(usage_error({"-o", "type=oci,dest=x,tar=maybe", "."}), "tar=maybe"));
         CHECK(contains(usage_error({"-o", "type=oci,tar=false", "."}), "dest=FOLDER"));
+        CHECK(contains(usage_error({"-o", "type=local", "."}), "dest=FOLDER"));
+        CHECK(contains(usage_error({"-o", "type=local,dest", "."}), "NAME=VALUE"));
+        CHECK(contains(usage_error({"--push", "."}), "a tag is needed"));
+        CHECK(contains(usage_error({"--pull=maybe", "."}), "neither true nor false nor never"));
+        CHECK(parse({"--pull=never", "--load", "."}).options.never_pulls);
+        CHECK(parse({"--pull=never", "--load", "."}).options.docker_arguments == Words{"--load", "."});
     }
     TEST_CASE("only this machine's platform is planned, in all of its spellings") {
         const auto native = native_platform();

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestrator/local_images.hpp"
+
+#include "cache/oci/image_archive.hpp"
+#include "orchestrator/exporters/packed_image.hpp"
+#include "orchestrator/kept_image.hpp"
+#include "support/files.hpp"
+#include "support/platform.hpp"
+
+#include <algorithm>
+
+namespace oci = dbuild::cache::oci;
+
+namespace dbuild::orchestrator {
+namespace {
+
+class SavedImage : public oci::ImageSource {
+public:
+    SavedImage(TempDir folder, std::unique_ptr<oci::ImageSource> archive)
+        : folder_(std::move(folder)), archive_(std::move(archive)) {}
+
+    Result<oci::FetchedManifest> read_manifest(const std::optional<Digest>& digest) override {
+        DBUILD_TRY_ASSIGN(auto manifest, archive_->read_manifest(digest));
+        if (digest || !oci::is_index_type(manifest.descriptor.media_type)) return manifest;
+        DBUILD_TRY_ASSIGN(const auto entries, oci::parse_index(manifest.bytes));
+        const bool is_whole = std::all_of(entries.begin(), entries.end(), [&](const auto& entry) {
+            return archive_->read_manifest(entry.descriptor.digest).has_value();
+        });
+        if (is_whole) return manifest;
+        return oci::read_platform_manifest(*archive_, native_platform());
+    }
+    Status read_blob(const oci::Descriptor& blob, const oci::ByteSink& sink) override { return archive_->read_blob(blob, sink); }
+
+private:
+    TempDir folder_;
+    std::unique_ptr<oci::ImageSource> archive_;
+};
+
+} // namespace
+
+Result<std::unique_ptr<oci::ImageSource>> make_engine_source(const Parts& parts, const oci::ImageReference& name) {
+    DBUILD_TRY_ASSIGN(const auto found, parts.engine->find_image(name.familiar()));
+    if (!found) return fail(ErrorKind::not_found, "the engine has no image " + name.familiar());
+    DBUILD_TRY_ASSIGN(auto folder, TempDir::create("dbuild-copy"));
+    const auto path = folder.path() / "image.tar";
+    DBUILD_TRY(parts.engine->save(found->id, path));
+    DBUILD_TRY_ASSIGN(auto archive, oci::make_archive_source(path, ""));
+    return std::make_unique<SavedImage>(std::move(folder), std::move(archive));
+}
+
+Result<std::unique_ptr<oci::ImageSource>> make_cache_source(const Parts& parts, const oci::ImageReference& name) {
+    DBUILD_TRY_ASSIGN(const auto kept, find_image_of_tag(parts.layers->root(), name.familiar()));
+    if (!kept) return fail(ErrorKind::not_found, name.familiar() + " is not in the cache");
+    DBUILD_TRY_ASSIGN(const auto image, assembled(parts, *kept));
+    DBUILD_TRY(require_layers(parts, image));
+    DBUILD_TRY_ASSIGN(auto packed, exporters::pack_image(parts, image, exporters::Compression(), ""));
+    return std::move(packed.source);
+}
+
+Status require_layers(const Parts& parts, const AssembledImage& image) {
+    for (const auto& layer : image.root.layers)
+        if (!parts.layers->has(layer.descriptor.digest))
+            return fail(ErrorKind::not_found, "layer " + layer.diff_id.to_string() + " is not in the cache");
+    return {};
+}
+
+Result<AssembledImage> read_image(oci::ImageSource& source, const oci::FetchedManifest& fetched) {
+    AssembledImage image;
+    DBUILD_TRY_ASSIGN(const auto manifest, oci::Manifest::parse(fetched.bytes));
+    DBUILD_TRY_ASSIGN(image.config_json, oci::read_config(source, manifest.config));
+    DBUILD_TRY_ASSIGN(image.config, oci::ImageConfig::parse(image.config_json));
+    if (manifest.layers.size() != image.config.diff_ids.size())
+        return fail(ErrorKind::corrupt, "the image has other layers than its configuration says");
+    std::map<Digest, oci::Descriptor> blobs;
+    for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
+        image.root.layers.push_back({image.config.diff_ids[i], manifest.layers[i].size, manifest.layers[i]});
+        blobs[manifest.layers[i].digest] = manifest.layers[i];
+    }
+    image.manifest_json = fetched.bytes;
+    image.manifest_digest = fetched.descriptor.digest;
+    image.config_digest = manifest.config.digest;
+    image.read_layer = [&source, blobs](const Digest& blob, const oci::ByteSink& sink) {
+        return source.read_blob(blobs.at(blob), sink);
+    };
+    return image;
+}
+
+Result<exporters::ExportedImage> bring_to_engine(const Parts& parts, AssembledImage image, const std::vector<std::string>& tags) {
+    DBUILD_TRY(exporters::expect_layers_of(parts, tags, image));
+    return exporters::export_to_engine(parts, image, tags);
+}
+
+} // namespace dbuild::orchestrator
