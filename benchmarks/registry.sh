@@ -2,18 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 # Images between cache, registry, archive and engine against docker and skopeo, in turn, on the engine that `docker`
 # reaches (DOCKER_HOST) and a docker-registry of its own on loopback. Prints seconds, medians and the ratio, for:
-#   push   a new version of a 500 MB image with one changed 1 MB layer: dbuild --push / docker push
+#   push   a new version of a 500 MB image with one changed 1 MB layer, from the changed folder into the registry:
+#          dbuild --push / docker buildx build --push
+#   upload the same of an image that is built already: dbuild --output type=registry,store=false / docker push
 #   save   the image to a file: dbuild save / docker save | zstd -T0
 #   load   an archive of which the engine lacks one layer: dbuild load / docker load
 #   pull   the image from the registry: dbuild pull into an empty cache / skopeo copy to an OCI folder
-# Half of the image's bytes do not compress. dbuild's push includes the build of the changed layer; docker's is
-# `docker push` alone, of the image that the engine has.
+# Half of the image's bytes do not compress. `docker push` sends layers uncompressed where the engine has them so, as here.
 # Usage: registry.sh [RUNS] [CASE...]; DBUILD is the binary, MEGABYTES (500) the size.
 set -euo pipefail
 dbuild=${DBUILD:?path of the dbuild binary}
 runs=${1:-5}
 shift || true
-cases=${*:-push save load pull}
+cases=${*:-push upload save load pull}
 megabytes=${MEGABYTES:-500}
 work=$(mktemp -d)
 registry_pid=
@@ -66,7 +67,8 @@ docker push -q "$theirs:1" >/dev/null
 
 prepare() { # before each pair
     case $case in
-    push)
+    push) change ;;
+    upload)
         change
         "$dbuild" -t "$theirs:2" "$work/context" >"$work/log" 2>&1
         ;;
@@ -87,17 +89,19 @@ prepare() { # before each pair
 measure_mine() {
     case $case in
     push) seconds "$dbuild" --push -t "$mine:2" "$work/context" ;;
+    upload) seconds "$dbuild" -o "type=registry,name=$mine:3,store=false" "$work/context" ;;
     save) seconds "$dbuild" save -o "$work/mine.tar" "$mine:1" ;;
     load) seconds "$dbuild" load -q -i "$work/mine.tar" ;;
-    pull) DBUILD_CACHE_DIR=$work/pulled-cache seconds "$dbuild" pull -q "$theirs:1" ;;
+    pull) DBUILD_CACHE_DIR=$work/pulled-cache seconds "$dbuild" pull -q "$mine:1" ;;
     esac
 }
 measure_theirs() {
     case $case in
-    push) seconds docker push -q "$theirs:2" ;;
+    push) seconds docker buildx build --push -t "$theirs:2" --provenance=false "$work/context" ;;
+    upload) seconds docker push -q "$theirs:2" ;;
     save) seconds docker_save "$mine:1" "$work/theirs.tar.zst" ;;
     load) seconds docker load -q -i "$work/theirs.tar" ;;
-    pull) seconds skopeo copy -q --src-tls-verify=false "docker://$theirs:1" "oci:$work/pulled:1" ;;
+    pull) seconds skopeo copy -q --src-tls-verify=false "docker://$mine:1" "oci:$work/pulled:1" ;;
     esac
 }
 
