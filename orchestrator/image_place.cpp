@@ -6,8 +6,6 @@
 
 #include <fmt/format.h>
 
-#include <unistd.h>
-
 namespace oci = dbuild::cache::oci;
 
 namespace dbuild::orchestrator {
@@ -68,19 +66,16 @@ Result<std::unique_ptr<oci::ImageSource>> make_source(const ImagePlace& place, o
 
 Result<ArchiveOutput> ArchiveOutput::open(const std::filesystem::path& path) {
     ArchiveOutput output;
-    if (path != "-") {
-        DBUILD_TRY_ASSIGN(auto file, AtomicFile::create(path));
-        output.file_ = std::make_unique<AtomicFile>(std::move(file));
-    }
-    output.target_ = std::make_unique<oci::ArchiveTarget>([file = output.file_.get()](std::string_view bytes) {
-        return file ? file->write(bytes) : write_all(STDOUT_FILENO, bytes, "standard output");
-    });
+    DBUILD_TRY_ASSIGN(auto file, OutputFile::open(path));
+    output.file_ = std::make_unique<OutputFile>(std::move(file));
+    output.target_ = std::make_unique<oci::ArchiveTarget>(
+        [file = output.file_.get()](std::string_view bytes) { return file->write(bytes); });
     return output;
 }
 
 Status ArchiveOutput::finish() {
     DBUILD_TRY(target_->finish());
-    return file_ ? file_->commit(AtomicFile::Durability::not_synced) : Status{};
+    return file_->commit();
 }
 
 Result<OpenTarget> OpenTarget::open(const ImagePlace& place, oci::Registries& registries) {

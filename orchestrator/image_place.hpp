@@ -11,7 +11,7 @@
 #include "cache/oci/image_archive.hpp"
 #include "cache/oci/image_copy.hpp"
 #include "cache/oci/reference.hpp"
-#include "support/files.hpp"
+#include "orchestrator/output_file.hpp"
 
 #include <filesystem>
 #include <memory>
@@ -38,7 +38,7 @@ struct ImagePlace {
 Result<std::unique_ptr<cache::oci::ImageSource>> make_source(const ImagePlace& place,
                                                              cache::oci::Registries& registries);
 
-/// An archive in a file, which appears when all is in it, or on standard output ("-").
+/// An archive in an OutputFile.
 class ArchiveOutput {
 public:
     /// Errors: unavailable.
@@ -48,7 +48,7 @@ public:
     Status finish();
 
 private:
-    std::unique_ptr<AtomicFile> file_; // null: standard output
+    std::unique_ptr<OutputFile> file_; // where the target writes
     std::unique_ptr<cache::oci::ArchiveTarget> target_;
 };
 

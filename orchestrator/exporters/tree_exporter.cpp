@@ -4,11 +4,11 @@
 #include "cache/oci/archive.hpp"
 #include "executors/in_process/layer_writer.hpp"
 #include "orchestrator/exporters/folder_writer.hpp"
+#include "orchestrator/output_file.hpp"
 #include "orchestrator/root_files.hpp"
 
 #include <algorithm>
 #include <map>
-#include <unistd.h>
 
 namespace dbuild::orchestrator::exporters {
 namespace {
@@ -112,13 +112,9 @@ Status export_tree(const Parts& parts, const AssembledImage& image, TreeForm for
         return parts.layers->read(blob, sink);
     };
     if (form == TreeForm::folder) return write_folder(std::move(entries), files, read_layer, path);
-    if (path == "-") {
-        return write_tar(std::move(entries), files, read_layer,
-                         [](std::string_view bytes) { return write_all(STDOUT_FILENO, bytes, "standard output"); });
-    }
-    DBUILD_TRY_ASSIGN(auto file, AtomicFile::create(path));
+    DBUILD_TRY_ASSIGN(auto file, OutputFile::open(path));
     DBUILD_TRY(write_tar(std::move(entries), files, read_layer, [&](std::string_view bytes) { return file.write(bytes); }));
-    return file.commit(AtomicFile::Durability::not_synced);
+    return file.commit();
 }
 
 } // namespace dbuild::orchestrator::exporters

@@ -44,6 +44,19 @@ cmp "$work/docker.tar" "$work/own.tar" || fail "the tar has other bytes than doc
 build stdout --target tree -o - .
 cmp "$work/own.tar" "$work/stdout.out" || fail "the tar on standard output has other bytes"
 
+# What is no file gets the bytes as they come; a link to a file stays one.
+mkfifo "$work/pipe"
+cat "$work/pipe" >"$work/from_pipe.tar" &
+build pipe --target tree -o "type=tar,dest=$work/pipe" .
+wait $!
+cmp "$work/own.tar" "$work/from_pipe.tar" || fail "the tar through a pipe has other bytes"
+[ -p "$work/pipe" ] || fail "the pipe is gone"
+echo old >"$work/linked.tar"
+ln -s linked.tar "$work/link.tar"
+build link --target tree -o "type=oci,dest=$work/link.tar" .
+[ -L "$work/link.tar" ] || fail "the link is gone"
+skopeo inspect "oci-archive:$work/linked.tar" >/dev/null
+
 # With the base below, and SOURCE_DATE_EPOCH, which is every file's time.
 docker_build --target whole -o "type=tar,dest=$work/docker-whole.tar" --build-arg SOURCE_DATE_EPOCH=1234567890
 build whole --target whole -o "type=tar,dest=$work/whole.tar" -o "type=local,dest=$work/whole" -t "dbuild-test/files-$run_id:1" --load \

@@ -65,7 +65,9 @@ expect_equal "" "$(cat "$work/save_older.err")" "words of a save of the older ta
 # Engine and cache as places to copy from and to.
 id=$(image_id "$name:1")
 expect_exit 0 from_engine "$DBUILD" copy "engine:$name:1" "oci:$work/from_engine:1"
-expect_equal "$id" "$(cat "$work/from_engine.out")" "digest of the engine's image"
+if docker info -f '{{.DriverStatus}}' | grep -q io.containerd; then # the classic store makes a manifest when it saves
+    expect_equal "$id" "$(cat "$work/from_engine.out")" "digest of the engine's image"
+fi
 skopeo copy -q "oci:$work/from_engine:1" "dir:$work/from_engine_taken"
 expect_exit 0 from_cache "$DBUILD" copy "cache:$name:1" "archive:$work/from_cache.tar:$name:1"
 skopeo copy -q "oci-archive:$work/from_cache.tar" "dir:$work/from_cache_taken"
