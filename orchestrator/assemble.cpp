@@ -62,7 +62,7 @@ Result<std::vector<executors::RootLayer>> root_layers(const Parts& parts, const 
         const bool is_of_base = base && layers.size() < base->layers.size();
         auto descriptor = is_of_base ? base->layers[layers.size()] : oci::uncompressed_layer(diff_id, layer->size);
         layers.push_back({diff_id, layer->size, std::move(descriptor)});
-        if (is_of_base) continue;
+        if (is_of_base && !base->is_of_bake) continue;
         layers.back().is_new = made_now.contains(diff_id) || (parts.remotes && parts.remotes->is_new_here(diff_id));
         layers.back().is_made_in_process = layer->is_made_in_process;
     }

@@ -210,6 +210,8 @@ Status pull_bases(const Parts& parts, const std::vector<std::string>& references
 }
 
 Status load_base(const Parts& parts, BaseImage& base) {
+    if (base.is_of_bake && has_all_layers(parts, base)) return {};
+    if (base.is_of_bake) return fail(ErrorKind::corrupt, base.reference + " has lost a layer since it was built");
     if (base.layers.size() == base.config.diff_ids.size() && has_all_layers(parts, base)) {
         DBUILD_TRY(record_contents(parts, base));
     } else {

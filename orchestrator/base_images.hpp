@@ -13,6 +13,7 @@ struct BaseImage {
     cache::oci::ImageConfig config;
     std::vector<cache::oci::Descriptor> layers; // as the base's manifest names them; empty until load_base()
     bool is_remembered = false;                 // nobody could be asked
+    bool is_of_bake = false;                    // another target's result: it is in the store, and `reference` names no image
 };
 
 /// Looks up all references together: one request for one, one or two for several whose IDs are known.

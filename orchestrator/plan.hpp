@@ -27,7 +27,7 @@ struct Project {
     dockerfile_parser::StageGraph graph;
     std::map<std::string, BaseImage> bases;     // by familiar reference
     std::map<int, ResolvedStage> stages;        // the needed ones, by index
-    std::unique_ptr<cache::context::ContextTree> context;
+    std::shared_ptr<cache::context::ContextTree> context; // shared with other images that are built from it at once
     std::unique_ptr<RemoteFiles> remote_files;
     std::unique_ptr<GitSources> git_sources;
     std::string scope;
