@@ -87,12 +87,36 @@ private:
         return true;
     }
 
-    const BakeImage& find(const std::string& name) const {
+    BakeImage& find(const std::string& name) const {
         return *std::find_if(images_.begin(), images_.end(), [&](const BakeImage& image) { return image.target.name == name; });
     }
 
     void build_one(BakeImage& image) {
         const auto begin = std::chrono::steady_clock::now();
+        Status done = make(image);
+        if (!done && done.error().kind == ErrorKind::corrupt && !image.target.reads.empty()) {
+            if (make_read_targets_again(image)) done = make(image);
+        }
+        image.wall = std::chrono::steady_clock::now() - begin;
+        const std::lock_guard lock(mutex_);
+        note_outcome(image, std::move(done));
+        started_[image.target.name] = true;
+        --running_;
+        ended_.notify_one();
+    }
+
+    /// Only reading a layer shows that the store has lost it, and only the target whose layer it is can make it again.
+    Status make_read_targets_again(const BakeImage& image) {
+        const std::lock_guard lock(remaking_);
+        for (const auto& [context, other] : image.target.reads) {
+            auto& read = find(other);
+            DBUILD_TRY(make_read_targets_again(read));
+            DBUILD_TRY(make(read));
+        }
+        return {};
+    }
+
+    Status make(BakeImage& image) {
         ImageReporter reporter(image.target.name, run_.reporter);
         std::shared_ptr<const BaseImage> made;
         {
@@ -107,18 +131,11 @@ private:
             made = std::make_shared<const BaseImage>(std::move(base));
             return {};
         };
-        Status done;
-        if (image.target.unplanned.empty())
-            done = build_image(run_.machine, image.line, {EngineUse::build, work, &reporter, &must_end_}, image.report);
-        else
-            done = fail(ErrorKind::unsupported, image.target.unplanned);
-        image.wall = std::chrono::steady_clock::now() - begin;
+        if (!image.target.unplanned.empty()) return fail(ErrorKind::unsupported, image.target.unplanned);
+        DBUILD_TRY(build_image(run_.machine, image.line, {EngineUse::build, work, &reporter, &must_end_}, image.report));
         const std::lock_guard lock(mutex_);
-        note_outcome(image, std::move(done));
-        if (made) made_.emplace(image.target.name, std::move(made));
-        started_[image.target.name] = true;
-        --running_;
-        ended_.notify_one();
+        made_[image.target.name] = std::move(made);
+        return {};
     }
 
     void note_outcome(BakeImage& image, Status done) {
@@ -140,7 +157,8 @@ private:
     const BakeRun& run_;
     SharedContexts contexts_;
     std::atomic<bool> must_end_ = false;
-    std::mutex mutex_; // of what follows, and of outcomes
+    std::recursive_mutex remaking_; // one at a time: what the first makes again, the second finds
+    std::mutex mutex_;              // of what follows, and of outcomes
     std::condition_variable ended_;
     std::size_t running_ = 0;
     std::map<std::string, bool> started_;                              // and whether it has ended
