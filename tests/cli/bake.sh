@@ -130,7 +130,7 @@ expect_equal "app lib own" "$(jq -r 'keys | join(" ")' "$work/mixed.metadata")" 
 expect_exit 2 no-flag "$DBUILD" bake --lode
 expect_contains "$work/no-flag.err" "unknown flag --lode (did you mean --load?)"
 expect_exit 2 no-target "$DBUILD" bake -f "$work/mixed.json" nothing
-expect_contains "$work/no-target.err" "there is no target nothing"
+expect_contains "$work/no-target.err" "failed to find target nothing"
 expect_exit 2 no-file "$DBUILD" bake -f "$work/none.json"
 cd "$work/tmp"
 expect_exit 2 nowhere "$DBUILD" bake
