@@ -222,4 +222,13 @@ Status load_base(const Parts& parts, BaseImage& base) {
     return parts.index->record_pin(base.reference, base.id);
 }
 
+dockerfile_parser::BaseImageFacts facts_of(const oci::ImageConfig& config) {
+    dockerfile_parser::BaseImageFacts facts{{}, config.os + "/" + config.architecture};
+    for (const std::string& entry : config.env) {
+        const auto equals = std::min(entry.find('='), entry.size());
+        facts.environment.emplace(entry.substr(0, equals), entry.substr(std::min(equals + 1, entry.size())));
+    }
+    return facts;
+}
+
 } // namespace dbuild::orchestrator

@@ -3,6 +3,7 @@
 // The plan needs one small request; the layers are fetched from the engine when the first build on them needs them.
 #pragma once
 
+#include "dockerfile_parser/check.hpp"
 #include "orchestrator/parts.hpp"
 
 namespace dbuild::orchestrator {
@@ -34,5 +35,8 @@ Status pull_bases(const Parts& parts, const std::vector<std::string>& references
 /// Makes sure that configuration with history, descriptors, and every layer of the base are in the store.
 /// Errors: as the engine's; corrupt — it delivered something else.
 Status load_base(const Parts& parts, BaseImage& base);
+
+/// What a check of the Dockerfile asks of it.
+dockerfile_parser::BaseImageFacts facts_of(const cache::oci::ImageConfig& config);
 
 } // namespace dbuild::orchestrator

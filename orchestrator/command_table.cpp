@@ -37,7 +37,8 @@ constexpr Command k_commands[] = {
     {"pull", "bring base images from registries into the cache: pull IMAGE...", commands::run_pull_command},
     {"copy", "an image between registries, OCI folders and archives, only what is missing: copy SOURCE DESTINATION",
      commands::run_copy_command},
-    {"check", "all errors of a Dockerfile, and lint warnings: check [-f FILE] [--format text|json|github] PATH",
+    {"check", "all errors of a Dockerfile, and lint warnings: check [-f FILE] [--format text|json|github] "
+     "[--base-images] PATH",
      commands::run_check_command},
     {"parse", "a Dockerfile for other programs: parse [--format json|sexpr] FILE", commands::run_parse_command},
 };

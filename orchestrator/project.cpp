@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // load_project() of plan.hpp: from a command line to evaluated stages.
 #include "cache/oci/reference.hpp"
+#include "dockerfile_parser/check.hpp"
 #include "dockerfile_parser/diagnostics.hpp"
 #include "dockerfile_parser/dockerignore.hpp"
 #include "dockerfile_parser/parser.hpp"
@@ -171,6 +172,27 @@ Status find_stages_and_images(const Parts& parts, Project& project) {
     return {};
 }
 
+/// Below `# check=error=true` a lint warning fails the build: BuildKit says it in its own words, and its older versions do not.
+/// Errors: unsupported.
+Status check_for_warnings(const Project& project) {
+    if (!project.dockerfile->warnings_are_errors) return {};
+    DBUILD_TRY_ASSIGN(const auto ignored, parser::IgnoreMatcher::parse(project.ignore_source, ".dockerignore"));
+    parser::CheckContext context;
+    context.ignored = &ignored;
+    context.platform = project.platform;
+    context.build_arguments = project.options.build_arguments;
+    context.find_base = [&project](const std::string& image) -> std::optional<parser::BaseImageFacts> {
+        const auto reference = cache::oci::ImageReference::parse(image);
+        const auto base = reference ? project.bases.find(reference->familiar()) : project.bases.end();
+        if (base == project.bases.end()) return std::nullopt; // of a stage that is not needed
+        return facts_of(base->second.config);
+    };
+    const auto report = parser::check_dockerfile(project.source, project.options.dockerfile.string(), context);
+    if (report.warning_count() > 0)
+        return fail(ErrorKind::unsupported, "a lint warning below check=error=true (dbuild check shows it)");
+    return {};
+}
+
 Status resolve_stages(Project& project) {
     DBUILD_TRY_ASSIGN(const auto globals,
                       parser::global_arguments(*project.dockerfile, project.options.target, project.options.build_arguments,
@@ -204,6 +226,7 @@ Status fill_project(const Parts& parts, Project& project) {
     DBUILD_TRY_ASSIGN(project.epoch, source_date_epoch(project.options.build_arguments));
     DBUILD_TRY(open_context(parts, project));
     DBUILD_TRY(find_stages_and_images(parts, project));
+    DBUILD_TRY(check_for_warnings(project));
     return resolve_stages(project);
 }
 

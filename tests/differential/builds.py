@@ -22,7 +22,11 @@ class Engine:
     def __init__(self, socket_path, home):
         self.socket_path = socket_path
         self.retries = 0
-        os.makedirs(home, exist_ok=True)
+        # The plugins that came with the docker program: one that was unpacked somewhere looks for them in /usr.
+        plugins = os.path.join(os.path.dirname(shutil.which("docker") or ""), "../libexec/docker/cli-plugins")
+        os.makedirs(f"{home}/.docker", exist_ok=True)
+        with open(f"{home}/.docker/config.json", "w") as file:
+            json.dump({"cliPluginsExtraDirs": [plugins]}, file)
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("DOCKER_", "BUILDX_", "BUILDKIT_", "DBUILD_", "XDG_"))}
         self.environment = {**kept, "DOCKER_HOST": f"unix://{socket_path}", "HOME": home, "LC_ALL": "C", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
 

@@ -38,12 +38,21 @@ class Case:
         while lines and lines[0].startswith("@"):
             name, _, value = lines.pop(0)[1:].partition(" ")
             self.settings.setdefault(name, []).append(value)
-        if unknown := set(self.settings) - {"options", "ignore", "form", "outline", "handed-over", "older-engine"}:
+        if unknown := set(self.settings) - {"options", "ignore", "form", "outline", "handed-over", "older-engine", "differs"}:
             raise ValueError(f"{self.title}: unknown {unknown}")
         text = "\n".join(lines).rstrip("\n") + "\n"
         form = self.settings.get("form", [""])[0]
         text = {"": text, "crlf": text.replace("\n", "\r\n"), "bom": "\ufeff" + text, "no-newline": text[:-1]}[form]
         self.dockerfile = text.encode()
+
+    def write(self, folder):
+        """The Dockerfile, and the ignore file beside it where the case has one."""
+        os.makedirs(folder)
+        with open(f"{folder}/Dockerfile", "wb") as file:
+            file.write(self.dockerfile)
+        if "ignore" in self.settings:
+            with open(f"{folder}/Dockerfile.dockerignore", "w") as file:
+                file.write("\n".join(self.settings["ignore"]) + "\n")
 
     def options(self):
         return [word for line in self.settings.get("options", []) for word in shlex.split(line)]
@@ -55,6 +64,13 @@ def read_table(path):
     return [Case(block) for block in blocks]
 
 
+def write_files(folder, files):
+    for name, text in files.items():
+        os.makedirs(os.path.dirname(f"{folder}/{name}"), exist_ok=True)
+        with open(f"{folder}/{name}", "w") as file:
+            file.write(text)
+
+
 def verdict_of(exit_code):
     return {0: "accepted", 1: "refused"}.get(exit_code, f"exit status {exit_code}")
 
@@ -64,21 +80,13 @@ class Comparison:
         self.program, self.engine, self.work, self.is_newer_engine = program, engine, work, is_newer_engine
         self.run_id = os.path.basename(work)[4:].lower().replace("_", "-")
         self.context = f"{work}/context"
-        for name, text in CONTEXT.items():
-            os.makedirs(os.path.dirname(f"{self.context}/{name}"), exist_ok=True)
-            with open(f"{self.context}/{name}", "w") as file:
-                file.write(text)
+        write_files(self.context, CONTEXT)
         self.tags = []
 
     def judge(self, number, case):
         """Lines that say what differs."""
         folder = f"{self.work}/{number}"
-        os.makedirs(folder)
-        with open(f"{folder}/Dockerfile", "wb") as file:
-            file.write(case.dockerfile)
-        if "ignore" in case.settings:
-            with open(f"{folder}/Dockerfile.dockerignore", "w") as file:
-                file.write("\n".join(case.settings["ignore"]) + "\n")
+        case.write(folder)
         arguments = ["-f", f"{folder}/Dockerfile", *case.options()]
         asks_engine = self.is_newer_engine or "older-engine" not in case.settings
         mine = self.check(folder) if "outline" in case.settings else self.build(number, folder, arguments)
