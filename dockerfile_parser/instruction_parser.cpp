@@ -215,7 +215,7 @@ Result<Body> parse_healthcheck(const SyntaxNode& node) {
                    .parse(node.flags));
     if (type != "CMD") return invalid(fmt::format("Unknown type {} in HEALTHCHECK (try CMD)", quoted(type)));
     result.command = command_line(node, 1);
-    if (result.command.words.empty()) return invalid("Missing command after HEALTHCHECK CMD");
+    if (node.words.size() < 2) return invalid("Missing command after HEALTHCHECK CMD");
     DBUILD_TRY_ASSIGN(result.interval, parse_interval("interval", interval));
     DBUILD_TRY_ASSIGN(result.timeout, parse_interval("timeout", timeout));
     DBUILD_TRY_ASSIGN(result.start_period, parse_interval("start-period", start_period));

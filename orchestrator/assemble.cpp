@@ -2,9 +2,7 @@
 #include "orchestrator/assemble.hpp"
 
 #include "cache/remote/remotes.hpp"
-#include "orchestrator/in_process_steps.hpp"
-
-#include <algorithm>
+#include "orchestrator/image_history.hpp"
 
 namespace dbuild::orchestrator {
 namespace {
@@ -21,30 +19,6 @@ std::vector<const PlannedStage*> ancestry(const Planner& planner, int stage) {
         if (plan.stage->base.kind != parser::StageReference::Kind::stage) return chain;
         stage = plan.stage->base.stage_index;
     }
-}
-
-/// The history of the base, then of every instruction. Metadata takes the time of the layer before it.
-/// In: epoch — if given, the time of all instructions.
-void append_history(const std::vector<const PlannedStage*>& stages, const std::optional<Instant>& epoch, oci::ImageConfig& config) {
-    const auto base_entries = config.history.size();
-    std::string last = config.history.empty() ? config.created : config.history.back().created;
-    std::string newest = config.created;
-    for (const auto* stage : stages)
-        for (const auto& step : stage->steps) {
-            if (step.record) {
-                last = step.record->created;
-                newest = std::max(newest, last); // RFC 3339 in UTC with nine digits sorts as text
-                config.diff_ids.push_back(step.record->diff_id);
-            }
-            for (auto entry : step.step->history) {
-                entry.created = last;
-                config.history.push_back(std::move(entry));
-            }
-        }
-    config.created = newest;
-    if (!epoch || config.history.size() == base_entries) return;
-    config.created = format_rfc3339_seconds(*epoch);
-    for (auto i = base_entries; i < config.history.size(); ++i) config.history[i].created = config.created;
 }
 
 } // namespace
@@ -81,7 +55,7 @@ Result<AssembledImage> assemble(const Parts& parts, const Project& project, cons
         image.config.history = base->config.history;
     }
     image.epoch = project.epoch;
-    append_history(stages, project.epoch, image.config);
+    append_history(stages, *project.dockerfile, project.epoch, image.config);
     for (const auto& [name, value] : project.options.labels) image.config.labels[name] = value;
     image.root.config = stages.back()->stage->final.config;
     image.config_json = image.config.to_json();

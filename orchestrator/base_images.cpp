@@ -21,6 +21,7 @@ Status apply_record(const cache::store::BaseRecord& record, BaseImage& base) {
     DBUILD_TRY_ASSIGN(base.config, oci::ImageConfig::parse(record.config));
     DBUILD_TRY_ASSIGN(const auto manifest, oci::Manifest::parse(record.manifest));
     base.layers = manifest.layers;
+    base.is_known = true;
     return {};
 }
 
@@ -212,7 +213,7 @@ Status pull_bases(const Parts& parts, const std::vector<std::string>& references
 Status load_base(const Parts& parts, BaseImage& base) {
     if (base.is_of_bake && has_all_layers(parts, base)) return {};
     if (base.is_of_bake) return fail(ErrorKind::corrupt, base.reference + " has lost a layer since it was built");
-    if (base.layers.size() == base.config.diff_ids.size() && has_all_layers(parts, base)) {
+    if (base.is_known && has_all_layers(parts, base)) {
         DBUILD_TRY(record_contents(parts, base));
     } else {
         Status loaded = load_from_engine(parts, base);

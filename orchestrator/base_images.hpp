@@ -15,6 +15,7 @@ struct BaseImage {
     std::vector<cache::oci::Descriptor> layers; // as the base's manifest names them; empty until load_base()
     bool is_remembered = false;                 // nobody could be asked
     bool is_of_bake = false;                    // another target's result: it is in the store, and `reference` names no image
+    bool is_known = false;                      // the index has it: `config` has a history, `layers` are complete
 };
 
 /// Looks up all references together: one request for one, one or two for several whose IDs are known.
