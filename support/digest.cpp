@@ -45,15 +45,16 @@ const EVP_MD* sha256_algorithm() {
 
 struct Sha256::Impl {
     EVP_MD_CTX* context = EVP_MD_CTX_new();
+    Impl() { EVP_DigestInit_ex2(context, sha256_algorithm(), nullptr); }
     ~Impl() { EVP_MD_CTX_free(context); }
 };
 
-Sha256::Sha256() : impl_(std::make_unique<Impl>()) { start(); }
+Sha256::Sha256() : impl_(std::make_unique<Impl>()) {}
 Sha256::~Sha256() = default;
 Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256& Sha256::operator=(Sha256&&) noexcept = default;
 
-void Sha256::start() { EVP_DigestInit_ex(impl_->context, sha256_algorithm(), nullptr); }
+void Sha256::start() { EVP_DigestInit_ex2(impl_->context, nullptr, nullptr); } // keeps the algorithm and its memory
 void Sha256::update(std::string_view bytes) { EVP_DigestUpdate(impl_->context, bytes.data(), bytes.size()); }
 
 Digest Sha256::finish() {

@@ -18,6 +18,7 @@ namespace {
 constexpr std::size_t k_buffer_bytes = std::size_t{1} << 17; // stays in a core's cache between reading and hashing
 constexpr std::size_t k_big_file_bytes = std::size_t{1} << 20;
 constexpr std::size_t k_files_before_threads = 32; // of a few KiB: less costs less than a thread
+constexpr std::size_t k_batch_files = 64;          // small ones of one folder, which one thread takes at once
 constexpr int k_attempts = 3; // for a file that changes while it is read
 
 /// Whether anybody could write to a file without the kernel stamping it: through a descriptor, or a mapping that is dirty already.
@@ -44,9 +45,13 @@ private:
         Sha256 hasher;
         std::string buffer;
         std::uint64_t bytes_read = 0;
+        Fd folder_fd; // of folder_number: opening names in it is half the price of opening paths
+        std::uint32_t folder_number = 0;
     };
 
+    void make_batches();
     void work();
+    Result<Fd> open(const FileToHash& file, const std::string& path, Scratch& scratch) const;
     Status look_again(int fd, const std::string& path, Node& node, FileIdentity& identity) const;
     Status hash(const FileToHash& file, Scratch& scratch);
     Result<std::uint64_t> read(int fd, std::uint64_t size, const std::string& path, Scratch& scratch) const;
@@ -57,8 +62,9 @@ private:
     StatCache& cache_;
     ContextCounters& counters_;
     std::uint64_t clock_ = 0;
+    std::vector<std::size_t> batches_; // where each begins in files_, and the end
 
-    std::atomic<std::size_t> next_ = 0;
+    std::atomic<std::size_t> next_batch_ = 0;
     std::atomic<bool> has_failed_ = false;
     std::mutex mutex_; // of what follows, of the cache, the counters, and folders' details
     std::optional<Error> failure_;
@@ -77,6 +83,20 @@ Result<std::uint64_t> Hashing::read(int fd, std::uint64_t size, const std::strin
         done += static_cast<std::uint64_t>(count);
     }
     return done;
+}
+
+/// By the folder, which is kept open: the same inode as by the path, or one that its identity gives away after reading.
+Result<Fd> Hashing::open(const FileToHash& file, const std::string& path, Scratch& scratch) const {
+    const auto& folder = tree_.at(file.folder);
+    if (!scratch.folder_fd.is_open() || scratch.folder_number != file.folder) {
+        scratch.folder_fd = root_.open_below(folder.path, O_PATH | O_DIRECTORY);
+        scratch.folder_number = file.folder;
+        if (!scratch.folder_fd.is_open()) return root_.failure("cannot open", path);
+    }
+    const std::string name(folder.name_of(folder.nodes[file.node]));
+    Fd fd(::openat(scratch.folder_fd.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    if (!fd.is_open()) return root_.failure("cannot open", path);
+    return fd;
 }
 
 /// Puts what an open file is now into its node and identity. Errors: unavailable — it is no regular file.
@@ -99,8 +119,7 @@ Status Hashing::hash(const FileToHash& file, Scratch& scratch) {
     auto& folder = tree_.at(file.folder); // nobody adds folders meanwhile
     auto& node = folder.nodes[file.node];
     const auto path = folder.path_of(node);
-    const auto fd = root_.open_below(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-    if (!fd.is_open()) return root_.failure("cannot open", path);
+    DBUILD_TRY_ASSIGN(const auto fd, open(file, path, scratch));
     HashedFile hashed{file.identity, {}, false, false}; // that of the look is as good as one before the first byte
     std::uint64_t size = 0;
     for (int attempt = 1; attempt <= k_attempts; ++attempt) {
@@ -132,25 +151,32 @@ Status Hashing::hash(const FileToHash& file, Scratch& scratch) {
 void Hashing::work() {
     Scratch scratch;
     scratch.buffer.resize(k_buffer_bytes);
-    for (auto i = next_++; i < files_.size() && !has_failed_; i = next_++) {
-        if (Status done = hash(files_[i], scratch); !done) {
-            const std::lock_guard lock(mutex_);
-            if (!failure_) failure_ = std::move(done).error();
-            has_failed_ = true;
-        }
-    }
+    for (auto batch = next_batch_++; batch + 1 < batches_.size(); batch = next_batch_++)
+        for (auto i = batches_[batch]; i < batches_[batch + 1] && !has_failed_; ++i)
+            if (Status done = hash(files_[i], scratch); !done) {
+                const std::lock_guard lock(mutex_);
+                if (!failure_) failure_ = std::move(done).error();
+                has_failed_ = true;
+            }
     const std::lock_guard lock(mutex_);
     counters_.bytes_read += scratch.bytes_read;
 }
 
-Status Hashing::run() {
-    // Big ones first, so that no thread is left alone with one at the end; else in the order in which disks tend to hold them.
-    const auto rank = [&](const FileToHash& file) {
-        const auto size = tree_.at(file.folder).nodes[file.node].size;
-        return std::make_pair(~(size / k_big_file_bytes), file.identity.inode);
-    };
+/// Big files come first, each by itself, so that no thread is left alone with one at the end; then each folder's, in the order in
+/// which disks tend to hold them.
+void Hashing::make_batches() {
+    const auto big_part = [](const FileToHash& file) { return file.identity.size / k_big_file_bytes; };
+    const auto rank = [&](const FileToHash& file) { return std::make_tuple(~big_part(file), file.folder, file.identity.inode); };
     std::sort(files_.begin(), files_.end(), [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
-    const bool has_big_ones = files_.size() > 1 && rank(files_[1]).first != ~std::uint64_t{0};
+    for (std::size_t i = 0; i < files_.size(); ++i)
+        if (i == 0 || big_part(files_[i - 1]) != 0 || files_[i].folder != files_[i - 1].folder || i - batches_.back() == k_batch_files)
+            batches_.push_back(i);
+    batches_.push_back(files_.size());
+}
+
+Status Hashing::run() {
+    make_batches();
+    const bool has_big_ones = files_.size() > 1 && files_[1].identity.size >= k_big_file_bytes;
     if (cache_.is_trusted()) clock_ = cache_.clock();
     cache_.begin_adding(files_.size());
     {

@@ -252,7 +252,8 @@ Result<std::vector<Digest>> Catalog::record_pack(const PackWriter::Finished& pac
         for (const auto& piece : pack.tables.pieces) raw_bytes += piece.length;
         DBUILD_TRY_ASSIGN(
             auto insert,
-            database->query("INSERT OR IGNORE INTO pack(name, bytes, raw_bytes, created) VALUES(?,?,?,?)"));
+            database->query("INSERT INTO pack(name, bytes, raw_bytes, created) VALUES(?,?,?,?) "
+                            "ON CONFLICT(name) DO UPDATE SET bytes = excluded.bytes, raw_bytes = excluded.raw_bytes"));
         DBUILD_TRY(insert.bind(pack.name).bind(pack.bytes).bind(raw_bytes).bind(as_stored(unix_seconds())).run());
         DBUILD_TRY_ASSIGN(const auto id, pack_id(*database, pack.name));
         DBUILD_TRY(insert_pieces(*database, *id, pack.tables.pieces));

@@ -17,6 +17,11 @@ bool is_recent(std::uint64_t used) { return used + static_cast<std::uint64_t>(k_
 
 } // namespace
 
+Result<oci::TableOfContents> unpack_contents(std::string_view stored) {
+    DBUILD_TRY_ASSIGN(const auto encoded, zstd_decompress(stored, k_max_contents_bytes));
+    return oci::decode_contents(encoded);
+}
+
 Result<Index> Index::open(const std::filesystem::path& root) {
     DBUILD_TRY_ASSIGN(auto database, Database::open(root));
     return Index(std::move(database));
@@ -131,8 +136,7 @@ Result<std::optional<oci::TableOfContents>> Index::find_contents(const Digest& d
     DBUILD_TRY_ASSIGN(auto select, database_.query("SELECT contents FROM layer WHERE diff_id = ?"));
     DBUILD_TRY_ASSIGN(const bool found, select.bind(diff_id).step());
     if (!found) return std::nullopt;
-    DBUILD_TRY_ASSIGN(const auto encoded, zstd_decompress(select.bytes(0), k_max_contents_bytes));
-    DBUILD_TRY_ASSIGN(auto contents, oci::decode_contents(encoded));
+    DBUILD_TRY_ASSIGN(auto contents, unpack_contents(select.bytes(0)));
     return contents;
 }
 

@@ -49,6 +49,9 @@ struct BaseRecord {
     std::string manifest;
 };
 
+/// The stored form of a table of contents. Errors: corrupt — anything else.
+Result<oci::TableOfContents> unpack_contents(std::string_view stored);
+
 /// Shared by processes: every write is one transaction under <root>/write.lock, which keeps the WAL bug of SQLite
 /// before 3.51.3 out (../reference/storage.md §4.1). Errors of all members: unavailable — the database cannot be read;
 /// corrupt — it is damaged, and will be set aside by the next call: asking once more finds an empty one. What cannot be

@@ -2,7 +2,6 @@
 #include "cache/store/rebuild.hpp"
 
 #include "cache/store/catalog.hpp"
-#include "cache/store/index.hpp"
 
 #include <algorithm>
 #include <set>
@@ -11,26 +10,6 @@
 namespace fs = std::filesystem;
 
 namespace dbuild::cache::store {
-namespace {
-
-/// Reads a packed layer as a source, so that its table of contents can be made: through a file of the spool's size.
-Status record_contents(const LayerStore& layers, Index& index, const Digest& diff_id) {
-    DBUILD_TRY_ASSIGN(const auto known, index.find_layer(diff_id));
-    if (known) return {};
-    DBUILD_TRY_ASSIGN(const auto folder, TempDir::create("dbuild-rebuild"));
-    const auto path = folder.path() / "layer.tar";
-    {
-        DBUILD_TRY_ASSIGN(auto file, TemporaryFile::create(folder.path()));
-        DBUILD_TRY(layers.read(diff_id, [&](std::string_view bytes) { return file.write(bytes); }));
-        DBUILD_TRY(file.publish(path));
-    }
-    DBUILD_TRY_ASSIGN(const auto source, file_source(path));
-    DBUILD_TRY_ASSIGN(const auto scan, oci::scan_layer(source));
-    return index.record_layer(scan.diff_id, {scan.size, false}, scan.contents);
-}
-
-} // namespace
-
 Result<std::vector<fs::path>> unlisted_packs(const LayerStore& layers) {
     DBUILD_TRY_ASSIGN(const auto packs, layers.catalog().packs());
     std::set<Digest> listed;
@@ -72,6 +51,22 @@ Result<std::vector<Digest>> adopt_pack(const LayerStore& layers, const fs::path&
         if (std::find(left_out.begin(), left_out.end(), layer.diff_id) == left_out.end())
             found.push_back(layer.diff_id);
     return found;
+}
+
+// Through a file of the spool's size: a scan wants a source, and a layer is given to a sink.
+Status record_contents(const LayerStore& layers, Index& index, const Digest& diff_id) {
+    DBUILD_TRY_ASSIGN(const auto known, index.find_layer(diff_id));
+    if (known) return {};
+    DBUILD_TRY_ASSIGN(const auto folder, TempDir::create("dbuild-rebuild"));
+    const auto path = folder.path() / "layer.tar";
+    {
+        DBUILD_TRY_ASSIGN(auto file, TemporaryFile::create(folder.path()));
+        DBUILD_TRY(layers.read(diff_id, [&](std::string_view bytes) { return file.write(bytes); }));
+        DBUILD_TRY(file.publish(path));
+    }
+    DBUILD_TRY_ASSIGN(const auto source, file_source(path));
+    DBUILD_TRY_ASSIGN(const auto scan, oci::scan_layer(source));
+    return index.record_layer(scan.diff_id, {scan.size, false}, scan.contents);
 }
 
 Result<RebuildResult> rebuild_index(const LayerStore& layers,

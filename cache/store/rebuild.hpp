@@ -2,6 +2,7 @@
 // Finds what the packs say about themselves, for an index that was lost: pieces, layers, and the steps that made them.
 #pragma once
 
+#include "cache/store/index.hpp"
 #include "cache/store/layer_store.hpp"
 
 #include <cstdint>
@@ -16,6 +17,10 @@ Result<std::vector<std::filesystem::path>> unlisted_packs(const LayerStore& laye
 /// Lists one pack again, if it is sound; removes it if it is damaged. Packs that it needs must be listed before.
 /// Out: the layers in it that can be restored; the others need a pack that is not there.
 Result<std::vector<Digest>> adopt_pack(const LayerStore& layers, const std::filesystem::path& path);
+
+/// Reads a layer that can be restored, and records its table of contents; nothing to do for one that has it already.
+/// Errors: corrupt — the layer is damaged.
+Status record_contents(const LayerStore& layers, Index& index, const Digest& diff_id);
 
 struct RebuildResult {
     std::uint64_t packs = 0, layers = 0, damaged_packs = 0;

@@ -2,6 +2,7 @@
 #include "cache/store/verify.hpp"
 
 #include "cache/store/catalog.hpp"
+#include "cache/store/index_check.hpp"
 #include "cache/store/layer_reader.hpp"
 #include "cache/store/rebuild.hpp"
 
@@ -14,28 +15,24 @@ namespace fs = std::filesystem;
 namespace dbuild::cache::store {
 namespace {
 
-/// What is wrong with a pack; empty if nothing is.
-std::string problem_of(const fs::path& root, const CatalogPack& pack) {
-    const auto check = [&]() -> Status {
-        DBUILD_TRY_ASSIGN(const auto reader, PackReader::open(pack_path(root, pack.name)));
-        DBUILD_TRY_ASSIGN(const auto hash, reader.hash_file());
-        if (hash != pack.name) return fail(ErrorKind::corrupt, "its bytes do not match its name");
-        DBUILD_TRY_ASSIGN(const auto tables, reader.read_tables());
-        ZstdFrames frames;
-        std::string block;
-        std::size_t loaded = tables.blocks.size();
-        for (const auto& piece : tables.pieces) { // in the order of their blocks, as they were written
-            if (piece.block != loaded) {
-                DBUILD_TRY_ASSIGN(block, reader.read_block(piece.block, frames));
-                loaded = piece.block;
-            }
-            if (sha256(std::string_view(block).substr(piece.start, piece.length)) != piece.hash)
-                return fail(ErrorKind::corrupt, "a piece does not match its hash");
+/// Out: its tables, which say the truth. Errors: corrupt; not_found; unavailable.
+Result<PackTables> check_file(const fs::path& path, const Digest& name) {
+    DBUILD_TRY_ASSIGN(const auto reader, PackReader::open(path));
+    DBUILD_TRY_ASSIGN(const auto hash, reader.hash_file());
+    if (hash != name) return fail(ErrorKind::corrupt, "its bytes do not match its name");
+    DBUILD_TRY_ASSIGN(auto tables, reader.read_tables());
+    ZstdFrames frames;
+    std::string block;
+    std::size_t loaded = tables.blocks.size();
+    for (const auto& piece : tables.pieces) { // in the order of their blocks, as they were written
+        if (piece.block != loaded) {
+            DBUILD_TRY_ASSIGN(block, reader.read_block(piece.block, frames));
+            loaded = piece.block;
         }
-        return {};
-    };
-    const auto done = check();
-    return done ? std::string() : done.error().message;
+        if (sha256(std::string_view(block).substr(piece.start, piece.length)) != piece.hash)
+            return fail(ErrorKind::corrupt, "a piece does not match its hash");
+    }
+    return tables;
 }
 
 std::vector<std::pair<fs::path, Digest>> blobs_below(const fs::path& root) {
@@ -50,51 +47,141 @@ std::vector<std::pair<fs::path, Digest>> blobs_below(const fs::path& root) {
     return blobs;
 }
 
+class Verification {
+public:
+    Verification(const LayerStore& layers, IndexCheck index, Repair repair)
+        : layers_(layers), catalog_(layers.catalog()), index_(std::move(index)), repairs_(repair == Repair::yes) {}
+
+    Status check_structure();
+    Status check_pack(const CatalogPack& pack);
+    Status check_layer(const CatalogLayer& layer);
+    Status check_blob(const fs::path& path, const Digest& digest);
+    Status check_contents();
+    VerifyResult take_result() { return std::move(result_); }
+
+private:
+    template <class... Arguments>
+    void note(fmt::format_string<Arguments...> text, Arguments&&... arguments) {
+        result_.problems.push_back(fmt::format(text, std::forward<Arguments>(arguments)...));
+    }
+    Status make_contents_anew(const Digest& diff_id);
+
+    const LayerStore& layers_;
+    Catalog& catalog_;
+    IndexCheck index_;
+    const bool repairs_;
+    VerifyResult result_;
+};
+
+Status Verification::check_structure() {
+    DBUILD_TRY_ASSIGN(const auto problems, index_.structure());
+    for (const auto& problem : problems) note("index: {}", problem);
+    if (!problems.empty() && repairs_) DBUILD_TRY(index_.reindex());
+    DBUILD_TRY_ASSIGN(const auto homeless, index_.layers_without_pack());
+    for (const auto& diff_id : homeless) note("layer {}: the index names a pack for it that there is not", diff_id.to_string());
+    return repairs_ ? catalog_.forget_layers(homeless) : Status();
+}
+
+Status Verification::check_pack(const CatalogPack& pack) {
+    ++result_.packs;
+    const auto path = pack_path(layers_.root(), pack.name);
+    const auto tables = check_file(path, pack.name);
+    if (!tables) {
+        note("pack {}: {}", pack.name.hex(), tables.error().message);
+        if (!repairs_) return {};
+        DBUILD_TRY(catalog_.forget_pack(pack.name));
+        ::unlink(path.c_str());
+        return {};
+    }
+    std::error_code unseen; // the pack was read a moment ago
+    DBUILD_TRY_ASSIGN(const auto problem, index_.problem_with_pack(pack.name, fs::file_size(path, unseen), *tables));
+    if (problem.empty()) return {};
+    note("pack {}: {}", pack.name.hex(), problem);
+    if (!repairs_) return {};
+    DBUILD_TRY(catalog_.retire_pieces(pack.name));
+    DBUILD_TRY(adopt_pack(layers_, path));
+    return {};
+}
+
+/// Errors: as record_contents, for a layer that can be restored.
+Status Verification::make_contents_anew(const Digest& diff_id) {
+    DBUILD_TRY(index_.forget_contents({&diff_id, 1}));
+    DBUILD_TRY_ASSIGN(const auto pack, catalog_.find_layer(diff_id));
+    if (!pack) return {};
+    DBUILD_TRY_ASSIGN(auto index, Index::open(layers_.root()));
+    return record_contents(layers_, index, diff_id);
+}
+
+Status Verification::check_layer(const CatalogLayer& layer) {
+    ReadProblem where;
+    std::uint64_t bytes = 0;
+    const auto read = read_packed_layer(
+        layers_.root(), catalog_, layer.diff_id,
+        [&](std::string_view piece) -> Status {
+            bytes += piece.size();
+            return {};
+        },
+        where);
+    if (!read && repairs_ && read.error().kind == ErrorKind::not_found) return {}; // went with its pack
+    ++result_.layers;
+    if (!read) {
+        note("layer {}: {}", layer.diff_id.to_string(), read.error().message);
+        return repairs_ ? catalog_.forget_layers({&layer.diff_id, 1}) : Status();
+    }
+    if (layer.tar_bytes == 0 || layer.tar_bytes == bytes) return {}; // 0: nobody looked into it yet
+    note("layer {}: the index has another size of it", layer.diff_id.to_string());
+    return repairs_ ? make_contents_anew(layer.diff_id) : Status();
+}
+
+Status Verification::check_blob(const fs::path& path, const Digest& digest) {
+    ++result_.blobs;
+    const auto read = read_layer_file(path, digest, [](std::string_view) -> Status { return {}; });
+    if (read) return {};
+    note("blob {}: {}", digest.to_string(), read.error().message);
+    if (repairs_) ::unlink(path.c_str());
+    return {};
+}
+
+Status Verification::check_contents() {
+    DBUILD_TRY_ASSIGN(const auto damaged, index_.damaged_contents());
+    for (const auto& diff_id : damaged) {
+        note("layer {}: its table of contents is damaged", diff_id.to_string());
+        if (repairs_) DBUILD_TRY(make_contents_anew(diff_id));
+    }
+    return {};
+}
+
 } // namespace
 
 Result<VerifyResult> verify(const LayerStore& layers, Repair repair,
                             const std::function<void(std::size_t, std::size_t)>& progress) {
     DBUILD_TRY(layers.flush());
-    auto& catalog = layers.catalog();
-    VerifyResult result;
     DBUILD_TRY_ASSIGN(const auto unlisted, unlisted_packs(layers));
-    result.unlisted_packs = unlisted.size();
-    DBUILD_TRY_ASSIGN(const auto packs, catalog.packs());
-    DBUILD_TRY_ASSIGN(const auto stored, catalog.layers());
+    DBUILD_TRY_ASSIGN(auto index, IndexCheck::open(layers.root()));
+    Verification verification(layers, std::move(index), repair);
+    DBUILD_TRY(verification.check_structure());
+    DBUILD_TRY_ASSIGN(const auto packs, layers.catalog().packs());
+    DBUILD_TRY_ASSIGN(const auto stored, layers.catalog().layers());
     const auto blobs = blobs_below(layers.root());
     std::size_t done = 0;
     const auto step = [&] {
         if (progress) progress(++done, packs.size() + stored.size() + blobs.size());
     };
     for (const auto& pack : packs) {
-        ++result.packs;
         step();
-        const auto problem = problem_of(layers.root(), pack);
-        if (problem.empty()) continue;
-        result.problems.push_back(fmt::format("pack {}: {}", pack.name.hex(), problem));
-        if (repair == Repair::no) continue;
-        DBUILD_TRY(catalog.forget_pack(pack.name));
-        ::unlink(pack_path(layers.root(), pack.name).c_str());
+        DBUILD_TRY(verification.check_pack(pack));
     }
     for (const auto& layer : stored) {
         step();
-        ReadProblem where;
-        const auto read = read_packed_layer(
-            layers.root(), catalog, layer.diff_id, [](std::string_view) -> Status { return {}; }, where);
-        if (!read && repair == Repair::yes && read.error().kind == ErrorKind::not_found) continue; // went with its pack
-        ++result.layers;
-        if (read) continue;
-        result.problems.push_back(fmt::format("layer {}: {}", layer.diff_id.to_string(), read.error().message));
-        if (repair == Repair::yes) DBUILD_TRY(catalog.forget_layers({&layer.diff_id, 1}));
+        DBUILD_TRY(verification.check_layer(layer));
     }
     for (const auto& [path, digest] : blobs) {
-        ++result.blobs;
         step();
-        const auto read = read_layer_file(path, digest, [](std::string_view) -> Status { return {}; });
-        if (read) continue;
-        result.problems.push_back(fmt::format("blob {}: {}", digest.to_string(), read.error().message));
-        if (repair == Repair::yes) ::unlink(path.c_str());
+        DBUILD_TRY(verification.check_blob(path, digest));
     }
+    DBUILD_TRY(verification.check_contents());
+    auto result = verification.take_result();
+    result.unlisted_packs = unlisted.size();
     return result;
 }
 

@@ -244,6 +244,73 @@ TEST_CASE_FIXTURE(Fixture, "verify finds nothing in a sound store, and each dama
     CHECK_FALSE(layers.has(sha256(blob)));
 }
 
+TEST_CASE_FIXTURE(Fixture, "verify finds each kind of row that lies, and repair makes it anew from the packs") {
+    const auto diff_ids = add_steps(2);
+    const auto damages = [&](const std::string& sql) {
+        execute(sql);
+        CHECK_FALSE(store::verify(layers, store::Repair::no, nullptr).value().problems.empty());
+        CHECK_FALSE(store::verify(layers, store::Repair::yes, nullptr).value().problems.empty());
+        CHECK(store::verify(layers, store::Repair::no, nullptr).value().problems.empty());
+        CHECK(Index::open(root.path()).value().find_contents(diff_ids[0]).value().has_value());
+        CHECK(read_all(layers, diff_ids[0]));
+        CHECK(is_stored(diff_ids[1]));
+    };
+    SUBCASE("a piece at another place") { damages("UPDATE piece SET start = start + 1 WHERE hash = (SELECT MIN(hash) FROM piece)"); }
+    SUBCASE("a piece in another pack") {
+        damages("UPDATE piece SET pack = (SELECT MAX(id) FROM pack) WHERE hash = (SELECT MIN(hash) FROM piece WHERE pack = (SELECT "
+                "MIN(id) FROM pack))");
+    }
+    SUBCASE("a pack's size") { damages("UPDATE pack SET raw_bytes = raw_bytes + 1 WHERE id = (SELECT MIN(id) FROM pack)"); }
+    SUBCASE("a pack that a layer needs") {
+        damages("DELETE FROM packed_layer_needs WHERE diff_id = x'" + diff_ids[0].hex() + "'");
+    }
+    SUBCASE("a layer's size") { damages("UPDATE layer SET size = size + 512 WHERE diff_id = x'" + diff_ids[0].hex() + "'"); }
+    SUBCASE("a table of contents") {
+        damages("UPDATE layer SET contents = CAST(substr(contents, 1, 20) || x'ff' || substr(contents, 22) AS BLOB) WHERE diff_id = x'" +
+                diff_ids[0].hex() + "'");
+    }
+    SUBCASE("a look-up table of SQLite's") {
+        damages("PRAGMA writable_schema = ON; CREATE TEMP TABLE kept AS SELECT sql FROM sqlite_schema WHERE name = 'step_by_layer';"
+                "UPDATE sqlite_schema SET sql = 'CREATE INDEX step_by_layer ON step(content_id)' WHERE name = 'step_by_layer';"
+                "PRAGMA writable_schema = RESET; REINDEX step_by_layer;"
+                "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = (SELECT sql FROM kept) WHERE name = 'step_by_layer';");
+    }
+}
+
+TEST_CASE_FIXTURE(Fixture, "verify finds a layer whose pack the index lost; repair has its step run again") {
+    const auto diff_ids = add_steps(1);
+    execute("UPDATE packed_layer SET pack = 999; UPDATE packed_layer_needs SET pack = 999");
+    const auto found = store::verify(layers, store::Repair::yes, nullptr).value();
+    REQUIRE(found.problems.size() == 1);
+    CHECK(found.problems[0].find(diff_ids[0].hex()) != std::string::npos);
+    CHECK_FALSE(is_stored(diff_ids[0]));
+    CHECK(store::verify(layers, store::Repair::no, nullptr).value().problems.empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "a flipped byte never changes what a table of contents says; a damaged one makes its step a miss") {
+    const auto diff_ids = add_steps(1);
+    std::string contents;
+    {
+        auto database = store::Database::open(root.path()).value();
+        auto select = database.query("SELECT contents FROM layer").value();
+        REQUIRE(select.step().value());
+        contents = select.bytes(0);
+    }
+    const auto sound = oci::encode(store::unpack_contents(contents).value());
+    for (std::size_t i = 0; i < contents.size(); ++i) {
+        auto flipped = contents;
+        flipped[i] = static_cast<char>(flipped[i] ^ 0x20);
+        CAPTURE(i);
+        const auto read = store::unpack_contents(flipped);
+        CHECK((!read || oci::encode(*read) == sound)); // zstd's header has bits that nothing depends on
+    }
+    REQUIRE(layers.catalog().forget_layers(diff_ids));
+    execute("UPDATE layer SET contents = x'00'");
+    CHECK(store::verify(layers, store::Repair::yes, nullptr).value().problems.size() == 1);
+    CHECK_FALSE(Index::open(root.path()).value().find_step({sha256("key0")}).value());
+    CHECK(store::verify(layers, store::Repair::no, nullptr).value().problems.empty());
+}
+
 TEST_CASE_FIXTURE(Fixture, "an index that was lost is made again from the packs, with steps and tables of contents") {
     const auto diff_ids = add_steps(2);
     // Steps are listed in the pack that is closed after they were recorded: a second layer on the first one's heels.
