@@ -7,6 +7,7 @@
 #include "dockerfile_parser/parser.hpp"
 #include "dockerfile_parser/triggers.hpp"
 #include "orchestrator/cache_folder.hpp"
+#include "orchestrator/context_look_ahead.hpp"
 #include "orchestrator/ignore_file.hpp"
 #include "orchestrator/plan.hpp"
 #include "orchestrator/scope.hpp"
@@ -166,6 +167,8 @@ Status find_stages_and_images(const Parts& parts, Project& project) {
         for (const auto& [name, image] : project.options.image_contexts) request.contexts.insert(name);
         DBUILD_TRY_ASSIGN(project.graph, parser::build_stage_graph(*project.dockerfile, request));
         DBUILD_TRY(check_is_plannable(project));
+        if (triggered.empty())
+            project.context_look_ahead = look_ahead(project.context, literal_sources(*project.dockerfile, project.graph));
         DBUILD_TRY(find_base_images(parts, project));
         DBUILD_TRY_ASSIGN(has_more, add_triggers(project, triggered));
     }

@@ -94,7 +94,10 @@ struct ContextTree::Impl {
 ContextTree::ContextTree(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 ContextTree::ContextTree(ContextTree&&) noexcept = default;
 ContextTree::~ContextTree() = default;
-const ContextCounters& ContextTree::counters() const { return impl_->counters; }
+ContextCounters ContextTree::counters() const {
+    const std::lock_guard lock(impl_->mutex);
+    return impl_->counters;
+}
 
 Result<ContextTree> ContextTree::open(fs::path root, PathPredicate is_ignored, PathPredicate can_skip_directory,
                                       fs::path stat_folder) {
@@ -178,6 +181,8 @@ Status ContextTree::verify_unchanged(std::string_view source) {
         if (const auto difference = first_difference(impl_->view.tree(), now.tree(), target)) return changed(*difference);
     return {};
 }
+
+bool ContextTree::is_known() const { return !impl_->cache.is_empty(); }
 
 Status ContextTree::save_stat_cache() {
     const std::lock_guard lock(impl_->mutex);

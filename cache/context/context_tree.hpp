@@ -60,10 +60,13 @@ public:
     /// Errors:  transient — something changed since, be it back to what it was; as source_digest.
     Status verify_unchanged(std::string_view source);
 
+    /// Whether an earlier run has hashed files of it: then few have to be read now.
+    bool is_known() const;
+
     /// Has later runs not read the files again that were hashed. Errors: unavailable, no_space — costs them time only.
     Status save_stat_cache();
 
-    const ContextCounters& counters() const;
+    ContextCounters counters() const;
 
 private:
     struct Impl;
