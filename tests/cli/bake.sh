@@ -113,12 +113,12 @@ bake compose -f "$work/compose.yaml"
 docker image inspect "dbuild-test/compose-$run_id:1" >/dev/null || fail "no image of the compose file"
 
 # What is not planned goes to docker buildx bake, with what it reads; the rest is built here.
-cat >"$work/mixed.json" <<END
+cat >"$work/mixed.bake.json" <<END
 {"target": {"lib": {"context": "lib"},
   "app": {"context": "app", "contexts": {"base": "target:lib"}, "tags": ["dbuild-test/mixed-app-$run_id:1"], "network": "none"},
   "own": {"context": "lib", "tags": ["dbuild-test/mixed-own-$run_id:1"]}}}
 END
-bake mixed -f "$work/mixed.json" app own --metadata-file "$work/mixed.metadata"
+bake mixed -f "$work/mixed.bake.json" app own --metadata-file "$work/mixed.metadata"
 expect_contains "$work/mixed.err" "app: handed to docker buildx bake: --network"
 expect_equal "app handed over
 lib built
@@ -129,8 +129,8 @@ expect_equal "app lib own" "$(jq -r 'keys | join(" ")' "$work/mixed.metadata")" 
 # Wrong usage.
 expect_exit 2 no-flag "$DBUILD" bake --lode
 expect_contains "$work/no-flag.err" "unknown flag --lode (did you mean --load?)"
-expect_exit 2 no-target "$DBUILD" bake -f "$work/mixed.json" nothing
-expect_contains "$work/no-target.err" "failed to find target nothing"
+expect_exit 2 no-target "$DBUILD" bake -f "$work/mixed.bake.json" nothing
+expect_contains "$work/no-target.err" "there is no target nothing"
 expect_exit 2 no-file "$DBUILD" bake -f "$work/none.json"
 cd "$work/tmp"
 expect_exit 2 nowhere "$DBUILD" bake
