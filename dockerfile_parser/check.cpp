@@ -2,9 +2,9 @@
 #include "dockerfile_parser/check.hpp"
 
 #include "dockerfile_parser/expansion_check.hpp"
+#include "dockerfile_parser/flag_check.hpp"
 #include "dockerfile_parser/lint.hpp"
 #include "dockerfile_parser/parser.hpp"
-#include "dockerfile_parser/run_mount.hpp"
 #include "dockerfile_parser/triggers.hpp"
 #include "dockerfile_parser/unicode.hpp"
 
@@ -101,23 +101,6 @@ void find_wrong_bases(const Dockerfile& dockerfile, const StageGraph& graph, con
     }
 }
 
-/// Mounts whose values are known without a build: the build would refuse them when it reaches them.
-void find_wrong_mounts(const Dockerfile& dockerfile, std::vector<Error>& errors) {
-    const VariableLookup no_variables = [](std::string_view) { return std::optional<std::string>(); };
-    for (const Stage& stage : dockerfile.stages)
-        for (const Instruction& instruction : stage.instructions) {
-            const auto* run = std::get_if<RunInstruction>(&instruction.body);
-            if (run == nullptr) continue;
-            for (const std::string& mount : run->mounts) {
-                if (mount.find('$') != mount.npos) continue;
-                if (auto parsed = parse_run_mount(mount, no_variables, dockerfile.escape); !parsed) {
-                    parsed.error().where = instruction.where;
-                    errors.push_back(std::move(parsed).error());
-                }
-            }
-        }
-}
-
 /// Puts the triggers of stages into the stages that are built on them.
 void add_triggers_of_stages(Dockerfile& dockerfile, const StageGraph& graph, std::vector<Error>& errors) {
     std::size_t count = 0;
@@ -126,7 +109,8 @@ void add_triggers_of_stages(Dockerfile& dockerfile, const StageGraph& graph, std
         const auto triggers = triggers_of(dockerfile.stages[static_cast<std::size_t>(node.base.stage_index)]);
         count += triggers.size();
         if (count > k_most_triggers) return;
-        const auto done = add_triggers(dockerfile.stages[static_cast<std::size_t>(node.index)], triggers, dockerfile.escape);
+        const auto done =
+            add_triggers(dockerfile.stages[static_cast<std::size_t>(node.index)], triggers, dockerfile.escape);
         if (!done && done.error().kind == ErrorKind::invalid_dockerfile) errors.push_back(done.error());
     }
 }
@@ -149,7 +133,7 @@ void check_tree(const SyntaxTree& tree, const std::string& file_name, const Chec
     if (!graph) errors.push_back(graph.error());
     if (!errors.empty()) return;
     find_wrong_bases(dockerfile, *graph, context, errors);
-    find_wrong_mounts(dockerfile, errors);
+    find_wrong_flags(dockerfile, errors);
     find_wrong_expansions(tree, dockerfile, *graph, context, report.diagnostics);
     if (errors.empty() && report.diagnostics.empty()) report.diagnostics = lint(tree, dockerfile, *graph, context);
 }

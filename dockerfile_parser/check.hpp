@@ -43,7 +43,8 @@ struct BaseImageFacts {
 struct CheckContext {
     const IgnoreMatcher* ignored = nullptr;                        // of the build context; null: not known
     std::function<Status(const std::string& image)> is_image_name; // of base images, expanded; empty: all are taken
-    std::function<std::optional<BaseImageFacts>(const std::string& image)> find_base; // expanded; empty, nothing: not known
+    /// In: image — expanded. Out: nothing: not known, as without the function.
+    std::function<std::optional<BaseImageFacts>(const std::string& image)> find_base;
     std::map<std::string, std::string> build_arguments;
     std::string platform = "linux/amd64"; // the target's, normalized: a file is judged alike on every machine
 };

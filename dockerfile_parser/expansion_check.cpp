@@ -16,6 +16,18 @@ Status check_value(const std::string& keyword, const std::string& value) {
     return {};
 }
 
+/// Only ADD downloads.
+Status check_source(const std::string& keyword, const std::string& source) {
+    if (keyword != "COPY" || !is_remote_source(source)) return {};
+    const bool is_http = source.starts_with("http://") || source.starts_with("https://");
+    if (is_http && !source.ends_with(".git"))
+        return fail(ErrorKind::invalid_dockerfile, "source can't be a URL for COPY");
+    const bool is_git =
+        is_http || source.find("://") == source.npos || source.starts_with("git://") || source.starts_with("ssh://");
+    if (is_git) return fail(ErrorKind::invalid_dockerfile, "source can't be a git ref for COPY");
+    return {};
+}
+
 class Collector final : public StageVisitor {
 public:
     explicit Collector(std::vector<Diagnostic>& errors) : errors_(errors) {}
@@ -25,7 +37,9 @@ public:
     void visit_word(const WalkedInstruction& instruction, const WalkedWord& word) override {
         if (word.error) add(*word.error, word.place);
         if (!word.value || !word.is_certain) return;
-        const auto done = check_value(instruction.keyword, *word.value);
+        const bool is_source = word.role == WalkedWord::Role::source;
+        const auto done =
+            is_source ? check_source(instruction.keyword, *word.value) : check_value(instruction.keyword, *word.value);
         if (!done && done.error().kind == ErrorKind::invalid_dockerfile) add(done.error().message, word.place);
     }
 

@@ -32,7 +32,8 @@ WordPlace word_place(const SyntaxNode& node, std::size_t n) {
 
 std::vector<Diagnostic> lint(const SyntaxTree& tree, const Dockerfile& dockerfile, const StageGraph& graph,
                              const CheckContext& context) {
-    const LintSettings settings = LintSettings::parse(tree.check).value_or(LintSettings()); // a wrong one is an error before
+    const LintSettings settings =
+        LintSettings::parse(tree.check).value_or(LintSettings()); // a wrong one is an error before
     const LintInput input{tree, dockerfile, graph, context, settings};
     LintFindings findings;
     lint_text(input, findings);
@@ -40,9 +41,8 @@ std::vector<Diagnostic> lint(const SyntaxTree& tree, const Dockerfile& dockerfil
     lint_instructions(input, findings);
     auto warnings = findings.take();
     drop_skipped(tree, settings, warnings);
-    std::stable_sort(warnings.begin(), warnings.end(), [](const Diagnostic& a, const Diagnostic& b) {
-        return a.where.first_line < b.where.first_line;
-    });
+    std::stable_sort(warnings.begin(), warnings.end(),
+                     [](const Diagnostic& a, const Diagnostic& b) { return a.where.first_line < b.where.first_line; });
     return warnings;
 }
 

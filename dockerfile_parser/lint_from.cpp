@@ -116,7 +116,8 @@ private:
         const auto os = platform->substr(0, slash);
         const auto architecture = without_variant(*platform).substr(slash + 1);
         // A stage that is named for its platform means it.
-        if (from.stage_name.find(os) != std::string::npos || from.stage_name.find(architecture) != std::string::npos) return;
+        if (from.stage_name.find(os) != std::string::npos || from.stage_name.find(architecture) != std::string::npos)
+            return;
         findings_.add("FromPlatformFlagConstDisallowed",
                       fmt::format("FROM --platform flag should not use constant value {}", quoted(*expansion.value)),
                       platform_place());

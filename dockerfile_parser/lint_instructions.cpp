@@ -92,10 +92,10 @@ private:
 
     void check_secret(std::string_view keyword, const std::string& name, const WordPlace& place) {
         if (names_a_secret(name))
-            findings_.add("SecretsUsedInArgOrEnv",
-                          fmt::format("Do not use ARG or ENV instructions for sensitive data ({} {})", keyword,
-                                      quoted(name)),
-                          place);
+            findings_.add(
+                "SecretsUsedInArgOrEnv",
+                fmt::format("Do not use ARG or ENV instructions for sensitive data ({} {})", keyword, quoted(name)),
+                place);
     }
 
     void check_form(const WalkedInstruction& instruction) {
@@ -133,18 +133,20 @@ private:
         const auto protocol = port.substr(std::min(port.find('/'), port.size()));
         if (ascii_lower(protocol) != protocol)
             findings_.add("ExposeProtoCasing",
-                          fmt::format("Defined protocol '{}' in EXPOSE instruction should be lowercase", port), word.place);
-        if (port.find(':') != port.npos)
-            findings_.add("ExposeInvalidFormat",
-                          fmt::format("EXPOSE instruction should not define an IP address or host-port mapping, found '{}'",
-                                      port),
+                          fmt::format("Defined protocol '{}' in EXPOSE instruction should be lowercase", port),
                           word.place);
+        if (port.find(':') != port.npos)
+            findings_.add(
+                "ExposeInvalidFormat",
+                fmt::format("EXPOSE instruction should not define an IP address or host-port mapping, found '{}'",
+                            port),
+                word.place);
     }
 
     void check_ignored(const WalkedInstruction& instruction, const WalkedWord& word) {
         const auto& flags = instruction.node.flags;
-        const bool is_from_elsewhere = std::any_of(
-            flags.begin(), flags.end(), [](const std::string& flag) { return flag.starts_with("--from="); });
+        const bool is_from_elsewhere = std::any_of(flags.begin(), flags.end(),
+                                                   [](const std::string& flag) { return flag.starts_with("--from="); });
         if (is_from_elsewhere || is_remote_source(*word.value) || !input_.context.ignored->is_ignored(*word.value))
             return;
         findings_.add("CopyIgnoredFile",
@@ -156,8 +158,8 @@ private:
     const LintInput& input_;
     LintFindings& findings_;
     const bool looks_for_ignored_;
-    std::vector<StageEnd> ends_; // by index
-    StageEnd* state_ = nullptr;  // of the stage that is visited
+    std::vector<StageEnd> ends_;            // by index
+    StageEnd* state_ = nullptr;             // of the stage that is visited
     std::map<std::string, WordPlace> last_; // CMD, ENTRYPOINT and HEALTHCHECK of this stage
 };
 

@@ -20,7 +20,8 @@ struct LintInput {
 class LintFindings {
 public:
     void add(std::string rule, std::string message, const WordPlace& place) {
-        warnings_.push_back({Diagnostic::Severity::warning, std::move(rule), std::move(message), place.where, place.length});
+        warnings_.push_back(
+            {Diagnostic::Severity::warning, std::move(rule), std::move(message), place.where, place.length});
     }
     std::vector<Diagnostic> take() { return std::move(warnings_); }
 

@@ -47,10 +47,11 @@ Result<LintSettings> LintSettings::parse(std::string_view text) {
             return fail(ErrorKind::invalid_dockerfile,
                         fmt::format("failed to parse check options: invalid check option {}", quoted(name)));
         if (name == "error" && !is_true)
-            return fail(ErrorKind::invalid_dockerfile,
-                        fmt::format("failed to parse check options: failed to parse check option {}: strconv.ParseBool: "
-                                    "parsing {}: invalid syntax",
-                                    quoted(part), quoted(value)));
+            return fail(
+                ErrorKind::invalid_dockerfile,
+                fmt::format("failed to parse check options: failed to parse check option {}: strconv.ParseBool: "
+                            "parsing {}: invalid syntax",
+                            quoted(part), quoted(value)));
         if (name == "error") settings.warnings_are_errors = *is_true;
         if (name == "skip") add_rules(value, settings.skipped, settings.skips_all);
         if (name == "experimental") add_rules(value, settings.experimental, settings.tries_all);

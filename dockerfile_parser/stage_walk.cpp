@@ -87,7 +87,8 @@ public:
     Walk(const SyntaxTree& tree, const Dockerfile& dockerfile, const StageGraph& graph, const CheckContext& context,
          StageVisitor& visitor)
         : dockerfile_(dockerfile), graph_(graph), context_(context), visitor_(visitor), nodes_(nodes_of_stages(tree)),
-          globals_(global_arguments(dockerfile, "", context.build_arguments, context.platform).value_or(std::map<std::string, std::string>())) {}
+          globals_(global_arguments(dockerfile, "", context.build_arguments, context.platform)
+                       .value_or(std::map<std::string, std::string>())) {}
 
     /// Depth first along FROM, so that the table holds one path of stages at a time.
     void run() {
@@ -134,8 +135,9 @@ private:
     void begin_from_outside(const StageReference& base) {
         table_.assign("PATH", {std::nullopt, false, false});
         knows_all_ = base.kind == StageReference::Kind::scratch;
-        const auto image = base.kind == StageReference::Kind::image && context_.find_base ? context_.find_base(base.image)
-                                                                                          : std::nullopt;
+        const auto image = base.kind == StageReference::Kind::image && context_.find_base
+                               ? context_.find_base(base.image)
+                               : std::nullopt;
         if (!image) return;
         knows_all_ = true;
         for (const auto& [name, value] : image->environment) table_.assign(name, {value, true, true});
@@ -151,8 +153,8 @@ private:
     }
 
     void walk_instruction(const SyntaxNode& node) {
-        const WalkedInstruction instruction{node, ascii_upper(node.keyword), keyword_place(from_ != nullptr ? *from_ : node),
-                                            from_ != nullptr};
+        const WalkedInstruction instruction{node, ascii_upper(node.keyword),
+                                            keyword_place(from_ != nullptr ? *from_ : node), from_ != nullptr};
         instruction_ = &instruction;
         visitor_.begin_instruction(instruction);
         const std::string& keyword = instruction.keyword;
@@ -162,7 +164,8 @@ private:
         if (keyword == "COPY" || keyword == "ADD") walk_copy(node);
         if (keyword == "EXPOSE") walk_ports(node);
         if (keyword == "WORKDIR" || keyword == "USER" || keyword == "STOPSIGNAL" || keyword == "VOLUME")
-            for (std::size_t i = 0; i < node.words.size(); ++i) add(WalkedWord::Role::other, node.words[i], word_place(i));
+            for (std::size_t i = 0; i < node.words.size(); ++i)
+                add(WalkedWord::Role::other, node.words[i], word_place(i));
     }
 
     /// One after the other: each sees those before it.
@@ -301,8 +304,8 @@ private:
     bool knows_all_ = false;
     const SyntaxNode* from_ = nullptr; // while its triggers are walked
     const WalkedInstruction* instruction_ = nullptr;
-    bool is_certain_ = true, is_known_ = true; // of the text that is expanded
-    bool assumes_arguments_ = false;           // that build arguments are those given
+    bool is_certain_ = true, is_known_ = true;     // of the text that is expanded
+    bool assumes_arguments_ = false;               // that build arguments are those given
     std::set<std::string, std::less<>> undefined_; // in it
 };
 
@@ -312,8 +315,8 @@ WordPlace keyword_place(const SyntaxNode& node) {
     return place_of(node, {0, node.keyword.size()}); // the line begins with it
 }
 
-void walk_stages(const SyntaxTree& tree, const Dockerfile& dockerfile, const StageGraph& graph, const CheckContext& context,
-                 StageVisitor& visitor) {
+void walk_stages(const SyntaxTree& tree, const Dockerfile& dockerfile, const StageGraph& graph,
+                 const CheckContext& context, StageVisitor& visitor) {
     Walk(tree, dockerfile, graph, context, visitor).run();
 }
 

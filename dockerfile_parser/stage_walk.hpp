@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the words of each instruction become, as far as that is known without building: the walk that the checks of variables
-// and most lint rules share. Which instruction expands what: reference/buildkit-semantics.md §2.1.
+// What the words of each instruction become, as far as that is known without building: the walk that the checks of
+// variables and most lint rules share. Which instruction expands what: reference/buildkit-semantics.md §2.1.
 // Used inside of this folder only.
 #pragma once
 
@@ -24,7 +24,8 @@ struct WalkedInstruction {
 
 /// One text that an instruction expands: a word or a part of it, the value of a flag or of a mount, a heredoc's body.
 struct WalkedWord {
-    enum class Role { name, value, source, other }; // name and value: of ENV and LABEL, value also of ARG; source: of COPY and ADD
+    /// name and value: of ENV and LABEL, value also of ARG; source: of COPY and ADD.
+    enum class Role { name, value, source, other };
     Role role = Role::other;
     WordPlace place;                    // of a heredoc the instruction's
     std::optional<std::string> value;   // with the given build arguments; nothing where it is wrong or nobody knows it
@@ -48,8 +49,8 @@ public:
 /// The instructions of all stages, each stage's in order, those of triggers before its own.
 /// In:      tree, dockerfile, graph — of one text without errors.
 /// Cost:    linear: one table of variables, from which a stage's are taken when all that is based on it was seen.
-void walk_stages(const SyntaxTree& tree, const Dockerfile& dockerfile, const StageGraph& graph, const CheckContext& context,
-                 StageVisitor& visitor);
+void walk_stages(const SyntaxTree& tree, const Dockerfile& dockerfile, const StageGraph& graph,
+                 const CheckContext& context, StageVisitor& visitor);
 
 /// Where the keyword stands.
 WordPlace keyword_place(const SyntaxNode& node);

@@ -67,7 +67,8 @@ Result<PortRange> parse_port_range(std::string_view word) {
 Result<std::vector<std::string>> parse_ports(std::string_view word) {
     DBUILD_TRY_ASSIGN(const PortRange range, parse_port_range(word));
     std::vector<std::string> ports;
-    for (int port = range.first; port <= range.last; ++port) ports.push_back(fmt::format("{}/{}", port, range.protocol));
+    for (int port = range.first; port <= range.last; ++port)
+        ports.push_back(fmt::format("{}/{}", port, range.protocol));
     return ports;
 }
 

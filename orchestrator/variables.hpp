@@ -26,8 +26,8 @@ public:
     /// How many assignments there were so far: a point in time for the functions below.
     std::size_t size() const { return assignments_.size(); }
 
-    /// What was in force at that point, in the order of the last assignments, which BuildKit keeps. Cost: a comparison for each
-    /// assignment, a copy for each variable.
+    /// What was in force at that point, in the order of the last assignments, which BuildKit keeps. Cost: a comparison for
+    /// each assignment, a copy for each variable.
     std::vector<Variable> variables_at(std::size_t point) const;
 
     /// "NAME=value" of all that ENV or an image set until then, as an image's configuration lists them: in the order of the

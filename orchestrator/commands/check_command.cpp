@@ -35,8 +35,7 @@ struct CheckOptions {
 
 Result<CheckOptions> read_options(std::span<const std::string> words) {
     DBUILD_TRY_ASSIGN(const auto parsed, parse_words(k_flags, words));
-    if (parsed.positionals.size() != 1)
-        return fail(ErrorKind::usage, fmt::format("check takes one PATH: {}", k_usage));
+    if (parsed.positionals.size() != 1) return fail(ErrorKind::usage, fmt::format("check takes one PATH: {}", k_usage));
     CheckOptions options;
     const std::filesystem::path path = parsed.positionals.front();
     std::error_code ignored;
@@ -67,7 +66,8 @@ std::string_view severity_of(const Diagnostic& diagnostic) {
 
 std::string as_text(const parser::CheckReport& report, std::string_view source) {
     if (report.diagnostics.empty()) return "no errors, no warnings\n";
-    return parser::to_text(report.diagnostics, source) + fmt::format("errors: {}, warnings: {}\n", report.error_count(), report.warning_count());
+    return parser::to_text(report.diagnostics, source) +
+           fmt::format("errors: {}, warnings: {}\n", report.error_count(), report.warning_count());
 }
 
 std::string as_json(const parser::CheckReport& report, const std::string& file) {

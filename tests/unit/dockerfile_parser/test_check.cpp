@@ -76,15 +76,18 @@ TEST_SUITE("dockerfile_parser/check") {
         CHECK(found("FROM scratch\nARG p=web\nEXPOSE 80 $p\nEXPOSE 80:80\n").size() == 1); // the form, a warning
     }
     TEST_CASE("a trigger of another stage is judged at the FROM that runs it") {
-        CHECK(found("FROM scratch AS a\nONBUILD COPY --nonsense b c\nFROM a\n") == Lines{"3:0 unknown flag: --nonsense"});
+        CHECK(found("FROM scratch AS a\nONBUILD COPY --nonsense b c\nFROM a\n") ==
+              Lines{"3:0 unknown flag: --nonsense"});
         CHECK(found("FROM scratch AS a\nONBUILD COPY --from=7 b c\nFROM a\n") == Lines{"3:0 invalid stage index 7"});
         CHECK(found("FROM scratch AS a\nONBUILD ENV b=${c!}\nFROM a\n").size() == 1);
         CHECK(found("FROM scratch AS a\nONBUILD COPY --nonsense b c\nCOPY a /a\n").empty());
         CHECK(found("# escape=`\nFROM scratch AS a\nONBUILD ENV b=c` d\nCOPY a /\nFROM a\n") ==
-              Lines{"5:0 Syntax error - can't find = in \"d\". Must be of the form: name=value"}); // a trigger's escape is "\"
+              Lines{"5:0 Syntax error - can't find = in \"d\". Must be of the form: name=value"}); // a trigger's escape
+                                                                                                   // is "\"
     }
     TEST_CASE("a wrong check directive is an error") {
-        CHECK(found("# check=foo\nFROM a\n") == Lines{"1:0 failed to parse check options: invalid check option \"foo\""});
+        CHECK(found("# check=foo\nFROM a\n") ==
+              Lines{"1:0 failed to parse check options: invalid check option \"foo\""});
     }
     TEST_CASE("warnings fail only where the file says so") {
         CHECK_FALSE(check_dockerfile("FROM a\nMAINTAINER x\n", "D").has_failed());

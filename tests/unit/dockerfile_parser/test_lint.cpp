@@ -99,14 +99,16 @@ TEST_SUITE("dockerfile_parser/lint") {
             {"ARG TAG=1\nFROM a:$TAG\n", ""},
             {"Arg a\nFrom a\nEnv b=c\n", // ARGs before the first FROM do not count
              "2 ConsistentInstructionCasing: Command 'From' should match the case of the command majority (uppercase)\n"
-             "3 ConsistentInstructionCasing: Command 'Env' should match the case of the command majority (uppercase)\n"},
+             "3 ConsistentInstructionCasing: Command 'Env' should match the case of the command majority "
+             "(uppercase)\n"},
             {"FROM scratch\nRUN --mount=type=cache,target=/$x y\n",
              "2 UndefinedVar: Usage of undefined variable '$x'\n"},
             {"FROM scratch\nENV $x=1\n", "2 UndefinedVar: Usage of undefined variable '$x'\n"},
             {"FROM scratch\nENV A=$http_proxy B=$BUILDKIT_SBOM_SCAN_STAGE\n",
              "2 UndefinedVar: Usage of undefined variable '$http_proxy'\n"},
             {"FROM scratch\nENV abc=1\nUSER $ABC\n", "3 UndefinedVar: Usage of undefined variable '$ABC'\n"},
-            {"FROM scratch\nENV A=1\nUSER $a\n", "3 UndefinedVar: Usage of undefined variable '$a' (did you mean $A?)\n"},
+            {"FROM scratch\nENV A=1\nUSER $a\n",
+             "3 UndefinedVar: Usage of undefined variable '$a' (did you mean $A?)\n"},
             {"FROM scratch\nEXPOSE $x\n", ""},
             {"ARG API_TOKEN\nFROM a\n", ""}, // it reaches no image
             {"FROM a\nENV 'MY_TOKEN'=1 $MY_KEY=2\n",
@@ -183,8 +185,9 @@ TEST_SUITE("dockerfile_parser/lint") {
     }
     TEST_CASE("a stage's variables end with it and what is based on it") {
         CHECK(warnings("FROM scratch AS a\nENV x=1\nFROM a AS b\nENV y=1\nFROM a\nENV z=$x$y\nFROM b\nENV z=$x$y\n"
-                       "FROM scratch\nENV z=$x\n") == "6 UndefinedVar: Usage of undefined variable '$y' (did you mean $x?)\n"
-                                                      "10 UndefinedVar: Usage of undefined variable '$x'\n");
+                       "FROM scratch\nENV z=$x\n") ==
+              "6 UndefinedVar: Usage of undefined variable '$y' (did you mean $x?)\n"
+              "10 UndefinedVar: Usage of undefined variable '$x'\n");
     }
     TEST_CASE("the place is that of the word, on its own line") {
         const auto place_of = [](const std::string& text) {
