@@ -101,16 +101,26 @@ void find_wrong_bases(const Dockerfile& dockerfile, const StageGraph& graph, con
     }
 }
 
+std::size_t count_triggers(const Stage& stage) {
+    return static_cast<std::size_t>(
+        std::count_if(stage.instructions.begin(), stage.instructions.end(), [](const Instruction& instruction) {
+            return std::holds_alternative<OnbuildInstruction>(instruction.body);
+        }));
+}
+
 /// Puts the triggers of stages into the stages that are built on them.
 void add_triggers_of_stages(Dockerfile& dockerfile, const StageGraph& graph, std::vector<Error>& errors) {
-    std::size_t count = 0;
+    std::vector<std::size_t> counts;
+    for (const Stage& stage : dockerfile.stages) counts.push_back(count_triggers(stage));
+    std::size_t total = 0;
     for (const StageNode& node : graph.stages) {
         if (node.base.kind != StageReference::Kind::stage) continue;
-        const auto triggers = triggers_of(dockerfile.stages[static_cast<std::size_t>(node.base.stage_index)]);
-        count += triggers.size();
-        if (count > k_most_triggers) return;
-        const auto done =
-            add_triggers(dockerfile.stages[static_cast<std::size_t>(node.index)], triggers, dockerfile.escape);
+        const auto parent = static_cast<std::size_t>(node.base.stage_index);
+        total += counts[parent];
+        if (total > k_most_triggers) return;
+        if (counts[parent] == 0) continue;
+        const auto done = add_triggers(dockerfile.stages[static_cast<std::size_t>(node.index)],
+                                       triggers_of(dockerfile.stages[parent]), dockerfile.escape);
         if (!done && done.error().kind == ErrorKind::invalid_dockerfile) errors.push_back(done.error());
     }
 }

@@ -144,6 +144,8 @@ private:
     }
 
     void walk_triggers(const StageNode& stage) {
+        const auto& instructions = dockerfile_.stages[static_cast<std::size_t>(stage.index)].instructions;
+        if (instructions.empty() || !instructions.front().is_trigger) return;
         const auto parent = static_cast<std::size_t>(stage.base.stage_index);
         from_ = nodes_[static_cast<std::size_t>(stage.index)].from;
         for (const std::string& trigger : triggers_of(dockerfile_.stages[parent])) {

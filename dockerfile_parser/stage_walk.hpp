@@ -47,7 +47,8 @@ public:
 };
 
 /// The instructions of all stages, each stage's in order, those of triggers before its own.
-/// In:      tree, dockerfile, graph — of one text without errors.
+/// In:      tree, dockerfile, graph — of one text without errors; dockerfile has the triggers of stages already in the
+///          stages that run them.
 /// Cost:    linear: one table of variables, from which a stage's are taken when all that is based on it was seen.
 void walk_stages(const SyntaxTree& tree, const Dockerfile& dockerfile, const StageGraph& graph,
                  const CheckContext& context, StageVisitor& visitor);

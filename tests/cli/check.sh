@@ -41,6 +41,15 @@ line=5 CopyIgnoredFile" "$(sed -E 's/.*(line=[0-9]+),.*title=([A-Za-z]+).*/\1 \2
 expect_exit 0 many timeout 60 "$DBUILD" check "$work/many.Dockerfile"
 expect_contains "$work/many.out" 'errors: 0, warnings: 40000'
 
+# Stages times triggers could be any number: the rest is not judged.
+{ echo 'FROM scratch AS s'; for i in $(seq 9000); do echo "ONBUILD ENV a$i=1"; done; for i in $(seq 9000); do echo 'FROM s'; done; } >"$work/triggers.Dockerfile"
+expect_exit 0 triggers timeout 60 "$DBUILD" check "$work/triggers.Dockerfile"
+
+# A stage knows what all below it defined, without a copy of it.
+{ echo 'FROM scratch AS s0'; for i in $(seq 20000); do echo "FROM s$((i - 1)) AS s$i"; echo "ENV v$i=\$v$((i - 1))"; done; } >"$work/chain.Dockerfile"
+expect_exit 0 chain timeout 60 "$DBUILD" check "$work/chain.Dockerfile"
+expect_contains "$work/chain.out" 'errors: 0, warnings: 1'
+
 printf 'ARG V\nFROM busybox:$V\n' >"$work/base.Dockerfile"
 expect_exit 1 base "$DBUILD" check "$work/base.Dockerfile"
 expect_contains "$work/base.out" ':2:1: error:'

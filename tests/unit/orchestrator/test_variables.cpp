@@ -41,4 +41,22 @@ TEST_SUITE("orchestrator/variables") {
         CHECK(log.environment_at(log.size()) == Words{"a=2", "b=1"});
         CHECK(log.environment_at(1) == Words{"a=1"});
     }
+    TEST_CASE("points far apart and close together are all remembered") {
+        VariableLog log;
+        std::vector<Words> expected = {{}};
+        std::vector<std::pair<std::string, std::string>> now; // in the order of the last assignments
+        for (int i = 0; i < 300; ++i) {
+            const std::string name = "v" + std::to_string(i * i % (i < 150 ? 7 : 41)), value = std::to_string(i);
+            log.assign(name, value, false);
+            std::erase_if(now, [&](const auto& variable) { return variable.first == name; });
+            now.emplace_back(name, value);
+            Words words;
+            for (const auto& [key, text] : now) words.push_back(key + "=" + text);
+            expected.push_back(std::move(words));
+        }
+        for (std::size_t point = 0; point <= log.size(); ++point) {
+            CAPTURE(point);
+            CHECK(shown(log.variables_at(point)) == expected[point]);
+        }
+    }
 }
