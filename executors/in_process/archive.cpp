@@ -64,7 +64,8 @@ Reader open_reader(Input& input, int (*support_format)(archive*), bool& is_open)
     return reader;
 }
 
-/// A number in a header, as octal digits among blanks and zeros, or as binary after a set highest bit; nothing if it is neither.
+/// A number in a header, as octal digits among blanks and zeros, or as binary after a set highest bit; nothing if it is
+/// neither.
 std::optional<std::int64_t> number_in(std::string_view field) {
     if ((field.front() & 0x80) == 0) {
         const auto begin = std::min(field.find_first_not_of(std::string_view(" \0", 2)), field.size());
@@ -89,10 +90,13 @@ std::optional<std::int64_t> number_in(std::string_view field) {
 
 /// Mode, owner, size and time; of POSIX's and GNU's headers also the device numbers.
 bool has_numbers(std::string_view block) {
-    const auto is_number = [&](std::size_t at, std::size_t bytes) { return number_in(block.substr(at, bytes)).has_value(); };
+    const auto is_number = [&](std::size_t at, std::size_t bytes) {
+        return number_in(block.substr(at, bytes)).has_value();
+    };
     const bool has_device = block.substr(257, 5) == "ustar";
-    return is_number(100, 8) && is_number(108, 8) && is_number(116, 8) && number_in(block.substr(124, 12)).value_or(-1) >= 0 &&
-           is_number(136, 12) && (!has_device || (is_number(329, 8) && is_number(337, 8)));
+    return is_number(100, 8) && is_number(108, 8) && is_number(116, 8) &&
+           number_in(block.substr(124, 12)).value_or(-1) >= 0 && is_number(136, 12) &&
+           (!has_device || (is_number(329, 8) && is_number(337, 8)));
 }
 
 /// Source: Go's archive/tar: a sum over signed or unsigned bytes will do, and blocks of zeros are an end, not a header.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What --chmod does to a mode: octal digits, or chmod(1)'s symbols ("u=rwX,go-w").
-// Source: what BuildKit 0.25 made of some sixty changes of eleven modes; where it is not chmod(1): names of classes left out
-// mean all of them, whatever the umask; a class copied to another one keeps that one's set-id bit; "=t" is "+t".
+// Source: what Docker 28.5.2 made of some sixty changes of eleven modes; where it is not chmod(1): names of classes
+// left out mean all of them, whatever the umask; a class copied to another one keeps that one's set-id bit; "=t" is
+// "+t".
 #pragma once
 
 #include "support/result.hpp"
