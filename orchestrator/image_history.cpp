@@ -13,8 +13,10 @@ namespace {
 constexpr std::string_view k_comment = "buildkit.exporter.image.v0";
 constexpr const char* k_base_description = "created by buildkit"; // of a layer that it did not see made
 
-/// The step as BuildKit's progress names it: "[build 2/3] COPY a /", counted from 1, which is FROM unless that is a stage.
-std::string step_name(const dockerfile_parser::Dockerfile& dockerfile, const PlannedStage& plan, const PlannedStep& named) {
+/// The step as BuildKit's progress names it: "[build 2/3] COPY a /", counted from 1, which is FROM unless that is a
+/// stage.
+std::string step_name(const dockerfile_parser::Dockerfile& dockerfile, const PlannedStage& plan,
+                      const PlannedStep& named) {
     const bool is_on_stage = plan.stage->base.kind == dockerfile_parser::StageReference::Kind::stage;
     std::size_t total = is_on_stage ? 0 : 1, number = 0;
     for (const auto& step : plan.steps) {
@@ -24,7 +26,8 @@ std::string step_name(const dockerfile_parser::Dockerfile& dockerfile, const Pla
     const auto& name = dockerfile.stages[static_cast<std::size_t>(plan.stage->index)].from.stage_name;
     std::string prefix = name.empty() ? "" : name + " ";
     if (name.empty() && dockerfile.stages.size() > 1) prefix = fmt::format("stage-{} ", plan.stage->index);
-    return fmt::format("[{}{:>{}}/{}] {}", prefix, number, std::to_string(total).size(), total, named.step->instruction->text);
+    return fmt::format("[{}{:>{}}/{}] {}", prefix, number, std::to_string(total).size(), total,
+                       named.step->instruction->text);
 }
 
 } // namespace

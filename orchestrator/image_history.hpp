@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The history of an image that is assembled: the base's, then one entry for every instruction, repaired where the base's does not
-// fit its layers.
+// The history of an image that is assembled: the base's, then one entry for every instruction, repaired where the
+// base's does not fit its layers.
 #pragma once
 
 #include "cache/oci/image.hpp"
@@ -22,10 +22,10 @@ struct LayerOrigin {
 /// Source: normalizeLayersAndHistory of BuildKit's image exporter, and its texts.
 void repair_history(std::span<const LayerOrigin> layers, cache::oci::ImageConfig& config);
 
-/// Adds what the stages' instructions did to the configuration of the base (or to an empty one): diff_ids, history, and the time
-/// at which the image was created. Metadata takes the time of the layer before it.
-/// In: stages — complete; from the one on the base up to the target. dockerfile — theirs. epoch — if given, the time of all
-///     instructions.
+/// Adds what the stages' instructions did to the configuration of the base (or to an empty one): diff_ids, history, and
+/// the time at which the image was created. Metadata takes the time of the layer before it.
+/// In: stages — complete; from the one on the base up to the target. dockerfile — theirs. epoch — if given, the time of
+///     all instructions.
 void append_history(const std::vector<const PlannedStage*>& stages, const dockerfile_parser::Dockerfile& dockerfile,
                     const std::optional<Instant>& epoch, cache::oci::ImageConfig& config);
 

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
@@ -63,6 +64,41 @@ Reader open_reader(Input& input, int (*support_format)(archive*), bool& is_open)
     return reader;
 }
 
+/// A number in a header, as octal digits among blanks and zeros, or as binary after a set highest bit; nothing if it is
+/// neither.
+std::optional<std::int64_t> number_in(std::string_view field) {
+    if ((field.front() & 0x80) == 0) {
+        const auto begin = std::min(field.find_first_not_of(std::string_view(" \0", 2)), field.size());
+        field = field.substr(begin, field.find_last_not_of(std::string_view(" \0", 2)) + 1 - begin);
+        field = field.substr(0, field.find('\0'));
+        std::int64_t value = 0;
+        const auto [end, error] = std::from_chars(field.data(), field.data() + field.size(), value, 8);
+        if (field.empty()) return 0;
+        if (field.front() == '-' || error != std::errc() || end != field.data() + field.size()) return std::nullopt;
+        return value;
+    }
+    const bool is_negative = (field.front() & 0x40) != 0;
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < field.size(); ++i) {
+        if (value >> 56) return std::nullopt;
+        const auto byte = static_cast<unsigned char>(is_negative ? ~field[i] : field[i]);
+        value = value << 8 | (i == 0 ? byte & 0x7f : byte);
+    }
+    if (value >> 63) return std::nullopt;
+    return is_negative ? ~static_cast<std::int64_t>(value) : static_cast<std::int64_t>(value);
+}
+
+/// Mode, owner, size and time; of POSIX's and GNU's headers also the device numbers.
+bool has_numbers(std::string_view block) {
+    const auto is_number = [&](std::size_t at, std::size_t bytes) {
+        return number_in(block.substr(at, bytes)).has_value();
+    };
+    const bool has_device = block.substr(257, 5) == "ustar";
+    return is_number(100, 8) && is_number(108, 8) && is_number(116, 8) &&
+           number_in(block.substr(124, 12)).value_or(-1) >= 0 && is_number(136, 12) &&
+           (!has_device || (is_number(329, 8) && is_number(337, 8)));
+}
+
 /// Source: Go's archive/tar: a sum over signed or unsigned bytes will do, and blocks of zeros are an end, not a header.
 bool is_tar_header(std::string_view block) {
     if (block.size() < k_block_bytes || block.find_first_not_of('\0') == block.npos) return false;
@@ -73,7 +109,7 @@ bool is_tar_header(std::string_view block) {
         signed_sum += is_sum ? ' ' : static_cast<signed char>(block[i]);
     }
     const auto written = std::strtol(std::string(block.substr(148, 8)).c_str(), nullptr, 8);
-    return written == unsigned_sum || written == signed_sum;
+    return (written == unsigned_sum || written == signed_sum) && has_numbers(block);
 }
 
 tl::unexpected<Error> damaged(archive* reader) {

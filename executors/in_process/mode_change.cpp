@@ -8,7 +8,7 @@ namespace dbuild::executors::in_process {
 namespace {
 
 constexpr std::uint32_t k_setuid = 04000, k_setgid = 02000, k_sticky = 01000, k_search = 0111;
-constexpr std::uint32_t k_all_classes = 06777, k_umask = 022;
+constexpr std::uint32_t k_all_classes = 06777, k_permissions = 0777;
 
 std::uint32_t bits_of_class(char name) {
     switch (name) {
@@ -79,12 +79,14 @@ std::uint32_t ModeChange::apply(const Change& change, std::uint32_t mode, bool c
     if (change.adds_search && can_search) bits |= k_search;
     if (change.copied_class) {
         const int shift = change.copied_class == 'u' ? 6 : change.copied_class == 'g' ? 3 : 0;
-        bits |= (mode >> shift & 07) * k_search;
+        bits = (mode >> shift & 07) * k_search;
     }
-    // The sticky bit belongs to no class: it changes where it is named.
-    const auto changed = change.classes ? bits & (change.classes | k_sticky) : bits & ~k_umask;
+    const auto classes = change.classes ? change.classes : k_all_classes;
+    // The sticky bit belongs to no class: it changes where it is named, and "=t" changes nothing else.
+    if (change.operation == '=' && !change.classes && (bits & k_sticky)) return mode | k_sticky;
+    const auto changed = bits & (classes | k_sticky);
     if (change.operation == '-') return mode & ~changed;
-    if (change.operation == '=') mode &= ~(change.classes ? change.classes : k_all_classes);
+    if (change.operation == '=') mode &= ~(change.copied_class ? classes & k_permissions : classes);
     return mode | changed;
 }
 

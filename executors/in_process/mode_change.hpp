@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What --chmod does to a mode: octal digits, or chmod(1)'s symbols ("u=rwX,go-w").
-// Source: BuildKit's dispatchCopy and the package that it parses symbols with; names of classes left out mean all of
-// them, less the umask 022 of an engine.
+// Source: what Docker 28.5.2 made of some sixty changes of eleven modes; where it is not chmod(1): names of classes
+// left out mean all of them, whatever the umask; a class copied to another one keeps that one's set-id bit; "=t" is
+// "+t".
 #pragma once
 
 #include "support/result.hpp"
@@ -24,7 +25,7 @@ public:
 
 private:
     struct Change {
-        std::uint32_t classes = 0; // the bits that may change; 0: all, less the umask
+        std::uint32_t classes = 0; // the bits that may change; 0: all
         char operation = '=';      // + - =
         std::uint32_t bits = 0;    // of all classes
         bool adds_search = false;  // X

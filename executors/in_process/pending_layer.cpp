@@ -181,6 +181,10 @@ Result<LayerWriter::Written> PendingLayer::write(const std::filesystem::path& pa
     }
     for (const auto& [name, node] : changed_) {
         if (folders.contains(name) || is_in_root(node)) continue;
+        // A file for the builder that unpacked it here, a whiteout for everybody who gets the layer: only BuildKit has
+        // both.
+        if (node.entry.is_whiteout())
+            return fail(ErrorKind::unsupported, "a file that is named like a whiteout: /" + name);
         DBUILD_TRY(add_folders(name));
         if (node.entry.type == EntryType::directory) folders.insert(name);
         auto entry = node.entry;

@@ -61,7 +61,8 @@ public:
     /// A folder's time is set after its content was changed. No effect on the root folder, of which layers say nothing.
     void set_time(const std::string& folder, std::int64_t mtime_seconds);
 
-    /// Writes what differs from the root, each entry below all its folders. Errors: as LayerWriter.
+    /// Writes what differs from the root, each entry below all its folders.
+    /// Errors: unsupported — a file's name begins with ".wh."; as LayerWriter.
     Result<LayerWriter::Written> write(const std::filesystem::path& path) const;
 
 private:

@@ -22,7 +22,6 @@ COPY tree /tmp/a/c
 COPY --from=lower /kept /kept
 COPY two /kept/in/side/in/
 ADD archive.tgz /kept/in/
-COPY --link one /kept/in/side/linked
 USER app
 WORKDIR /kept/in/home/deep
 COPY run.sh ../

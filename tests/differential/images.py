@@ -205,6 +205,10 @@ class Comparison:
         if theirs:
             mine.image = image.read_layout(f"{folder}/mine")
             lines += compare.compare_images(mine.image, theirs.image) + compare_layers(mine.image, theirs.image)
+            if self.is_newer_engine:  # whose texts dbuild writes, but for HEALTHCHECK's, which became readable later (BuildKit 0.32)
+                texts = [[entry.get("created_by", "") for entry in built.history()] for built in (mine.image, theirs.image)]
+                lines += [f"history: dbuild: {one!r}, buildx: {other!r}" for one, other in zip(*texts)
+                          if one != other and not one.startswith("HEALTHCHECK")]
         again = self.build(folder, "again", arguments)
         lines += [f"made twice: {step['text']}" for step in again.report["steps"] if step["status"] in ("ran", "made")]
         return lines

@@ -51,6 +51,15 @@ def hard(name, target, **fields):
     return name, "h", {"linkname": target, **fields}
 
 
+def with_size_field(text):
+    """A file whose header says this size, which its bytes do not have."""
+    raw = bytearray(pack([file("sized")]))
+    raw[124:136] = text.ljust(12, b"\0")
+    raw[148:156] = b" " * 8
+    raw[148:156] = b"%06o\0 " % sum(raw[:512])
+    return bytes(raw)
+
+
 def good_archives():
     ustar = [folder("dir", mode=0o750, uid=3, gid=4), file("dir/file", b"hello\n", mode=0o4755, uid=1000, gid=1001),
              hard("dir/hard", "dir/file", mode=0o4755, uid=1000, gid=1001), link("dir/link", "file"), link("abs", "/etc/passwd"),
@@ -104,6 +113,8 @@ def hostile_archives():
         "name_long": [file("n" * 300)], "path_long": [file("/".join(["d" * 200] * 30))],
         "time_negative": [file("n", mtime=-99999999999)],
         "many": [file(f"m{number}") for number in range(500)],
+        "size_huge": with_size_field(b"77777777777"), "size_larger": with_size_field(b"\x80" + (1 << 60).to_bytes(11, "big")),
+        "size_negative": with_size_field(b"\xff" * 12), "size_word": with_size_field(b"sizeable"),
     }.items()
 
 
@@ -114,7 +125,7 @@ def main():
         (root / "good" / name).write_bytes(data)
     for name, entries in hostile_archives():
         (root / "hostile").mkdir(exist_ok=True)
-        (root / "hostile" / name).write_bytes(pack(entries))
+        (root / "hostile" / name).write_bytes(entries if isinstance(entries, bytes) else pack(entries))
 
 
 main()

@@ -58,10 +58,24 @@ TEST_CASE("set-id and sticky bits belong to their classes") {
     CHECK(file("u=rwx", 04755) == 0755);
 }
 
-TEST_CASE("without a class, an engine's umask protects the others from writing") {
-    CHECK(file("+w", 0444) == 0644);
-    CHECK(file("+x", 0644) == 0755);
-    CHECK(file("=rw", 0777) == 0644);
+TEST_CASE("without a class all are meant, whatever the umask") {
+    CHECK(file("+w", 0444) == 0666);
+    CHECK(file("-w", 0777) == 0555);
+    CHECK(file("=rw", 0755) == 0666);
+    CHECK(file("=", 06777) == 0);
+}
+
+TEST_CASE("a copied class keeps the set-id bit that is there") {
+    CHECK(file("u=g", 04755) == 04555);
+    CHECK(file("a=u", 06744) == 06777);
+    CHECK(folder("g=o", 03777) == 03777);
+    CHECK(file("g=", 02755) == 0705);
+}
+
+TEST_CASE("the sticky bit alone is set for nobody in particular") {
+    CHECK(folder("=t", 0755) == 01755);
+    CHECK(folder("=rt", 0755) == 01755);
+    CHECK(folder("u=t", 0755) == 01055);
 }
 
 TEST_CASE("what is no mode is an error") {

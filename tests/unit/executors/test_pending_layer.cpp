@@ -327,6 +327,15 @@ TEST_CASE("names of one inode in a context share their group") {
     CHECK(files.file(file("a", "x").entry).link_group == files.file(file("b", "x").entry).link_group);
 }
 
+TEST_CASE("a file that is named like a whiteout is BuildKit's business") {
+    const TempDir folder = TempDir::create("dbuild-test").value();
+    PendingLayer layer(k_empty, k_now);
+    REQUIRE(copy(request({"a", {file("a", "x")}}, "/d/.wh.a"), layer));
+    const auto written = layer.write(folder.path() / "layer");
+    REQUIRE(!written);
+    CHECK(written.error().kind == ErrorKind::unsupported);
+}
+
 TEST_CASE("files of layers: the newest bytes, hard links across layers, and one read of each layer") {
     // Two layers written by ourselves and handed over by digest.
     const auto work = TempDir::create("dbuild-test").value();

@@ -32,20 +32,19 @@ using Texts = std::vector<std::string>;
 
 TEST_SUITE("orchestrator/image_history") {
 
-TEST_CASE("a history that fits its layers stays as it is") {
-    CHECK(repaired({"+a", "-b", "+c", "+d", "-e"}) == Texts{"+a", "-b", "+c", "+d", "-e"});
-}
+    TEST_CASE("a history that fits its layers stays as it is") {
+        CHECK(repaired({"+a", "-b", "+c", "+d", "-e"}) == Texts{"+a", "-b", "+c", "+d", "-e"});
+    }
 
-TEST_CASE("entries that claim layers which are not there are empty from the end on") {
-    CHECK(repaired({"+a", "+b", "-c", "+d", "+e", "+f"}) == Texts{"+a", "+b", "-c", "+d", "-e", "-f"});
-}
+    TEST_CASE("entries that claim layers which are not there are empty from the end on") {
+        CHECK(repaired({"+a", "+b", "-c", "+d", "+e", "+f"}) == Texts{"+a", "+b", "-c", "+d", "-e", "-f"});
+    }
 
-TEST_CASE("what nothing claims are the topmost layers, whose entries come last") {
-    CHECK(repaired({"+a", "-b"}) == Texts{"+a", "-b", "+middle", "+top"});
-    CHECK(repaired({}) == Texts{"+lowest", "+middle", "+top"});
-    auto config = config_with({"+a", "+b"});
-    repair_history(k_layers, config);
-    CHECK(config.history.back() == HistoryEntry{"3", "top", "buildkit.exporter.image.v0", {}, false});
-}
-
+    TEST_CASE("what nothing claims are the topmost layers, whose entries come last") {
+        CHECK(repaired({"+a", "-b"}) == Texts{"+a", "-b", "+middle", "+top"});
+        CHECK(repaired({}) == Texts{"+lowest", "+middle", "+top"});
+        auto config = config_with({"+a", "+b"});
+        repair_history(k_layers, config);
+        CHECK(config.history.back() == HistoryEntry{"3", "top", "buildkit.exporter.image.v0", {}, false});
+    }
 }
