@@ -2,9 +2,10 @@
 #include "dockerfile_parser/check.hpp"
 
 #include "dockerfile_parser/expansion_check.hpp"
+#include "dockerfile_parser/flag_check.hpp"
 #include "dockerfile_parser/lint.hpp"
 #include "dockerfile_parser/parser.hpp"
-#include "dockerfile_parser/run_mount.hpp"
+#include "dockerfile_parser/triggers.hpp"
 #include "dockerfile_parser/unicode.hpp"
 
 #include <fmt/format.h>
@@ -15,6 +16,8 @@ namespace dbuild::dockerfile_parser {
 namespace {
 
 using Severity = Diagnostic::Severity;
+
+constexpr std::size_t k_most_triggers = 10'000; // that are judged: stages times triggers could be any number
 
 class LineIndex {
 public:
@@ -98,46 +101,50 @@ void find_wrong_bases(const Dockerfile& dockerfile, const StageGraph& graph, con
     }
 }
 
-/// Mounts whose values are known without a build: the build would refuse them when it reaches them.
-void find_wrong_mounts(const Dockerfile& dockerfile, std::vector<Error>& errors) {
-    const VariableLookup no_variables = [](std::string_view) { return std::optional<std::string>(); };
-    for (const Stage& stage : dockerfile.stages)
-        for (const Instruction& instruction : stage.instructions) {
-            const auto* run = std::get_if<RunInstruction>(&instruction.body);
-            if (run == nullptr) continue;
-            for (const std::string& mount : run->mounts) {
-                if (mount.find('$') != mount.npos) continue;
-                if (auto parsed = parse_run_mount(mount, no_variables, dockerfile.escape); !parsed) {
-                    parsed.error().where = instruction.where;
-                    errors.push_back(std::move(parsed).error());
-                }
-            }
-        }
+/// Puts the triggers of stages into the stages that are built on them.
+void add_triggers_of_stages(Dockerfile& dockerfile, const StageGraph& graph, std::vector<Error>& errors) {
+    std::size_t count = 0;
+    for (const StageNode& node : graph.stages) {
+        if (node.base.kind != StageReference::Kind::stage) continue;
+        const auto triggers = triggers_of(dockerfile.stages[static_cast<std::size_t>(node.base.stage_index)]);
+        count += triggers.size();
+        if (count > k_most_triggers) return;
+        const auto done =
+            add_triggers(dockerfile.stages[static_cast<std::size_t>(node.index)], triggers, dockerfile.escape);
+        if (!done && done.error().kind == ErrorKind::invalid_dockerfile) errors.push_back(done.error());
+    }
+}
+
+/// Stages with the triggers that they run, and how they depend on one another. Errors: those of the graph.
+Result<StageGraph> resolve_stages(Dockerfile& dockerfile, const CheckContext& context, std::vector<Error>& errors) {
+    const StageGraphRequest request{"", context.build_arguments, context.platform, {}, {}, true};
+    DBUILD_TRY_ASSIGN(auto graph, build_stage_graph(dockerfile, request));
+    add_triggers_of_stages(dockerfile, graph, errors);
+    return errors.empty() ? build_stage_graph(dockerfile, request) : graph;
+}
+
+/// Adds errors; and where there are none, warnings.
+void check_tree(const SyntaxTree& tree, const std::string& file_name, const CheckContext& context,
+                std::vector<Error>& errors, CheckReport& report) {
+    Dockerfile dockerfile = collect_stages(tree, file_name, errors);
+    report.warnings_are_errors = dockerfile.warnings_are_errors;
+    if (!errors.empty()) return;
+    const auto graph = resolve_stages(dockerfile, context, errors);
+    if (!graph) errors.push_back(graph.error());
+    if (!errors.empty()) return;
+    find_wrong_bases(dockerfile, *graph, context, errors);
+    find_wrong_flags(dockerfile, errors);
+    find_wrong_expansions(tree, dockerfile, *graph, context, report.diagnostics);
+    if (errors.empty() && report.diagnostics.empty()) report.diagnostics = lint(tree, dockerfile, *graph, context);
 }
 
 void find_all(std::string_view text, const std::string& file_name, const CheckContext& context, CheckReport& report) {
     std::vector<Error> errors;
-    auto tree = parse_syntax_tree(text, file_name, &errors);
-    if (!tree) {
-        errors.push_back(std::move(tree).error());
-    } else {
-        report.warnings_are_errors = LintSettings::parse(tree->check).warnings_are_errors;
-        const Dockerfile dockerfile = collect_stages(*tree, file_name, errors);
-        if (errors.empty()) {
-            const auto graph = build_stage_graph(dockerfile, {"", {}, "linux/amd64", {}, {}, true});
-            if (!graph) {
-                errors.push_back(graph.error());
-            } else {
-                find_wrong_bases(dockerfile, *graph, context, errors);
-                find_wrong_mounts(dockerfile, errors);
-                find_wrong_expansions(*tree, *graph, report.diagnostics);
-            }
-            if (errors.empty() && report.diagnostics.empty())
-                for (auto& warning : lint(*tree, dockerfile, *graph, context.ignored))
-                    report.diagnostics.push_back({Severity::warning, std::move(warning.rule),
-                                                  std::move(warning.message), std::move(warning.where), 0});
-        }
-    }
+    const auto tree = parse_syntax_tree(text, file_name, &errors);
+    if (tree)
+        check_tree(*tree, file_name, context, errors, report);
+    else
+        errors.push_back(tree.error());
     for (auto& error : errors) report.diagnostics.push_back(from_error(std::move(error)));
 }
 

@@ -7,6 +7,8 @@
 #include "support/result.hpp"
 
 #include <functional>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,10 +33,20 @@ struct CheckReport {
     bool has_failed() const { return error_count() > 0 || (warnings_are_errors && warning_count() > 0); }
 };
 
+/// What a base image's configuration says, where it is asked for.
+struct BaseImageFacts {
+    std::map<std::string, std::string> environment;
+    std::string platform; // "linux/amd64"
+};
+
 /// What is known besides the Dockerfile.
 struct CheckContext {
     const IgnoreMatcher* ignored = nullptr;                        // of the build context; null: not known
     std::function<Status(const std::string& image)> is_image_name; // of base images, expanded; empty: all are taken
+    /// In: image — expanded. Out: nothing: not known, as without the function.
+    std::function<std::optional<BaseImageFacts>(const std::string& image)> find_base;
+    std::map<std::string, std::string> build_arguments;
+    std::string platform = "linux/amd64"; // the target's, normalized: a file is judged alike on every machine
 };
 
 /// In:      text — the bytes of the file; file_name — for places. Errors of several instructions are all found; a text

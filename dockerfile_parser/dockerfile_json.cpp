@@ -102,7 +102,7 @@ struct Fields {
     }
     void operator()(const OnbuildInstruction& onbuild) const {
         out["trigger"] = onbuild.text;
-        const auto trigger = parse_trigger(onbuild.text, {});
+        const auto trigger = parse_trigger(onbuild.text, '\\', {});
         if (!trigger) return; // its errors come out when it is run, as in BuildKit
         json::object typed{{"instruction", trigger->keyword}};
         std::visit(Fields{typed}, trigger->body);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dockerfile_parser/expansion.hpp"
 
+#include "dockerfile_parser/expansion_pattern.hpp"
 #include "dockerfile_parser/unicode.hpp"
 
 #include <algorithm>
@@ -10,141 +11,12 @@ namespace {
 
 // Some ten nested characters can ask for any length, and BuildKit would try: beyond these limits the build is its own.
 constexpr std::size_t k_most_bytes = std::size_t{1} << 20; // of an expanded word, beyond its text
-constexpr std::size_t k_most_steps = std::size_t{1} << 28; // of matching one pattern, each some nanoseconds
 constexpr int k_most_levels = 500;                         // of nested ${…}, each a frame or two of the stack
 
 tl::unexpected<Error> too_large() { return fail(ErrorKind::unsupported, "a variable expansion of this size"); }
 
 tl::unexpected<Error> syntax_error(std::string message) {
     return fail(ErrorKind::invalid_dockerfile, std::move(message));
-}
-
-/// A pattern of ${x#p} and its like: `*` and `?` are active unless escaped.
-struct GlobToken {
-    enum class Kind { literal, one, any } kind = Kind::literal;
-    char character = 0;
-};
-
-Result<std::vector<GlobToken>> compile_glob(std::string_view pattern) {
-    std::vector<GlobToken> tokens;
-    for (std::size_t i = 0; i < pattern.size(); ++i) {
-        const char c = pattern[i];
-        if (c == '*') {
-            tokens.push_back({GlobToken::Kind::any, 0});
-        } else if (c == '?') {
-            tokens.push_back({GlobToken::Kind::one, 0});
-        } else if (c == '\\') {
-            if (++i == pattern.size() || std::string_view("*?\\}/").find(pattern[i]) == std::string_view::npos)
-                return syntax_error("invalid escape in pattern \"" + std::string(pattern) + "\"");
-            tokens.push_back({GlobToken::Kind::literal, pattern[i]});
-        } else {
-            tokens.push_back({GlobToken::Kind::literal, c});
-        }
-    }
-    return tokens;
-}
-
-/// All lengths of prefixes of `text` that the tokens match, ascending.
-std::vector<std::size_t> prefix_lengths(const std::vector<GlobToken>& tokens, std::string_view text) {
-    std::vector<bool> reached(text.size() + 1, false);
-    reached[0] = true;
-    for (const auto& token : tokens) {
-        std::vector<bool> next(text.size() + 1, false);
-        bool is_open = false; // an `any` that has begun
-        for (std::size_t at = 0; at <= text.size(); ++at) {
-            if (token.kind == GlobToken::Kind::any) {
-                is_open = is_open || reached[at];
-                next[at] = is_open;
-            } else if (reached[at] && at < text.size()) {
-                const auto step = token.kind == GlobToken::Kind::one ? decode_utf8(text, at).size : std::size_t{1};
-                if (token.kind == GlobToken::Kind::one || text[at] == token.character) next[at + step] = true;
-            }
-        }
-        reached = std::move(next);
-    }
-    std::vector<std::size_t> lengths;
-    for (std::size_t at = 0; at <= text.size(); ++at)
-        if (reached[at]) lengths.push_back(at);
-    return lengths;
-}
-
-std::string strip_prefix(const std::vector<GlobToken>& tokens, const std::string& value, bool is_longest) {
-    const auto lengths = prefix_lengths(tokens, value);
-    if (lengths.empty()) return value;
-    return value.substr(is_longest ? lengths.back() : lengths.front());
-}
-
-std::string strip_suffix(const std::vector<GlobToken>& tokens, const std::string& value, bool is_longest) {
-    for (std::size_t i = 0; i <= value.size();
-         ++i) { // from the front for the longest suffix, from the end for the shortest
-        const auto begin = is_longest ? i : value.size() - i;
-        const auto lengths = prefix_lengths(tokens, std::string_view(value).substr(begin));
-        if (!lengths.empty() && lengths.back() == value.size() - begin) return value.substr(0, begin);
-    }
-    return value;
-}
-
-/// Each position may be tried, and each try may look at all of the rest with every token.
-bool is_too_much(const std::string& value, const std::vector<GlobToken>& tokens) {
-    const auto most = static_cast<double>(value.size()) * static_cast<double>(value.size()) *
-                      static_cast<double>(tokens.size());
-    return most > static_cast<double>(k_most_steps);
-}
-
-/// A replacement of `//` as Go's regexp reads it: `$$` is a dollar, `$0` and `${0}` the match, every other name an
-/// empty group.
-std::string expand_template(std::string_view replacement, std::string_view match) {
-    const auto is_name = [](char c) {
-        return is_ascii_letter(static_cast<unsigned char>(c)) || is_ascii_digit(static_cast<unsigned char>(c)) ||
-               c == '_';
-    };
-    std::string result;
-    for (std::size_t at = 0; at < replacement.size();) {
-        const auto rest = replacement.substr(at);
-        const bool has_brace = rest.starts_with("${");
-        const std::size_t begin = has_brace ? 2 : 1;
-        std::size_t end = begin;
-        while (end < rest.size() && is_name(rest[end])) ++end;
-        const bool is_closed = !has_brace || (end < rest.size() && rest[end] == '}');
-        if (rest.starts_with("$$")) {
-            result += '$';
-            at += 2;
-        } else if (rest.front() == '$' && end > begin && is_closed) {
-            const auto name = rest.substr(begin, end - begin);
-            if (name.find_first_not_of('0') == name.npos) result += match;
-            at += end + (has_brace ? 1 : 0);
-        } else {
-            result += rest.front();
-            ++at;
-        }
-    }
-    return result;
-}
-
-/// Greedy, leftmost, as Go's regexp replaces.
-std::string replace_matches(const std::vector<GlobToken>& tokens, const std::string& value,
-                            const std::string& replacement, bool replaces_all) {
-    std::string result;
-    std::size_t at = 0;
-    while (at <= value.size()) {
-        const auto lengths = prefix_lengths(tokens, std::string_view(value).substr(at));
-        if (lengths.empty()) {
-            if (at < value.size()) result += value[at];
-            ++at;
-            continue;
-        }
-        const auto length = lengths.back();
-        result += replaces_all ? expand_template(replacement, std::string_view(value).substr(at, length)) : replacement;
-        if (!replaces_all) return result + value.substr(at + length);
-        if (length == 0) {
-            if (at < value.size()) result += value[at];
-            ++at;
-        } else {
-            at += length;
-            if (at == value.size()) break;
-        }
-    }
-    return result;
 }
 
 /// Walks a word once. `text` is the word after expansion; `words` is the same, cut at blanks outside of quotes.
@@ -389,24 +261,26 @@ private:
     Result<std::string> take_strip(const std::optional<std::string>& value, char kind) {
         const bool is_longest = !at_end() && peek() == kind;
         if (is_longest) ++position_;
-        DBUILD_TRY_ASSIGN(const auto pattern, take_pattern('}'));
-        DBUILD_TRY_ASSIGN(const auto tokens, compile_glob(pattern));
+        DBUILD_TRY_ASSIGN(const auto text, take_pattern('}'));
+        DBUILD_TRY_ASSIGN(const auto pattern, ExpansionPattern::parse(text));
         if (!value) return std::string();
-        if (is_too_much(*value, tokens)) return too_large();
-        return kind == '#' ? strip_prefix(tokens, *value, is_longest) : strip_suffix(tokens, *value, is_longest);
+        if (pattern.is_too_much_for(*value)) return too_large();
+        const auto length = is_longest ? ExpansionPattern::Length::longest : ExpansionPattern::Length::shortest;
+        return kind == '#' ? pattern.strip_prefix(*value, length) : pattern.strip_suffix(*value, length);
     }
 
     Result<std::string> take_replacement(const std::optional<std::string>& value) {
         const bool replaces_all = !at_end() && peek() == '/';
         if (replaces_all) ++position_;
-        DBUILD_TRY_ASSIGN(const auto pattern, take_pattern('/'));
+        DBUILD_TRY_ASSIGN(const auto text, take_pattern('/'));
         DBUILD_TRY_ASSIGN(const auto replacement, take_pattern('}'));
         if (replaces_all && replacement.find('$') != replacement.npos && replacement.find('\\') != replacement.npos)
             return fail(ErrorKind::unsupported, "\"$\" and \"\\\" in the replacement of ${x//p/r}");
-        DBUILD_TRY_ASSIGN(const auto tokens, compile_glob(pattern));
+        DBUILD_TRY_ASSIGN(const auto pattern, ExpansionPattern::parse(text));
         if (!value) return std::string();
-        if (is_too_much(*value, tokens) || (value->size() + 1) * replacement.size() > k_most_bytes) return too_large();
-        return replace_matches(tokens, *value, replacement, replaces_all);
+        if (pattern.is_too_much_for(*value) || (value->size() + 1) * replacement.size() > k_most_bytes)
+            return too_large();
+        return replaces_all ? pattern.replace_all(*value, replacement) : pattern.replace_first(*value, replacement);
     }
 
     std::string_view input_;

@@ -83,12 +83,19 @@ Result<Body> parse_label(const SyntaxNode& node) {
 
 Result<Body> parse_run(const SyntaxNode& node) {
     RunInstruction result;
+    std::string network = "default", security = "sandbox";
     DBUILD_TRY(FlagSet()
                    .add("mount", result.mounts)
-                   .add("network", result.network)
-                   .add("security", result.security)
+                   .add("network", network)
+                   .add("security", security)
                    .add("device", result.devices)
                    .parse(node.flags));
+    if (network != "default" && network != "none" && network != "host")
+        return invalid(fmt::format("invalid network mode {}", quoted(network)));
+    if (security != "sandbox" && security != "insecure")
+        return invalid(fmt::format("security {} is not valid", quoted(security)));
+    if (network != "default") result.network = std::move(network);
+    if (security != "sandbox") result.security = std::move(security);
     for (const std::string& mount : result.mounts) DBUILD_TRY(mount_from(mount));
     result.command = command_line(node, 0);
     // BuildKit fails only when the step is reached; its answer is then the right one in every case.
@@ -215,7 +222,7 @@ Result<Body> parse_healthcheck(const SyntaxNode& node) {
                    .parse(node.flags));
     if (type != "CMD") return invalid(fmt::format("Unknown type {} in HEALTHCHECK (try CMD)", quoted(type)));
     result.command = command_line(node, 1);
-    if (result.command.words.empty()) return invalid("Missing command after HEALTHCHECK CMD");
+    if (node.words.size() < 2) return invalid("Missing command after HEALTHCHECK CMD");
     DBUILD_TRY_ASSIGN(result.interval, parse_interval("interval", interval));
     DBUILD_TRY_ASSIGN(result.timeout, parse_interval("timeout", timeout));
     DBUILD_TRY_ASSIGN(result.start_period, parse_interval("start-period", start_period));

@@ -161,6 +161,7 @@ struct Dockerfile {
     std::string file_name;
     std::string syntax; // "" without directive
     char escape = '\\';
+    bool warnings_are_errors = false; // by the `check` directive: a lint warning fails the build
     std::vector<Instruction> global_args; // ArgInstruction, before the first FROM
     std::vector<Stage> stages;            // at least one
     std::vector<DirectiveWarning> directive_warnings; // in file order

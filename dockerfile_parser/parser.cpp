@@ -3,6 +3,7 @@
 #include "dockerfile_parser/parser.hpp"
 
 #include "dockerfile_parser/instruction_parser.hpp"
+#include "dockerfile_parser/lint_settings.hpp"
 #include "dockerfile_parser/syntax_tree.hpp"
 #include "dockerfile_parser/unicode.hpp"
 
@@ -55,6 +56,12 @@ Dockerfile collect_stages(const SyntaxTree& tree, std::string file_name, std::ve
     dockerfile.file_name = std::move(file_name);
     dockerfile.syntax = tree.syntax;
     dockerfile.escape = tree.escape;
+    if (auto settings = LintSettings::parse(tree.check)) {
+        dockerfile.warnings_are_errors = settings->warnings_are_errors;
+    } else {
+        settings.error().where = SourceSpan{dockerfile.file_name, 1, 1, 0};
+        errors.push_back(std::move(settings).error());
+    }
     for (const SyntaxNode& node : tree.nodes) {
         const std::string keyword = ascii_upper(node.keyword);
         std::vector<std::string> problems;

@@ -43,6 +43,20 @@ std::optional<std::uint32_t> parse_number(std::string_view text, int base) {
     return number;
 }
 
+/// Docker's go-units RAMInBytes: "64m", "1.5 GiB".
+bool is_size(std::string_view text) {
+    const auto last = text.find_last_of("0123456789. ");
+    if (last == text.npos) return false;
+    auto number = text.substr(0, last + 1);
+    if (number.ends_with(' ')) number.remove_suffix(1);
+    std::string unit = ascii_lower(text.substr(last + 1));
+    if (unit.size() > 1 && unit.ends_with('b')) unit.pop_back();
+    if (unit.size() > 1 && unit.ends_with('i')) unit.pop_back();
+    const bool is_number = number.find_first_not_of("0123456789.") == number.npos &&
+                           number.find_first_of("0123456789") != number.npos && number.find('.') == number.rfind('.');
+    return is_number && (unit.empty() || (unit.size() == 1 && std::string_view("bkmgtp").find(unit) != unit.npos));
+}
+
 /// Collects the fields; what depends on several of them is checked at the end.
 class MountReader {
 public:
@@ -63,6 +77,8 @@ public:
             if (mount_.gid) return invalid(fmt::format("gid not allowed for \"{}\" type mounts", name));
         }
         if (!access_is_given_) mount_.is_read_only = type != MountType::cache && type != MountType::tmpfs;
+        if (!mount_.size.empty() && type != MountType::tmpfs)
+            return invalid(fmt::format("unexpected key 'size' for mount type '{}'", name));
         if (!mount_.sharing.empty() && type != MountType::cache)
             return invalid(fmt::format("invalid cache sharing set for {} mount", name));
         if (type == MountType::secret) {
@@ -96,7 +112,10 @@ private:
         if (key == "source" || key == "src") return mount_.source = value, Status();
         if (key == "target" || key == "dst" || key == "destination") return mount_.target = value, Status();
         if (key == "id") return mount_.id = value, Status();
-        if (key == "size") return mount_.size = value, Status();
+        if (key == "size") {
+            if (!is_size(value)) return invalid(fmt::format("invalid value for {}: {}", key, value));
+            return mount_.size = value, Status();
+        }
         if (key == "env") return mount_.environment_name = value, Status();
         if (key == "sharing") {
             mount_.sharing = ascii_lower(value);

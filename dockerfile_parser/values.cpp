@@ -40,9 +40,12 @@ bool consists_of_host_characters(std::string_view text, std::string_view more) {
     });
 }
 
-} // namespace
+struct PortRange {
+    int first = 0, last = 0;
+    std::string protocol;
+};
 
-Result<std::vector<std::string>> parse_ports(std::string_view word) {
+Result<PortRange> parse_port_range(std::string_view word) {
     const auto slash = word.find('/');
     const auto range = word.substr(0, slash);
     std::string protocol = slash == word.npos ? "" : ascii_lower(word.substr(slash + 1));
@@ -56,9 +59,22 @@ Result<std::vector<std::string>> parse_ports(std::string_view word) {
         return fail(ErrorKind::invalid_dockerfile, fmt::format("invalid containerPort: {}", range));
     if (protocol != "tcp" && protocol != "udp" && protocol != "sctp")
         return fail(ErrorKind::invalid_dockerfile, fmt::format("invalid proto: {}", protocol));
+    return PortRange{first, last, std::move(protocol)};
+}
+
+} // namespace
+
+Result<std::vector<std::string>> parse_ports(std::string_view word) {
+    DBUILD_TRY_ASSIGN(const PortRange range, parse_port_range(word));
     std::vector<std::string> ports;
-    for (int port = first; port <= last; ++port) ports.push_back(fmt::format("{}/{}", port, protocol));
+    for (int port = range.first; port <= range.last; ++port)
+        ports.push_back(fmt::format("{}/{}", port, range.protocol));
     return ports;
+}
+
+Status check_port(std::string_view word) {
+    DBUILD_TRY(parse_port_range(word));
+    return {};
 }
 
 Status check_signal(std::string_view signal) {

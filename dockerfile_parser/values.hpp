@@ -16,6 +16,9 @@ namespace dbuild::dockerfile_parser {
 /// Source:  docker/go-connections nat.ParsePortSpec.
 Result<std::vector<std::string>> parse_ports(std::string_view word);
 
+/// Whether parse_ports takes the word; without making a text for each port.
+Status check_port(std::string_view word);
+
 /// A signal's number (not 0), or its name with or without "SIG", in any case.
 /// Errors:  invalid_dockerfile without `where`. Source: moby/sys signal.ParseSignal, of Linux.
 Status check_signal(std::string_view signal);

@@ -2,9 +2,7 @@
 #include "orchestrator/assemble.hpp"
 
 #include "cache/remote/remotes.hpp"
-#include "orchestrator/in_process_steps.hpp"
-
-#include <algorithm>
+#include "orchestrator/image_history.hpp"
 
 namespace dbuild::orchestrator {
 namespace {
@@ -23,30 +21,6 @@ std::vector<const PlannedStage*> ancestry(const Planner& planner, int stage) {
     }
 }
 
-/// The history of the base, then of every instruction. Metadata takes the time of the layer before it.
-/// In: epoch — if given, the time of all instructions.
-void append_history(const std::vector<const PlannedStage*>& stages, const std::optional<Instant>& epoch, oci::ImageConfig& config) {
-    const auto base_entries = config.history.size();
-    std::string last = config.history.empty() ? config.created : config.history.back().created;
-    std::string newest = config.created;
-    for (const auto* stage : stages)
-        for (const auto& step : stage->steps) {
-            if (step.record) {
-                last = step.record->created;
-                newest = std::max(newest, last); // RFC 3339 in UTC with nine digits sorts as text
-                config.diff_ids.push_back(step.record->diff_id);
-            }
-            for (auto entry : step.step->history) {
-                entry.created = last;
-                config.history.push_back(std::move(entry));
-            }
-        }
-    config.created = newest;
-    if (!epoch || config.history.size() == base_entries) return;
-    config.created = format_rfc3339_seconds(*epoch);
-    for (auto i = base_entries; i < config.history.size(); ++i) config.history[i].created = config.created;
-}
-
 } // namespace
 
 Result<std::vector<executors::RootLayer>> root_layers(const Parts& parts, const Project& project, const Planner& planner,
@@ -62,7 +36,7 @@ Result<std::vector<executors::RootLayer>> root_layers(const Parts& parts, const 
         const bool is_of_base = base && layers.size() < base->layers.size();
         auto descriptor = is_of_base ? base->layers[layers.size()] : oci::uncompressed_layer(diff_id, layer->size);
         layers.push_back({diff_id, layer->size, std::move(descriptor)});
-        if (is_of_base) continue;
+        if (is_of_base && !base->is_of_bake) continue;
         layers.back().is_new = made_now.contains(diff_id) || (parts.remotes && parts.remotes->is_new_here(diff_id));
         layers.back().is_made_in_process = layer->is_made_in_process;
     }
@@ -81,7 +55,7 @@ Result<AssembledImage> assemble(const Parts& parts, const Project& project, cons
         image.config.history = base->config.history;
     }
     image.epoch = project.epoch;
-    append_history(stages, project.epoch, image.config);
+    append_history(stages, *project.dockerfile, project.epoch, image.config);
     for (const auto& [name, value] : project.options.labels) image.config.labels[name] = value;
     image.root.config = stages.back()->stage->final.config;
     image.config_json = image.config.to_json();

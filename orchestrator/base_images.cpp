@@ -21,6 +21,7 @@ Status apply_record(const cache::store::BaseRecord& record, BaseImage& base) {
     DBUILD_TRY_ASSIGN(base.config, oci::ImageConfig::parse(record.config));
     DBUILD_TRY_ASSIGN(const auto manifest, oci::Manifest::parse(record.manifest));
     base.layers = manifest.layers;
+    base.is_known = true;
     return {};
 }
 
@@ -210,7 +211,9 @@ Status pull_bases(const Parts& parts, const std::vector<std::string>& references
 }
 
 Status load_base(const Parts& parts, BaseImage& base) {
-    if (base.layers.size() == base.config.diff_ids.size() && has_all_layers(parts, base)) {
+    if (base.is_of_bake && has_all_layers(parts, base)) return {};
+    if (base.is_of_bake) return fail(ErrorKind::corrupt, base.reference + " has lost a layer since it was built");
+    if (base.is_known && has_all_layers(parts, base)) {
         DBUILD_TRY(record_contents(parts, base));
     } else {
         Status loaded = load_from_engine(parts, base);
@@ -218,6 +221,15 @@ Status load_base(const Parts& parts, BaseImage& base) {
         DBUILD_TRY(std::move(loaded));
     }
     return parts.index->record_pin(base.reference, base.id);
+}
+
+dockerfile_parser::BaseImageFacts facts_of(const oci::ImageConfig& config) {
+    dockerfile_parser::BaseImageFacts facts{{}, config.os + "/" + config.architecture};
+    for (const std::string& entry : config.env) {
+        const auto equals = std::min(entry.find('='), entry.size());
+        facts.environment.emplace(entry.substr(0, equals), entry.substr(std::min(equals + 1, entry.size())));
+    }
+    return facts;
 }
 
 } // namespace dbuild::orchestrator

@@ -3,6 +3,7 @@
 // The plan needs one small request; the layers are fetched from the engine when the first build on them needs them.
 #pragma once
 
+#include "dockerfile_parser/check.hpp"
 #include "orchestrator/parts.hpp"
 
 namespace dbuild::orchestrator {
@@ -13,6 +14,8 @@ struct BaseImage {
     cache::oci::ImageConfig config;
     std::vector<cache::oci::Descriptor> layers; // as the base's manifest names them; empty until load_base()
     bool is_remembered = false;                 // nobody could be asked
+    bool is_of_bake = false;                    // another target's result: it is in the store, and `reference` names no image
+    bool is_known = false;                      // the index has it: `config` has a history, `layers` are complete
 };
 
 /// Looks up all references together: one request for one, one or two for several whose IDs are known.
@@ -33,5 +36,8 @@ Status pull_bases(const Parts& parts, const std::vector<std::string>& references
 /// Makes sure that configuration with history, descriptors, and every layer of the base are in the store.
 /// Errors: as the engine's; corrupt — it delivered something else.
 Status load_base(const Parts& parts, BaseImage& base);
+
+/// What a check of the Dockerfile asks of it.
+dockerfile_parser::BaseImageFacts facts_of(const cache::oci::ImageConfig& config);
 
 } // namespace dbuild::orchestrator

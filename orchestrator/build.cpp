@@ -89,14 +89,19 @@ public:
 
     /// Assembles the target and brings it where it was asked for; a layer that neither that place nor the store has is made
     /// again first.
-    Status export_target() {
+    /// Out: as of build().
+    Result<BaseImage> export_target() {
         const int target = project_.graph.target;
+        if (project_.options.keeps_layers) {
+            SharedLock lock(shared_.mutex);
+            DBUILD_TRY(StageRunner(shared_, target).remake_lost_layers(lock));
+        }
         DBUILD_TRY(load_base_below(target));
         std::optional<cache::store::Index::ReadTransaction> assembly(*parts_.index);
         DBUILD_TRY_ASSIGN(auto image, assemble(parts_, project_, planner_, target));
         assembly.reset();
         const auto* base = project_.base_below(StageReference::to_stage(target));
-        const auto base_name = base ? base->reference : std::string();
+        const auto base_name = base && !base->is_of_bake ? base->reference : std::string();
         auto exported = exporters::export_image(parts_, image, project_.options, base_name);
         if (!exported && exported.error().kind == ErrorKind::not_found) {
             SharedLock lock(shared_.mutex);
@@ -113,7 +118,10 @@ public:
         if (kept.tags.empty()) kept.tags = project_.options.tags;
         if (const auto done = keep_image(parts_.cache_folder, kept); !done)
             parts_.reporter->warning("cache: " + done.error().message); // it costs `dbuild load --scope` only
-        return use_keys();
+        DBUILD_TRY(use_keys());
+        BaseImage made{"", image.manifest_digest.to_string(), std::move(image.config), {}, false, true};
+        for (const auto& layer : image.root.layers) made.layers.push_back(layer.descriptor);
+        return made;
     }
 
     void remember_steps() { static_cast<void>(planner_.remember_steps()); } // costs explanations only
@@ -145,6 +153,7 @@ private:
     Status load_base_below(int stage) {
         auto* base = project_.base_below(StageReference::to_stage(stage));
         if (!base) return {};
+        if (base->is_of_bake) return {};
         if (!base->layers.empty()) return parts_.index->record_pin(base->reference, base->id);
         return load_base(parts_, *base);
     }
@@ -184,7 +193,7 @@ void prefetch_named_image(const Parts& parts, const BuildOptions& options) {
     if (const auto name = cache::oci::ImageReference::parse(options.tags.front())) parts.engine->prefetch_image(name->familiar());
 }
 
-Status build_once(const Parts& parts, const BuildOptions& options, Report& report) {
+Result<BaseImage> build_once(const Parts& parts, const BuildOptions& options, Report& report) {
     prefetch_named_image(parts, options);
     std::optional<cache::store::Index::ReadTransaction> planning(*parts.index);
     DBUILD_TRY_ASSIGN(auto project, load_project(parts, options));
@@ -193,21 +202,25 @@ Status build_once(const Parts& parts, const BuildOptions& options, Report& repor
     Status done = round.plan_all();
     planning.reset();
     if (done) done = round.run_missing();
-    if (done) done = round.export_target();
+    Result<BaseImage> made;
+    if (done) made = round.export_target();
+    if (done && !made) done = fail(made.error());
     if (done) round.remember_steps();
-    report.totals.bytes_read += project.context->counters().bytes_read;
+    if (!parts.contexts) report.totals.bytes_read += project.context->counters().bytes_read; // else they are everybody's
     report.totals.processes_started += project.git_sources->processes_started();
     if (!done) return fail(project.explained(std::move(done).error()));
-    return done;
+    return made;
 }
 
 } // namespace
 
-Status build(const Parts& parts, const BuildOptions& options, Report& report) {
-    Status done;
+Result<BaseImage> build(const Parts& parts, const BuildOptions& options, Report& report) {
+    Result<BaseImage> done;
+    auto attempt_parts = parts;
     for (int attempt = 1; attempt <= k_attempts; ++attempt) {
         const auto lost_before = parts.remotes ? parts.remotes->lost_layers() : 0;
-        done = build_once(parts, options, report);
+        done = build_once(attempt_parts, options, report);
+        attempt_parts.contexts = nullptr; // what somebody has seen of a context before may be why it failed
         const bool has_lost_more = parts.remotes && parts.remotes->lost_layers() != lost_before;
         const auto kind = done ? ErrorKind::internal : done.error().kind;
         const bool may_pass = kind == ErrorKind::corrupt || kind == ErrorKind::transient ||

@@ -2,7 +2,7 @@
 // One build: plan, run what is missing segment by segment, record it, assemble the image and bring it to the engine.
 #pragma once
 
-#include "orchestrator/parts.hpp"
+#include "orchestrator/base_images.hpp"
 #include "orchestrator/report.hpp"
 #include "support/result.hpp"
 
@@ -12,8 +12,9 @@
 namespace dbuild::orchestrator {
 
 /// Builds and loads the image; fills `report` as far as it gets, also on failure (exit code and error are the caller's).
+/// Out:    the image as something to build on.
 /// Errors: unsupported — docker buildx has to build it, nothing was done; step_failed with `where`; all others as they are.
-Status build(const Parts& parts, const BuildOptions& options, Report& report);
+Result<BaseImage> build(const Parts& parts, const BuildOptions& options, Report& report);
 
 /// Takes one line of the plan, without its end.
 using PlanPrinter = std::function<void(const std::string& line)>;

@@ -2,6 +2,7 @@
 #include "orchestrator/command_table.hpp"
 
 #include "orchestrator/command_line/build_flags.hpp"
+#include "orchestrator/commands/bake_command.hpp"
 #include "orchestrator/commands/build_command.hpp"
 #include "orchestrator/commands/cache_command.hpp"
 #include "orchestrator/commands/check_command.hpp"
@@ -24,6 +25,8 @@ constexpr Command k_commands[] = {
     {"plan", "say which steps such a build would run, and why; runs nothing", commands::run_plan_command},
     {"explain", "say which file, variable or image each such step is run for: explain [FLAGS] [--format text|json] PATH",
      commands::run_explain_command},
+    {"bake", "build the images of a bake file or compose file, what they share once: bake [-f FILE] [TARGET...]",
+     commands::run_bake_command},
     {"cache", "look at the cache, and after it: du, ls, show, verify, prune, rebuild-index, export, import",
      commands::run_cache_command},
     {"save", "write images that were built into an archive, from the cache: save [-o FILE] IMAGE...",
@@ -34,7 +37,8 @@ constexpr Command k_commands[] = {
     {"pull", "bring base images from registries into the cache: pull IMAGE...", commands::run_pull_command},
     {"copy", "an image between registries, OCI folders and archives, only what is missing: copy SOURCE DESTINATION",
      commands::run_copy_command},
-    {"check", "all errors of a Dockerfile, and lint warnings: check [-f FILE] [--format text|json|github] PATH",
+    {"check", "all errors of a Dockerfile, and lint warnings: check [-f FILE] [--format text|json|github] "
+     "[--base-images] PATH",
      commands::run_check_command},
     {"parse", "a Dockerfile for other programs: parse [--format json|sexpr] FILE", commands::run_parse_command},
 };

@@ -26,4 +26,13 @@ std::string metadata_json(const ImageReport& image) {
     return json::serialize(metadata);
 }
 
+std::string metadata_json(const std::map<std::string, std::string>& by_target, std::string_view of_docker) {
+    boost::system::error_code error;
+    const auto theirs = json::parse(of_docker, error);
+    json::object metadata;
+    if (!error && theirs.is_object()) metadata = theirs.get_object();
+    for (const auto& [target, text] : by_target) metadata[target] = json::parse(text);
+    return json::serialize(metadata);
+}
+
 } // namespace dbuild::orchestrator

@@ -14,6 +14,7 @@
 #include <chrono>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,6 +24,9 @@ class Remotes;
 }
 
 namespace dbuild::orchestrator {
+
+struct BaseImage;
+class SharedContexts;
 
 struct BuildOptions {
     std::filesystem::path context = ".";
@@ -51,6 +55,9 @@ struct BuildOptions {
     std::vector<std::string> fallback_scopes;            // --scope-from
     std::chrono::seconds cache_deadline{30};             // for what is left to publish when the build has ended
     std::filesystem::path report;
+    /// What other targets of a bake file have made, by the names of contexts. Shared with the targets that read the same.
+    std::map<std::string, std::shared_ptr<const BaseImage>> image_contexts;
+    bool keeps_layers = false; // the image's own layers are there afterwards, for a build that stands on it
     std::vector<std::string> docker_arguments; // what docker buildx build is given where it builds instead
 };
 
@@ -64,6 +71,7 @@ struct Parts {
     progress::Reporter* reporter = nullptr;
     const std::atomic<bool>* cancelled = nullptr; // set by a signal
     std::filesystem::path cache_folder; // for stat caches and explanations; empty: none are kept
+    SharedContexts* contexts = nullptr; // null: nobody else builds from the same context
 };
 
 } // namespace dbuild::orchestrator

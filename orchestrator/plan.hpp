@@ -14,6 +14,7 @@
 
 #include <optional>
 #include <set>
+#include <thread>
 #include <vector>
 
 namespace dbuild::orchestrator {
@@ -27,7 +28,8 @@ struct Project {
     dockerfile_parser::StageGraph graph;
     std::map<std::string, BaseImage> bases;     // by familiar reference
     std::map<int, ResolvedStage> stages;        // the needed ones, by index
-    std::unique_ptr<cache::context::ContextTree> context;
+    std::shared_ptr<cache::context::ContextTree> context; // shared with other images that are built from it at once
+    std::jthread context_look_ahead;
     std::unique_ptr<RemoteFiles> remote_files;
     std::unique_ptr<GitSources> git_sources;
     std::string scope;

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // load_project() of plan.hpp: from a command line to evaluated stages.
 #include "cache/oci/reference.hpp"
+#include "dockerfile_parser/check.hpp"
 #include "dockerfile_parser/diagnostics.hpp"
 #include "dockerfile_parser/dockerignore.hpp"
 #include "dockerfile_parser/parser.hpp"
 #include "dockerfile_parser/triggers.hpp"
 #include "orchestrator/cache_folder.hpp"
+#include "orchestrator/context_look_ahead.hpp"
 #include "orchestrator/ignore_file.hpp"
 #include "orchestrator/plan.hpp"
 #include "orchestrator/scope.hpp"
+#include "orchestrator/shared_contexts.hpp"
 #include "support/files.hpp"
 #include "support/platform.hpp"
 
@@ -45,16 +48,22 @@ Status open_context(const Parts& parts, Project& project) {
     DBUILD_TRY_ASSIGN(auto file, read_ignore_file(project.options.dockerfile, project.options.context));
     DBUILD_TRY_ASSIGN(auto matcher, parser::IgnoreMatcher::parse(file.text, file.name));
     project.ignore_source = std::move(file.text);
-    const auto shared = std::make_shared<const parser::IgnoreMatcher>(std::move(matcher)); // by the two functions below
-    cache::context::ContextTree::PathPredicate is_ignored, can_skip;
-    if (!shared->is_empty()) {
-        is_ignored = [shared](std::string_view path) { return shared->is_ignored(path); };
-        can_skip = [shared](std::string_view path) { return shared->can_skip_directory(path); };
+    const auto open = [&]() -> Result<cache::context::ContextTree> {
+        const auto shared = std::make_shared<const parser::IgnoreMatcher>(std::move(matcher)); // by the two functions below
+        cache::context::ContextTree::PathPredicate is_ignored, can_skip;
+        if (!shared->is_empty()) {
+            is_ignored = [shared](std::string_view path) { return shared->is_ignored(path); };
+            can_skip = [shared](std::string_view path) { return shared->can_skip_directory(path); };
+        }
+        return cache::context::ContextTree::open(project.options.context, std::move(is_ignored), std::move(can_skip),
+                                                 parts.cache_folder.empty() ? fs::path() : parts.cache_folder / "stat");
+    };
+    if (parts.contexts) {
+        DBUILD_TRY_ASSIGN(project.context, parts.contexts->find_or_open(project.options.context, project.ignore_source, open));
+        return {};
     }
-    DBUILD_TRY_ASSIGN(auto context, cache::context::ContextTree::open(project.options.context, std::move(is_ignored),
-                                                                      std::move(can_skip),
-                                                                      parts.cache_folder.empty() ? fs::path() : parts.cache_folder / "stat"));
-    project.context = std::make_unique<cache::context::ContextTree>(std::move(context));
+    DBUILD_TRY_ASSIGN(auto context, open());
+    project.context = std::make_shared<cache::context::ContextTree>(std::move(context));
     return {};
 }
 
@@ -98,6 +107,16 @@ Result<std::string> base_reference(const std::string& image, const SourceSpan& w
     return reference->familiar();
 }
 
+/// What another target of a bake file has made is an image that nobody needs to look for.
+bool take_image_context(Project& project, parser::StageReference& source) {
+    if (source.kind != parser::StageReference::Kind::context) return false;
+    const auto made = project.options.image_contexts.find(source.image);
+    if (made == project.options.image_contexts.end()) return false;
+    source = {parser::StageReference::Kind::image, -1, made->second->reference};
+    project.bases.emplace(source.image, *made->second);
+    return true;
+}
+
 /// Finds those that are not found yet.
 Status find_base_images(const Parts& parts, Project& project) {
     std::set<std::string> references;
@@ -107,7 +126,7 @@ Status find_base_images(const Parts& parts, Project& project) {
         std::vector<parser::StageReference*> sources = {&node.base};
         for (auto& source : node.sources) sources.push_back(&source);
         for (auto* source : sources) {
-            if (source->kind != parser::StageReference::Kind::image) continue;
+            if (take_image_context(project, *source) || source->kind != parser::StageReference::Kind::image) continue;
             DBUILD_TRY_ASSIGN(source->image, base_reference(source->image, where));
             if (!project.bases.contains(source->image)) references.insert(source->image);
         }
@@ -144,12 +163,36 @@ Result<bool> add_triggers(Project& project, std::set<int>& triggered) {
 Status find_stages_and_images(const Parts& parts, Project& project) {
     std::set<int> triggered;
     for (bool has_more = true; has_more;) {
-        DBUILD_TRY_ASSIGN(project.graph, parser::build_stage_graph(*project.dockerfile, project.options.target,
-                                                                   project.options.build_arguments, project.platform));
+        parser::StageGraphRequest request{project.options.target, project.options.build_arguments, project.platform, {}, {}};
+        for (const auto& [name, image] : project.options.image_contexts) request.contexts.insert(name);
+        DBUILD_TRY_ASSIGN(project.graph, parser::build_stage_graph(*project.dockerfile, request));
         DBUILD_TRY(check_is_plannable(project));
+        if (triggered.empty())
+            project.context_look_ahead = look_ahead(project.context, literal_sources(*project.dockerfile, project.graph));
         DBUILD_TRY(find_base_images(parts, project));
         DBUILD_TRY_ASSIGN(has_more, add_triggers(project, triggered));
     }
+    return {};
+}
+
+/// Below `# check=error=true` a lint warning fails the build: BuildKit says it in its own words, and its older versions do not.
+/// Errors: unsupported.
+Status check_for_warnings(const Project& project) {
+    if (!project.dockerfile->warnings_are_errors) return {};
+    DBUILD_TRY_ASSIGN(const auto ignored, parser::IgnoreMatcher::parse(project.ignore_source, ".dockerignore"));
+    parser::CheckContext context;
+    context.ignored = &ignored;
+    context.platform = project.platform;
+    context.build_arguments = project.options.build_arguments;
+    context.find_base = [&project](const std::string& image) -> std::optional<parser::BaseImageFacts> {
+        const auto reference = cache::oci::ImageReference::parse(image);
+        const auto base = reference ? project.bases.find(reference->familiar()) : project.bases.end();
+        if (base == project.bases.end()) return std::nullopt; // of a stage that is not needed
+        return facts_of(base->second.config);
+    };
+    const auto report = parser::check_dockerfile(project.source, project.options.dockerfile.string(), context);
+    if (report.warning_count() > 0)
+        return fail(ErrorKind::unsupported, "a lint warning below check=error=true (dbuild check shows it)");
     return {};
 }
 
@@ -186,6 +229,7 @@ Status fill_project(const Parts& parts, Project& project) {
     DBUILD_TRY_ASSIGN(project.epoch, source_date_epoch(project.options.build_arguments));
     DBUILD_TRY(open_context(parts, project));
     DBUILD_TRY(find_stages_and_images(parts, project));
+    DBUILD_TRY(check_for_warnings(project));
     return resolve_stages(project);
 }
 

@@ -27,15 +27,36 @@ json::object step_object(const StepReport& step) {
 
 } // namespace
 
+ReportTotals& ReportTotals::operator+=(const ReportTotals& other) {
+    executor_calls += other.executor_calls;
+    processes_started += other.processes_started;
+    engine_requests += other.engine_requests;
+    bytes_read += other.bytes_read;
+    bytes_written += other.bytes_written;
+    remote_requests += other.remote_requests;
+    remote_bytes_read += other.remote_bytes_read;
+    remote_bytes_written += other.remote_bytes_written;
+    wall_ms += other.wall_ms;
+    return *this;
+}
+
 std::string Report::to_json() const {
-    json::array step_list, image_list;
+    json::array step_list, image_list, target_list;
+    for (const auto& target : targets)
+        target_list.push_back(json::object{{"name", target.name},
+                                           {"outcome", target.outcome},
+                                           {"scope", target.scope},
+                                           {"error", text_or_null(target.error)},
+                                           {"hit", target.hit},
+                                           {"ran", target.ran},
+                                           {"wall_ms", target.wall_ms}});
     for (const auto& step : steps) step_list.push_back(step_object(step));
     for (const auto& image : images) {
         json::array tags;
         for (const auto& tag : image.tags) tags.emplace_back(tag);
         image_list.push_back(json::object{{"id", image.id}, {"digest", image.digest}, {"tags", std::move(tags)}, {"bytes", image.bytes}});
     }
-    return json::serialize(json::object{{"version", 1},
+    json::object report{{"version", 1},
                                         {"exit_code", exit_code},
                                         {"error", error ? json::value(*error) : json::value(nullptr)},
                                         {"scope", scope},
@@ -49,8 +70,9 @@ std::string Report::to_json() const {
                                                                 {"remote_bytes_read", totals.remote_bytes_read},
                                                                 {"remote_bytes_written", totals.remote_bytes_written},
                                                                 {"wall_ms", totals.wall_ms}}},
-                                        {"images", std::move(image_list)}}) +
-           "\n";
+                                        {"images", std::move(image_list)}};
+    if (!targets.empty()) report["targets"] = std::move(target_list);
+    return json::serialize(report) + "\n";
 }
 
 } // namespace dbuild::orchestrator

@@ -29,6 +29,18 @@ struct ReportTotals {
     std::uint64_t bytes_read = 0, bytes_written = 0; // of the context, and of layers written to the store
     std::uint64_t remote_requests = 0, remote_bytes_read = 0, remote_bytes_written = 0;
     double wall_ms = 0;
+
+    ReportTotals& operator+=(const ReportTotals& other);
+};
+
+/// One of several images that were built at once.
+struct TargetReport {
+    std::string name;
+    std::string outcome; // "built", "failed", "not built", "handed over"
+    std::string scope;
+    std::string error; // why it was not built; else empty
+    std::size_t hit = 0, ran = 0;
+    double wall_ms = 0;
 };
 
 struct ImageReport {
@@ -46,6 +58,7 @@ struct Report {
     std::vector<StepReport> steps;
     ReportTotals totals;
     std::vector<ImageReport> images;
+    std::vector<TargetReport> targets; // of a bake
 
     std::string to_json() const;
 };

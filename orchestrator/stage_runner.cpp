@@ -69,13 +69,13 @@ Status StageRunner::run_from(std::size_t first, SharedLock& lock) {
     DBUILD_TRY(load_images_below(first));
     while (first < steps.size()) {
         if (shared_.is_cancelled()) return fail(ErrorKind::interrupted, "interrupted");
+        DBUILD_TRY_ASSIGN(auto claimed, claim(first, lock));
+        if (claimed && claimed->is_of_others) {
+            claimed.reset();
+            return run_planned_again(first, lock);
+        }
         DBUILD_TRY_ASSIGN(const auto end, end_of_segment(first));
         if (end > first) {
-            DBUILD_TRY_ASSIGN(auto claimed, claim(first, lock));
-            if (claimed && claimed->had_to_wait()) {
-                claimed.reset();
-                return run_planned_again(first, lock);
-            }
             DBUILD_TRY_ASSIGN(first, run_segment(first, end, lock));
         } else {
             DBUILD_TRY(make_in_process(first, lock));
@@ -115,9 +115,9 @@ Status StageRunner::load_images_below(std::size_t first) {
     return {};
 }
 
-/// Of several builds that are about to run the same segment, one runs it. Nothing where it has to run whatever the others do,
+/// Of several builds that are about to run the same step, one runs it. Nothing where it has to run whatever the others do,
 /// or where no claim can be had: then it may run twice.
-Result<std::optional<StepClaim>> StageRunner::claim(std::size_t first, SharedLock& lock) {
+Result<std::optional<StageRunner::Claimed>> StageRunner::claim(std::size_t first, SharedLock& lock) {
     const auto& steps = plan().steps;
     while (first < steps.size() && !steps[first].step->makes_layer()) ++first;
     if (first == steps.size() || plan().is_forced(first)) return std::nullopt;
@@ -126,11 +126,19 @@ Result<std::optional<StepClaim>> StageRunner::claim(std::size_t first, SharedLoc
     if (!keyed) return std::nullopt;
     const auto label = shared_.steps.label(*plan().stage, *steps[first].step);
     const auto on_wait = [&] { shared_.parts.reporter->note(label.to_string() + " another build runs this step; waiting for it"); };
-    const Unlocked unlocked(lock);
-    auto claimed = StepClaim::acquire(shared_.parts.layers->root(), keyed->key, on_wait, shared_.is_cancelled);
-    if (claimed) return std::move(*claimed);
-    if (claimed.error().kind == ErrorKind::interrupted) return fail(std::move(claimed).error());
-    return std::nullopt;
+    const bool is_remade = steps[first].record.has_value(); // its layer was lost
+    Result<StepClaim> claimed = [&] {
+        const Unlocked unlocked(lock);
+        return StepClaim::acquire(shared_.parts.layers->root(), keyed->key, on_wait, shared_.is_cancelled);
+    }();
+    if (!claimed && claimed.error().kind == ErrorKind::interrupted) return fail(std::move(claimed).error());
+    if (!claimed) return std::nullopt;
+    bool is_of_others = claimed->had_to_wait();
+    if (!is_of_others && !is_remade) { // somebody may have finished it after it was planned and before it was claimed
+        DBUILD_TRY_ASSIGN(const auto record, shared_.parts.index->find_step(keyed->key));
+        is_of_others = record.has_value();
+    }
+    return Claimed{std::move(*claimed), is_of_others};
 }
 
 /// After another build has run what this one was about to: its results are hits now, unless it failed.

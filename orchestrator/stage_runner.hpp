@@ -42,7 +42,11 @@ public:
 private:
     Status run_from(std::size_t first, SharedLock& lock);
     Result<std::size_t> end_of_segment(std::size_t first);
-    Result<std::optional<cache::store::StepClaim>> claim(std::size_t first, SharedLock& lock);
+    struct Claimed {
+        cache::store::StepClaim claim;
+        bool is_of_others; // who have run it: look it up again
+    };
+    Result<std::optional<Claimed>> claim(std::size_t first, SharedLock& lock);
     Status run_planned_again(std::size_t first, SharedLock& lock);
     Result<std::size_t> run_segment(std::size_t first, std::size_t limit, SharedLock& lock);
     Status make_in_process(std::size_t index, SharedLock& lock);

@@ -226,8 +226,7 @@ private:
         DBUILD_TRY_ASSIGN(operation.mount, parser::parse_run_mount(written, lookup(), inputs_.dockerfile->escape));
         auto& mount = operation.mount;
         const bool has_path = mount.type != parser::MountType::secret && mount.type != parser::MountType::ssh;
-        if (mount.target.empty() && has_path) return fail(ErrorKind::invalid_dockerfile, "invalid mount target \"\"");
-        if (!mount.target.empty()) operation.target = join_path(state_.working_dir(), mount.target);
+        if (!mount.target.empty() || has_path) operation.target = join_path(state_.working_dir(), mount.target);
         if (operation.target == "/") return fail(ErrorKind::invalid_dockerfile, "invalid mount target \"/\"");
         if (mount.type == parser::MountType::cache) operation.cache_id = mount.id.empty() ? operation.target : mount.id;
         if (mount.type == parser::MountType::secret) {

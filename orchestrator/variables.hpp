@@ -26,7 +26,8 @@ public:
     /// How many assignments there were so far: a point in time for the functions below.
     std::size_t size() const { return assignments_.size(); }
 
-    /// What was in force at that point, in the order of the last assignments, which BuildKit keeps. Cost: linear.
+    /// What was in force at that point, in the order of the last assignments, which BuildKit keeps. Cost: a comparison for
+    /// each assignment, a copy for each variable.
     std::vector<Variable> variables_at(std::size_t point) const;
 
     /// "NAME=value" of all that ENV or an image set until then, as an image's configuration lists them: in the order of the
@@ -34,7 +35,11 @@ public:
     std::vector<std::string> environment_at(std::size_t point) const;
 
 private:
-    std::vector<Variable> assignments_;
+    struct Assignment {
+        Variable variable;
+        std::size_t end; // the next assignment of the same name: from there on it is not in force
+    };
+    std::vector<Assignment> assignments_;
     std::unordered_map<std::string, std::size_t> last_; // by name: index of the assignment in force
 };
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <fcntl.h>
 #include <map>
+#include <mutex>
 
 namespace fs = std::filesystem;
 
@@ -87,12 +88,16 @@ struct ContextTree::Impl {
     ContextCounters counters;
     ContextView view;
     std::map<std::string, Selection, std::less<>> selections; // by source text
+    std::mutex mutex; // of all above, for images that are built from this context at once
 };
 
 ContextTree::ContextTree(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 ContextTree::ContextTree(ContextTree&&) noexcept = default;
 ContextTree::~ContextTree() = default;
-const ContextCounters& ContextTree::counters() const { return impl_->counters; }
+ContextCounters ContextTree::counters() const {
+    const std::lock_guard lock(impl_->mutex);
+    return impl_->counters;
+}
 
 Result<ContextTree> ContextTree::open(fs::path root, PathPredicate is_ignored, PathPredicate can_skip_directory,
                                       fs::path stat_folder) {
@@ -104,11 +109,13 @@ Result<ContextTree> ContextTree::open(fs::path root, PathPredicate is_ignored, P
 }
 
 Result<Digest> ContextTree::source_digest(std::string_view source) {
+    const std::lock_guard lock(impl_->mutex);
     DBUILD_TRY_ASSIGN(const auto* selection, impl_->selection(source));
     return selection->digest;
 }
 
 Result<std::vector<std::pair<std::string, Digest>>> ContextTree::files_of(std::string_view source) {
+    const std::lock_guard lock(impl_->mutex);
     DBUILD_TRY_ASSIGN(const auto* selection, impl_->selection(source));
     std::vector<std::pair<std::string, Digest>> files;
     const auto& tree = impl_->view.tree();
@@ -121,6 +128,7 @@ Result<std::vector<std::pair<std::string, Digest>>> ContextTree::files_of(std::s
 }
 
 Result<std::vector<oci::SelectedPath>> ContextTree::select(std::string_view source) {
+    const std::lock_guard lock(impl_->mutex);
     DBUILD_TRY_ASSIGN(const auto* selection, impl_->selection(source));
     std::vector<oci::SelectedPath> selected;
     for (const auto& [path, target] : selection->targets)
@@ -131,6 +139,7 @@ Result<std::vector<oci::SelectedPath>> ContextTree::select(std::string_view sour
 }
 
 std::optional<LayerEntry> ContextTree::find(const std::string& path) const {
+    const std::lock_guard lock(impl_->mutex);
     const auto place = impl_->view.tree().find(path);
     if (!place || !place->node) return std::nullopt;
     auto entry = impl_->view.tree().entry_of(*place->folder, *place->node);
@@ -139,6 +148,7 @@ std::optional<LayerEntry> ContextTree::find(const std::string& path) const {
 }
 
 std::vector<LayerEntry> ContextTree::subtree(const std::string& path, std::int64_t now) const {
+    const std::lock_guard lock(impl_->mutex);
     std::vector<LayerEntry> entries;
     const auto& tree = impl_->view.tree();
     const auto place = tree.find(path);
@@ -158,6 +168,7 @@ std::vector<LayerEntry> ContextTree::subtree(const std::string& path, std::int64
 }
 
 Status ContextTree::verify_unchanged(std::string_view source) {
+    const std::lock_guard lock(impl_->mutex);
     DBUILD_TRY_ASSIGN(const auto* selection, impl_->selection(source));
     const auto changed = [](const std::string& path) {
         return fail(ErrorKind::transient, "the build context changed while it was used: /" + path);
@@ -171,7 +182,12 @@ Status ContextTree::verify_unchanged(std::string_view source) {
     return {};
 }
 
-Status ContextTree::save_stat_cache() { return impl_->cache.save(); }
+bool ContextTree::is_known() const { return !impl_->cache.is_empty(); }
+
+Status ContextTree::save_stat_cache() {
+    const std::lock_guard lock(impl_->mutex);
+    return impl_->cache.save();
+}
 
 oci::SourceTree source_tree_of(ContextTree& context) {
     return {[&context](std::string_view source) { return context.select(source); },

@@ -37,7 +37,7 @@ public:
     /// In:      source — expanded; may hold Go's wildcards.
     /// Errors:  not_found — a literal that is missing or ignored: `"/x": not found`; unavailable — a file that cannot be read;
     ///          invalid_dockerfile — a malformed wildcard.
-    /// Threads: one caller at a time; it walks and hashes with several.
+    /// Threads: safe from several threads, as all members; one at a time, which walks and hashes with several.
     Result<Digest> source_digest(std::string_view source);
 
     /// The regular files that the last source_digest of this source hashed: path below the root, SHA-256 of the bytes; sorted.
@@ -60,10 +60,13 @@ public:
     /// Errors:  transient — something changed since, be it back to what it was; as source_digest.
     Status verify_unchanged(std::string_view source);
 
+    /// Whether an earlier run has hashed files of it: then few have to be read now.
+    bool is_known() const;
+
     /// Has later runs not read the files again that were hashed. Errors: unavailable, no_space — costs them time only.
     Status save_stat_cache();
 
-    const ContextCounters& counters() const;
+    ContextCounters counters() const;
 
 private:
     struct Impl;

@@ -103,12 +103,8 @@ Result<std::vector<std::string>> ContextView::matching_names(const std::string& 
 Result<std::vector<std::string>> ContextView::matches(std::string_view wanted) const {
     DBUILD_TRY(dockerfile_parser::match_path(wanted, "")); // a malformed pattern is an error also without any file
     const auto slash = wanted.rfind('/', wanted.find_first_of(k_wildcards));
-    auto folder = follow(slash == wanted.npos ? std::string() : std::string(wanted.substr(0, slash)));
-    if (!folder) {
-        if (folder.error().kind != ErrorKind::not_found) return fail(std::move(folder).error());
-        return std::vector<std::string>(); // no such folder: nothing matches
-    }
-    std::vector<std::string> found = {std::move(*folder)};
+    DBUILD_TRY_ASSIGN(auto folder, follow(slash == wanted.npos ? std::string() : std::string(wanted.substr(0, slash))));
+    std::vector<std::string> found = {std::move(folder)};
     std::string rest(slash == wanted.npos ? wanted : wanted.substr(slash + 1));
     if (hides_separator(rest)) {
         DBUILD_TRY_ASSIGN(found, matches_below(found.front(), std::exchange(rest, {})));

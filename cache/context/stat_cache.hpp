@@ -52,6 +52,9 @@ public:
     /// Threads: safe beside other find()s.
     std::optional<Known> find(const FileIdentity& identity, Trust trust) const;
 
+    /// Whether earlier runs left anything.
+    bool is_empty() const { return known_.empty(); }
+
     /// Whether the context lies on a file system whose times can be trusted: ext4, xfs, btrfs.
     bool is_trusted() const { return is_trusted_; }
 

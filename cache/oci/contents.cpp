@@ -256,13 +256,9 @@ Result<std::vector<SelectedPath>> select(const FileTree& tree, std::string_view 
     const auto slash = wanted.rfind('/', wanted.find_first_of("*?[\\"));
     const auto written = slash == wanted.npos ? std::string() : wanted.substr(0, slash);
     const auto pattern = slash == wanted.npos ? wanted : wanted.substr(slash + 1);
-    const auto folder = tree.resolve(written);
-    if (!folder) {
-        if (folder.error().kind != ErrorKind::not_found) return fail(folder.error());
-        return selected; // no such folder: nothing matches
-    }
+    DBUILD_TRY_ASSIGN(const auto folder, tree.resolve(written));
     const auto& entries = tree.entries();
-    const auto prefix = folder->empty() ? std::string() : *folder + "/";
+    const auto prefix = folder.empty() ? std::string() : folder + "/";
     for (auto it = entries.lower_bound(prefix); it != entries.end() && it->first.starts_with(prefix); ++it) {
         const auto name = std::string_view(it->first).substr(prefix.size());
         DBUILD_TRY_ASSIGN(const bool matches, dockerfile_parser::match_path(pattern, name));

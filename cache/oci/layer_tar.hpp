@@ -110,7 +110,7 @@ struct SelectedPath {
 bool is_walked_before(std::string_view a, std::string_view b);
 
 /// What a COPY source selects, in the order in which it is copied; it may hold Go's wildcards, which may select nothing.
-/// Errors: not_found — `"/x": not found`; invalid_dockerfile — a malformed wildcard.
+/// Errors: not_found — `"/x": not found`, also of the folder before the first wildcard; invalid_dockerfile — a malformed wildcard.
 Result<std::vector<SelectedPath>> select(const FileTree& tree, std::string_view source);
 
 /// Of what a COPY --from source selects; it may hold Go's wildcards. Errors: not_found — `"/x": not found`.

@@ -4,6 +4,7 @@
 #include "cache/oci/reference.hpp"
 #include "dockerfile_parser/platform.hpp"
 #include "dockerfile_parser/step_directives.hpp"
+#include "orchestrator/command_line/fields.hpp"
 #include "support/platform.hpp"
 #include "support/quantity.hpp"
 
@@ -134,23 +135,12 @@ Status add_remote(Line& line, Value value) {
     return {};
 }
 
-/// The value of a field of "type=local,src=PATH"; empty if there is none.
-std::string field_of(std::string_view fields, std::string_view name) {
-    for (std::size_t begin = 0; begin <= fields.size();) {
-        const auto end = std::min(fields.find(',', begin), fields.size());
-        const auto field = fields.substr(begin, end - begin);
-        if (field.starts_with(name) && field.substr(name.size()).starts_with('='))
-            return std::string(field.substr(name.size() + 1));
-        begin = end + 1;
-    }
-    return {};
-}
-
 /// BuildKit's cache in a folder becomes a remote in that folder, beside whatever BuildKit keeps there.
 Status add_local_cache(Line& line, Value value, std::string_view path_field, std::string_view mode) {
-    if (field_of(value, "type") != "local" || field_of(value, path_field).empty())
+    const auto fields = parse_fields(value);
+    if (!fields || field_of(*fields, "type") != "local" || field_of(*fields, path_field).empty())
         return not_planned(path_field == "src" ? "--cache-from" : "--cache-to");
-    return add_remote(line, fmt::format("dir:{}{}", field_of(value, path_field), mode));
+    return add_remote(line, fmt::format("dir:{}{}", field_of(*fields, path_field), mode));
 }
 Status add_cache_from(Line& line, Value value) { return add_local_cache(line, value, "src", "?mode=read"); }
 Status add_cache_to(Line& line, Value value) { return add_local_cache(line, value, "dest", ""); }

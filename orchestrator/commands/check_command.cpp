@@ -3,12 +3,17 @@
 
 #include "cache/oci/reference.hpp"
 #include "dockerfile_parser/check.hpp"
+#include "orchestrator/base_images.hpp"
 #include "orchestrator/command_line/flag_parser.hpp"
+#include "orchestrator/engine_client.hpp"
 #include "orchestrator/ignore_file.hpp"
 #include "support/files.hpp"
+#include "support/platform.hpp"
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
+
+#include <map>
 
 namespace dbuild::orchestrator::commands {
 namespace {
@@ -17,18 +22,20 @@ namespace parser = dockerfile_parser;
 using parser::Diagnostic;
 
 constexpr int k_json_version = 1;
-constexpr Flag k_flags[] = {{"file", 'f', FlagValue::text}, {"format", 0, FlagValue::text}};
+constexpr Flag k_flags[] = {
+    {"file", 'f', FlagValue::text}, {"format", 0, FlagValue::text}, {"base-images", 0, FlagValue::boolean}};
+constexpr std::string_view k_usage = "dbuild check [-f FILE] [--format text|json|github] [--base-images] PATH";
 
 struct CheckOptions {
     std::filesystem::path dockerfile;
     std::filesystem::path context; // "" where PATH is a file
     std::string format = "text";
+    bool asks_for_base_images = false;
 };
 
 Result<CheckOptions> read_options(std::span<const std::string> words) {
     DBUILD_TRY_ASSIGN(const auto parsed, parse_words(k_flags, words));
-    if (parsed.positionals.size() != 1)
-        return fail(ErrorKind::usage, "check takes one PATH: dbuild check [-f FILE] [--format text|json|github] PATH");
+    if (parsed.positionals.size() != 1) return fail(ErrorKind::usage, fmt::format("check takes one PATH: {}", k_usage));
     CheckOptions options;
     const std::filesystem::path path = parsed.positionals.front();
     std::error_code ignored;
@@ -43,8 +50,10 @@ Result<CheckOptions> read_options(std::span<const std::string> words) {
     for (const auto& use : parsed.uses) {
         if (k_flags[use.flag].name == "file")
             options.dockerfile = use.value;
-        else
+        else if (k_flags[use.flag].name == "format")
             options.format = use.value;
+        else
+            options.asks_for_base_images = true;
     }
     if (options.format != "text" && options.format != "json" && options.format != "github")
         return fail(ErrorKind::usage, fmt::format("--format: {} is not text, json or github", options.format));
@@ -57,7 +66,8 @@ std::string_view severity_of(const Diagnostic& diagnostic) {
 
 std::string as_text(const parser::CheckReport& report, std::string_view source) {
     if (report.diagnostics.empty()) return "no errors, no warnings\n";
-    return parser::to_text(report.diagnostics, source) + fmt::format("errors: {}, warnings: {}\n", report.error_count(), report.warning_count());
+    return parser::to_text(report.diagnostics, source) +
+           fmt::format("errors: {}, warnings: {}\n", report.error_count(), report.warning_count());
 }
 
 std::string as_json(const parser::CheckReport& report, const std::string& file) {
@@ -110,18 +120,62 @@ Result<parser::IgnoreMatcher> read_patterns(const CheckOptions& options) {
     return parser::IgnoreMatcher::parse(file.text, file.name);
 }
 
+/// What the engine's own images say, each asked for once. An image that it has not is not known: a check pulls nothing.
+class BaseImages {
+public:
+    static Result<BaseImages> open() {
+        DBUILD_TRY_ASSIGN(const auto config, read_docker_config());
+        DBUILD_TRY_ASSIGN(auto address, find_engine_address(config));
+        return BaseImages(std::move(address));
+    }
+    std::optional<parser::BaseImageFacts> find(const std::string& name) {
+        const auto [known, is_new] = known_.emplace(name, std::nullopt);
+        const auto reference = cache::oci::ImageReference::parse(name);
+        if (!is_new || !status_ || !reference) return known->second;
+        auto image = engine_.find_image(reference->familiar());
+        if (!image)
+            status_ = fail(std::move(image).error());
+        else if (*image)
+            known->second = facts_of((*image)->config);
+        else
+            fmt::print(stderr, "warning: the engine has no {}: what it defines is not known\n", name);
+        return known->second;
+    }
+    /// The first trouble that find() met.
+    const Status& status() const { return status_; }
+
+private:
+    explicit BaseImages(EngineAddress address) : engine_(std::move(address)) {}
+
+    EngineClient engine_;
+    std::map<std::string, std::optional<parser::BaseImageFacts>> known_;
+    Status status_;
+};
+
+Result<parser::CheckReport> check(const CheckOptions& options, const std::string& source, const std::string& file) {
+    DBUILD_TRY_ASSIGN(const auto ignored, read_patterns(options));
+    parser::CheckContext context;
+    context.ignored = &ignored;
+    context.is_image_name = [](const std::string& image) -> Status {
+        DBUILD_TRY(cache::oci::ImageReference::parse(image));
+        return {};
+    };
+    if (!options.asks_for_base_images) return parser::check_dockerfile(source, file, context);
+    DBUILD_TRY_ASSIGN(auto bases, BaseImages::open());
+    context.platform = native_platform();
+    context.find_base = [&bases](const std::string& image) { return bases.find(image); };
+    auto report = parser::check_dockerfile(source, file, context);
+    DBUILD_TRY(bases.status());
+    return report;
+}
+
 } // namespace
 
 Result<int> run_check_command(std::span<const std::string> words, const std::atomic<bool>&) {
     DBUILD_TRY_ASSIGN(const auto options, read_options(words));
     DBUILD_TRY_ASSIGN(const auto source, read_file(options.dockerfile));
     const std::string file = options.dockerfile.string();
-    DBUILD_TRY_ASSIGN(const auto ignored, read_patterns(options));
-    const auto is_image_name = [](const std::string& image) -> Status {
-        DBUILD_TRY(cache::oci::ImageReference::parse(image));
-        return {};
-    };
-    const auto report = parser::check_dockerfile(source, file, {&ignored, is_image_name});
+    DBUILD_TRY_ASSIGN(const auto report, check(options, source, file));
     if (options.format == "json")
         fmt::print("{}", as_json(report, file));
     else

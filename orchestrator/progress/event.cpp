@@ -5,6 +5,8 @@
 
 namespace dbuild::orchestrator::progress {
 
-std::string StepLabel::to_string() const { return fmt::format("[{} {}/{}]", stage, position, count); }
+std::string StepLabel::to_string() const {
+    return fmt::format("[{}{}{} {}/{}]", image, image.empty() ? "" : " ", stage, position, count);
+}
 
 } // namespace dbuild::orchestrator::progress

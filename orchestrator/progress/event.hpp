@@ -24,10 +24,11 @@ struct StepLabel {
     int count = 0;     // instructions of the stage
     std::string text;  // the instruction; may have several lines
     int line = 0;      // its first one in the Dockerfile, from 1
+    std::string image{}; // of several that are built at once; else empty
 
-    std::string to_string() const; // "[build 2/5]"
+    std::string to_string() const; // "[build 2/5]", "[image build 2/5]"
     friend bool operator<(const StepLabel& a, const StepLabel& b) {
-        return std::tie(a.stage, a.position) < std::tie(b.stage, b.position);
+        return std::tie(a.image, a.stage, a.position) < std::tie(b.image, b.stage, b.position);
     }
 };
 
@@ -61,7 +62,13 @@ struct Warning {
     std::string text;
 };
 
-/// The last event is one of the following three.
+/// One of several images cannot be built; the others go on.
+struct ImageFailed {
+    std::string image;
+    Error error;
+};
+
+/// The last event is one of the following four.
 struct BuildFinished {
     struct Image {
         std::string id;
@@ -79,8 +86,22 @@ struct BuildHandedOver { // another program builds all of it, and prints from no
     std::string program; // "docker buildx build"
     std::string reason;
 };
+/// Several images, in the order of their names.
+struct ImagesFinished {
+    struct Image {
+        std::string name;
+        std::string outcome; // "built", "failed", "not built", "handed over"
+        std::size_t hit = 0, ran = 0;
+        Seconds wall{};
+        std::uint64_t bytes = 0; // of its uncompressed layers; 0: there is no image
+        std::string id;
+        std::vector<std::string> tags;
+    };
+    std::vector<Image> images;
+    Seconds wall{};
+};
 
-using Event = std::variant<StepHit, StepStarted, StepOutput, StepFinished, StepFailed, Note, Warning, BuildFinished,
-                           BuildFailed, BuildHandedOver>;
+using Event = std::variant<StepHit, StepStarted, StepOutput, StepFinished, StepFailed, Note, Warning, ImageFailed,
+                           BuildFinished, BuildFailed, BuildHandedOver, ImagesFinished>;
 
 } // namespace dbuild::orchestrator::progress

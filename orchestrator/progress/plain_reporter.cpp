@@ -50,7 +50,7 @@ private:
     }
     void show(const StepFailed& e) {
         show_hits();
-        failed_ = FailedStep{e, logs_.close(e.step, output_of(e.step))};
+        failed_.insert_or_assign(e.step.image, FailedStep{e, logs_.close(e.step, output_of(e.step))});
         line(fmt::format("{} failed: {}", e.step.to_string(), cause(e)));
     }
     void show(const Note& e) { line(harmless(e.text)); }
@@ -59,14 +59,16 @@ private:
         if (e.ran > 0) show_hits();
         line(summary(e));
     }
-    void show(const BuildFailed& e) { text_ += failure(e, failed_); }
+    void show(const ImageFailed& e) { text_ += failure(e.error, failed_, e.image); }
+    void show(const BuildFailed& e) { text_ += failure(e.error, failed_, {}); }
     void show(const BuildHandedOver& e) { line(handed_over(e)); }
+    void show(const ImagesFinished& e) { line(table(e)); }
 
     std::mutex mutex_; // guards all that follows
     Console console_;
     StepLogs logs_;
     std::vector<StepLabel> hits_;
-    std::optional<FailedStep> failed_;
+    FailedSteps failed_;
     std::string text_; // of one event, written at once
 };
 

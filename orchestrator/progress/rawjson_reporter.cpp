@@ -43,6 +43,7 @@ json::object about(std::string_view event) { return {{"version", k_version}, {"e
 
 json::object about(std::string_view event, const StepLabel& step) {
     auto object = about(event);
+    if (!step.image.empty()) object["image"] = valid_utf8(step.image);
     object["stage"] = valid_utf8(step.stage);
     object["position"] = step.position;
     object["count"] = step.count;
@@ -118,14 +119,39 @@ private:
         own["images"] = std::move(images);
         return {{"dbuild", own}};
     }
+    static void add_error(json::object& own, const Error& error) {
+        own["message"] = valid_utf8(error.message);
+        own["file"] = error.where ? json::value(valid_utf8(error.where->file)) : json::value(nullptr);
+        own["line"] = error.where ? json::value(error.where->first_line) : json::value(nullptr);
+        json::array context;
+        for (const auto& text : error.context) context.emplace_back(valid_utf8(text));
+        own["context"] = std::move(context);
+    }
+    static json::object document(const ImageFailed& e) {
+        auto own = about("image_failed");
+        own["image"] = valid_utf8(e.image);
+        add_error(own, e.error);
+        return {{"dbuild", own}};
+    }
     static json::object document(const BuildFailed& e) {
         auto own = about("build_failed");
-        own["message"] = valid_utf8(e.error.message);
-        own["file"] = e.error.where ? json::value(valid_utf8(e.error.where->file)) : json::value(nullptr);
-        own["line"] = e.error.where ? json::value(e.error.where->first_line) : json::value(nullptr);
-        json::array context;
-        for (const auto& text : e.error.context) context.emplace_back(valid_utf8(text));
-        own["context"] = std::move(context);
+        add_error(own, e.error);
+        return {{"dbuild", own}};
+    }
+    static json::object document(const ImagesFinished& e) {
+        auto own = about("images_finished");
+        json::array images;
+        for (const auto& image : e.images)
+            images.push_back(json::object{{"name", valid_utf8(image.name)},
+                                          {"outcome", image.outcome},
+                                          {"hit", image.hit},
+                                          {"ran", image.ran},
+                                          {"wall_seconds", image.wall.count()},
+                                          {"id", image.id},
+                                          {"bytes", image.bytes},
+                                          {"tags", json::value_from(image.tags)}});
+        own["images"] = std::move(images);
+        own["wall_seconds"] = e.wall.count();
         return {{"dbuild", own}};
     }
     static json::object document(const BuildHandedOver& e) {

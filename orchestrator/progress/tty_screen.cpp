@@ -51,7 +51,7 @@ void TtyScreen::show(const StepFinished& e, Time) {
 
 void TtyScreen::show(const StepFailed& e, Time now) {
     show_hits();
-    failed_ = FailedStep{e, logs_.close(e.step, ignore_line)};
+    failed_.insert_or_assign(e.step.image, FailedStep{e, logs_.close(e.step, ignore_line)});
     const auto running = remove(e.step);
     staying_.push_back({" => ERROR " + title(e.step) + ": " + cause(e),
                         running ? seconds(now - running->since) : "0.0s", Style::failed});
@@ -68,16 +68,27 @@ void TtyScreen::show(const BuildFinished& e, Time) {
     staying_.push_back({summary(e), {}, Style::none});
 }
 
-void TtyScreen::show(const BuildFailed& e, Time) {
-    has_ended_ = true;
-    auto text = failure(e, failed_);
+void TtyScreen::show_failure(const Error& error, const std::string& image) {
+    auto text = failure(error, failed_, image);
     text.pop_back();
     staying_.push_back({std::move(text), {}, Style::none});
+}
+
+void TtyScreen::show(const ImageFailed& e, Time) { show_failure(e.error, e.image); }
+
+void TtyScreen::show(const BuildFailed& e, Time) {
+    has_ended_ = true;
+    show_failure(e.error, {});
 }
 
 void TtyScreen::show(const BuildHandedOver& e, Time) {
     has_ended_ = true;
     staying_.push_back({handed_over(e), {}, Style::none});
+}
+
+void TtyScreen::show(const ImagesFinished& e, Time) {
+    has_ended_ = true;
+    staying_.push_back({table(e), {}, Style::none});
 }
 
 std::optional<TtyScreen::Running> TtyScreen::remove(const StepLabel& step) {

@@ -50,8 +50,11 @@ private:
     void show(const Note& event, Time now);
     void show(const Warning& event, Time now);
     void show(const BuildFinished& event, Time now);
+    void show(const ImageFailed& event, Time now);
     void show(const BuildFailed& event, Time now);
     void show(const BuildHandedOver& event, Time now);
+    void show(const ImagesFinished& event, Time now);
+    void show_failure(const Error& error, const std::string& image);
     void show_hits();
     std::optional<Running> remove(const StepLabel& step);
     std::vector<Line> region(std::size_t height, Time now) const;
@@ -64,7 +67,7 @@ private:
     std::size_t hit_ = 0, done_ = 0;
     std::optional<Time> first_start_;
     bool has_ended_ = false;
-    std::optional<FailedStep> failed_;
+    FailedSteps failed_;
     std::vector<Line> staying_;             // to be written above the region by the next frame
     std::vector<std::size_t> region_cells_; // widths of the lines that the last frame left below
 };

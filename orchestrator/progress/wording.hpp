@@ -4,7 +4,7 @@
 
 #include "orchestrator/progress/event.hpp"
 
-#include <optional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -27,8 +27,13 @@ struct FailedStep {
     StepFailed event;
     std::vector<std::string> output; // the last lines
 };
+using FailedSteps = std::map<std::string, FailedStep>; // by image; the last one of each
 
-/// The step's output, the error with its excerpt, and how to try the step again; whole lines.
-std::string failure(const BuildFailed& failed, const std::optional<FailedStep>& step);
+/// The failed step's output, the error with its excerpt, and how to try the step again; whole lines.
+/// In: image — of several; empty: there is only one.
+std::string failure(const Error& error, const FailedSteps& steps, const std::string& image);
+
+/// A line for each image under a heading, and one for all; without the last line end.
+std::string table(const ImagesFinished& finished);
 
 } // namespace dbuild::orchestrator::progress

@@ -23,6 +23,15 @@ sed -i 's/> \/word/> \/word; exit 4/' "$work/context/Dockerfile"
 expect_exit 1 failing "$DBUILD" --report "$work/failing.json" --build-arg BUILDKIT_MULTI_PLATFORM=0 -t "$tag" "$work/context"
 expect_equal 1 "$(report failing .exit_code)" "exit code of a failed build that was handed over"
 
+# Whether a lint warning fails the build is buildx's to say; without one the build is dbuild's.
+mkdir "$work/strict"
+printf '# check=error=true\nFROM dbuild-test/busybox:1\nRUN echo %s\nWORKDIR below\n' "$run_id" >"$work/strict/Dockerfile"
+"$DBUILD" -t "$tag" "$work/strict" >"$work/strict.out" 2>"$work/strict.err" || true # newer front ends refuse it
+expect_contains "$work/strict.err" "handing the whole build to docker buildx build: a lint warning below check=error=true"
+sed -i '$d' "$work/strict/Dockerfile"
+build clean -t "$tag" "$work/strict"
+expect_equal 0 "$(grep -c 'handing the whole build' "$work/clean.err" || true)" "hand-over without a warning"
+
 copy_folder=$work/plain
 mkdir "$copy_folder"
 printf 'FROM dbuild-test/busybox:1\nRUN echo %s > /word\nCMD ["cat", "/word"]\n' "$run_id" >"$copy_folder/Dockerfile"

@@ -1,47 +1,44 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# COPY, ADD and WORKDIR made in process give the image that `docker buildx build` makes: trees, configuration, history, and where
-# no time of the build is in the layers ("exact"), the very same diff_ids. What fails there ("error") fails here. The cases are in
-# tests/cli/in_process/cases; DBUILD_TEST_CASES names some of them.
+# Images of COPY, ADD and WORKDIR made in process run on an engine: a container finds the files, and their folders' owners and modes,
+# as under `docker buildx build`. A changed file costs no process. What the layers are in detail is tests/differential/images.py's
+# business.
 set -euo pipefail
 . "$(dirname "$0")/../helpers/cli.sh"
 
 context=$work/context
 mkdir "$context"
-(cd "$context" && "$source_dir/tests/cli/in_process/prepare.sh")
-mkdir "$work/cases"
-awk -v to="$work/cases" '/^=== / { file = to "/" $2 "." ($3 == "" ? "same" : $3); next } { gsub("BASE", "dbuild-test/busybox:1"); print >file }' \
-    "$source_dir/tests/cli/in_process/cases"
+(cd "$context" && "$source_dir/tests/differential/images_context.sh")
 
-diff_ids() { docker image inspect "$1" | jq -r '.[0].RootFS.Layers[]'; }
-
-for file in "$work"/cases/*; do
-    name=$(basename "${file%.*}") kind=${file##*.}
-    if [ -n "${DBUILD_TEST_CASES:-}" ] && ! grep -qw "$name" <<<"$DBUILD_TEST_CASES"; then continue; fi
-    mine=dbuild-test/mine-$name-$run_id:1
-    theirs=dbuild-test/theirs-$name-$run_id:1
-    if [ "$kind" = error ]; then
-        expect_exit 1 "$name.theirs" docker buildx build --provenance=false -f "$file" -t "$theirs" "$context"
-        expect_exit 1 "$name" "$DBUILD" --report "$work/$name.json" -f "$file" -t "$mine" "$context"
-        if grep -q 'handing the whole build' "$work/$name.err"; then fail "$name: was not planned"; fi
-        expect_equal 0 "$(report "$name" .totals.executor_calls)" "$name: executor calls"
-        continue
-    fi
-    build "$name" -f "$file" -t "$mine" "$context"
-    if grep -q 'handing the whole build' "$work/$name.err"; then fail "$name: was not planned"; fi
-    docker buildx build --provenance=false -f "$file" -t "$theirs" "$context" >"$work/$name.buildx.out" 2>&1 ||
-        fail "$name: docker buildx build failed"
-    expect_same_image "$theirs" "$mine"
-    if [ "$kind" = exact ]; then expect_equal "$(diff_ids "$theirs")" "$(diff_ids "$mine")" "$name: diff_ids"; fi
-    if ! grep -q ^RUN "$file"; then
-        expect_equal "made in-process" "$(report "$name" '.steps[] | select(.status != "metadata" and .status != "skipped") | "\(.status) \(.executor)"' | sort -u)" \
-            "$name: who made the steps"
-        expect_equal 0 "$(report "$name" .totals.executor_calls)" "$name: executor calls"
-    fi
-    # Nothing is made twice.
-    build "$name.again" -f "$file" -t "$mine" "$context"
-    expect_equal "" "$(steps_done "$name.again")" "$name: steps done again"
+# Folders above what is copied, existing and new, of several layers: the classic store resets those that a layer leaves out.
+cat >"$work/Dockerfile" <<'END'
+FROM dbuild-test/busybox:1 AS lower
+COPY --chown=7:8 folder /kept/in/side/
+COPY --chmod=711 tree /kept/tree
+FROM dbuild-test/busybox:1
+COPY one /root/
+COPY --chown=12:13 folder /tmp/a/b/
+COPY tree /tmp/a/c
+COPY --from=lower /kept /kept
+COPY two /kept/in/side/in/
+ADD archive.tgz /kept/in/
+COPY --link one /kept/in/side/linked
+USER app
+WORKDIR /kept/in/home/deep
+COPY run.sh ../
+END
+build whole -f "$work/Dockerfile" -t "dbuild-test/mine-$run_id:1" "$context"
+docker buildx build --provenance=false -f "$work/Dockerfile" -t "dbuild-test/theirs-$run_id:1" "$context" >"$work/buildx.out" 2>&1 ||
+    fail "docker buildx build failed"
+expect_same_image "dbuild-test/theirs-$run_id:1" "dbuild-test/mine-$run_id:1"
+expect_equal 0 "$(report whole .totals.executor_calls)" "executor calls"
+for who in theirs mine; do
+    docker run --rm --network none --user 0 "dbuild-test/$who-$run_id:1" \
+        find /root /tmp /kept -exec stat -c '%n %F %a %u:%g %s %h' {} + | sort >"$work/stat.$who"
 done
+expect_equal "$(cat "$work/stat.theirs")" "$(cat "$work/stat.mine")" "stat in a container"
+expect_contains "$work/stat.mine" "/root directory 700 0:0"
+expect_contains "$work/stat.mine" "/kept/in/home directory 755 1000:1000"
 
 # A changed file of a last COPY, after a RUN: no process but dbuild itself, and the program's own counter says the same.
 printf 'FROM dbuild-test/busybox:1\nRUN echo %s > /run\nCOPY one tree /last/\n' "$run_id" >"$work/Dockerfile"

@@ -12,7 +12,7 @@ FROM dbuild-test/busybox:1 AS slow
 RUN echo $run_id > /slow; sleep 3
 FROM dbuild-test/busybox:1
 COPY --from=slow /slow /
-RUN --mount=type=bind,target=/context cat /context/file > /mounted; sleep 3
+RUN --mount=type=bind,target=/context cat /context/file > /mounted; echo it was "read"; sleep 3
 RUN echo after
 COPY file /copied
 END
@@ -41,8 +41,7 @@ expect_equal 1 "$(steps_done first_again | grep -c mount=type=bind)" "the RUN th
 echo three >"$work/context/file"
 build used_before --progress plain -t "$tag" "$work/context" &
 builder=$!
-wait_for_step used_before 'mount=type=bind'
-sleep 1.5 # the RUN sleeps 3 s after it has read the file
+wait_for_step used_before 'it was read'
 echo four >"$work/context/file"
 wait $builder
 build settled -t "$tag" "$work/context"

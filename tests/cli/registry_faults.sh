@@ -69,9 +69,11 @@ if grep -rlE "wonderland|$secret|sesame|signature" "$work"/*.err "$work"/*.out; 
 
 # An interrupt ends it at once, also while it waits.
 rm "$HOME/.docker/config.json"
+before=$(requests_for /v2/slow/blobs)
+is_copying() { [ "$(requests_for /v2/slow/blobs)" -gt "$before" ]; }
 DBUILD_REGISTRY_TIMEOUT=60 "$DBUILD" copy "$registry/slow:1" "oci:$work/interrupted" 2>"$work/interrupted.err" &
 copy_pid=$!
-sleep 1
+wait_for 30 "the copy" is_copying
 kill -INT $copy_pid
 started=$SECONDS status=0
 wait $copy_pid || status=$?

@@ -110,13 +110,12 @@ expect_exit 1 e-broken "$DBUILD" -t "broken:$run_id" --cache-remote "$remote" "$
 machine f
 "$DBUILD" plan -t "broken:$run_id" --cache-remote "$remote" "$work/broken" >"$work/f.out"
 expect_contains "$work/f.out" "RUN echo good-$run_id >/good: hit"
-printf 'FROM %s\nRUN echo first-%s >/first\nRUN sleep 100\n' "$base" "$run_id" >"$work/broken/Dockerfile"
+printf 'FROM %s\nRUN echo first-%s >/first\nRUN echo sec"o"nd; sleep 100\n' "$base" "$run_id" >"$work/broken/Dockerfile"
 machine g
 "$DBUILD" --progress plain -t "broken:$run_id" --cache-remote "$remote" "$work/broken" >"$work/g.out" 2>"$work/g.err" &
 pid=$!
 background+=("$pid")
-wait_for 60 "the second step" grep -q 'sleep 100' "$work/g.err"
-sleep 1
+wait_for 60 "the second step" grep -q '| second' "$work/g.err"
 kill -TERM "$pid"
 expect_exit 130 g-wait wait "$pid"
 machine h

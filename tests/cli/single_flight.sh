@@ -28,7 +28,7 @@ expect_equal "/$run_id/one
 expect_equal "$(image_id "$tag:1")" "$(image_id "$tag:2")" "image IDs"
 
 # Another key: it does not wait.
-sed -i "s|$run_id/one|$run_id/killed|; s|$run_id/two|$run_id/after|" "$work/context/Dockerfile"
+sed -i "s|$run_id/one|$run_id/killed|; s|$run_id/two|$run_id/after|; s|sleep 2|sleep 6|" "$work/context/Dockerfile"
 "$DBUILD" -t "$tag:3" "$work/context" >"$work/killed.out" 2>"$work/killed.err" &
 victim=$!
 background+=("$victim")
@@ -39,6 +39,7 @@ build other -t "$tag:4" "$work/other"
 if grep -q "waiting" "$work/other.err"; then fail "a step of another key waited"; fi
 
 # The one that is waited for is killed.
-{ sleep 0.5 && kill -9 "$victim"; } &
+: >"$work/survivor.err"
+{ wait_for 30 "the survivor to wait" grep -q "waiting for it" "$work/survivor.err" && kill -9 "$victim"; } &
 build survivor -t "$tag:3" "$work/context"
 expect_equal "ran ran" "$(report survivor '[.steps[] | select(.status == "ran") | .status] | join(" ")')" "what the survivor did"

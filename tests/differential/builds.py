@@ -22,7 +22,11 @@ class Engine:
     def __init__(self, socket_path, home):
         self.socket_path = socket_path
         self.retries = 0
-        os.makedirs(home, exist_ok=True)
+        # The plugins that came with the docker program: one that was unpacked somewhere looks for them in /usr.
+        plugins = os.path.join(os.path.dirname(shutil.which("docker") or ""), "../libexec/docker/cli-plugins")
+        os.makedirs(f"{home}/.docker", exist_ok=True)
+        with open(f"{home}/.docker/config.json", "w") as file:
+            json.dump({"cliPluginsExtraDirs": [plugins]}, file)
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("DOCKER_", "BUILDX_", "BUILDKIT_", "DBUILD_", "XDG_"))}
         self.environment = {**kept, "DOCKER_HOST": f"unix://{socket_path}", "HOME": home, "LC_ALL": "C", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
 
@@ -82,17 +86,32 @@ def run_program(command, environment):
     return outcome
 
 
-def build_with_dbuild(program, engine, cache, report_path, tag, arguments, context):
+def run_dbuild(program, engine, cache, report_path, arguments):
+    """The outcome without an image."""
     if os.path.exists(report_path):
         os.unlink(report_path)
-    outcome = run_program([program, "--report", report_path, "-t", tag, *arguments, context], {**engine.environment, "DBUILD_CACHE_DIR": cache})
+    outcome = run_program([program, "--report", report_path, *arguments], {**engine.environment, "DBUILD_CACHE_DIR": cache})
     reason = re.search(r"handing the whole build to docker buildx build: (.*)", outcome.output)
     outcome.handed_over = reason[1] if reason else ""
     if os.path.exists(report_path):
         with open(report_path) as file:
             outcome.report = json.load(file)
+    return outcome
+
+
+def build_with_dbuild(program, engine, cache, report_path, tag, arguments, context):
+    outcome = run_dbuild(program, engine, cache, report_path, ["-t", tag, *arguments, context])
     if outcome.exit_code == 0:
         outcome.image = engine.image(tag)
+    return outcome
+
+
+def build_layout_with_dbuild(program, engine, cache, folder, arguments, context):
+    """The image is not given to the engine, which saves two transfers. folder: receives it, and must not exist."""
+    outcome = run_dbuild(program, engine, cache, f"{folder}.json",
+                         ["--output", f"type=oci,tar=false,dest={folder}", *arguments, context])
+    if outcome.exit_code == 0:
+        outcome.image = image.read_layout(folder)
     return outcome
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds where dbuild's image is not what BuildKit makes from nothing ("stale"), and where dbuild ran a step that a warm
 BuildKit answered from its cache ("excess"). All functions return a list of lines, empty where nothing is wrong."""
+import os
 import re
 
 # Modification times are compared where a command set them: below this folder, which only `touch -d` steps write to, never
@@ -20,7 +21,9 @@ def normal_text(created_by):
     # 3. How EXPOSE prints its list, the older one as a sorted map.
     text = re.sub(r"^EXPOSE (?:map)?\[(.*)\]$", lambda ports: "EXPOSE [" + " ".join(sorted(ports[1].replace(":{}", "").split())) + "]", text)
     # 4. How HEALTHCHECK prints its fields.
-    return re.sub(r"^HEALTHCHECK .*", "HEALTHCHECK", text, flags=re.DOTALL)
+    text = re.sub(r"^HEALTHCHECK .*", "HEALTHCHECK", text, flags=re.DOTALL)
+    # 5. Whether the path of WORKDIR is cleaned.
+    return re.sub(r"^WORKDIR (.*)", lambda path: "WORKDIR " + os.path.normpath(path[1]), text)
 
 
 def _describe(entry):

@@ -35,6 +35,7 @@ class Image:
     tree: dict     # path without a leading slash → Entry
     config: dict   # the whole image configuration
     layer_count: int
+    layers: list = field(default_factory=list)  # of each layer what _read_layer says
 
     def history(self):
         return self.config.get("history") or []
@@ -117,11 +118,12 @@ def _read(blob):
         if "layers" in index:
             break
     config = json.loads(blob(index["config"]["digest"]))
-    tree = {}
+    tree, layers = {}, []
     for number, layer in enumerate(index["layers"] or []):  # null of an image without layers
         data = None if layer["digest"] in _layers else blob(layer["digest"])
-        apply_layer(tree, _read_layer(layer["digest"], data), number)
-    return Image(tree, config, len(index["layers"] or []))
+        layers.append(_read_layer(layer["digest"], data))
+        apply_layer(tree, layers[-1], number)
+    return Image(tree, config, len(layers), layers)
 
 
 def read_layout(folder):

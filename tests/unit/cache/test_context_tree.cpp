@@ -191,6 +191,11 @@ TEST_CASE("a wildcard selects by name, does not cross a slash, and may match not
     CHECK(id != folder.digest("*.c"));
     CHECK(folder.open().source_digest("*.none"));
     CHECK(folder.digest("*.none") == folder.digest("*.nothing"));
+    CHECK(folder.digest("sub/*.none") == folder.digest("*/none"));
+    const auto below_nothing = folder.open().source_digest("none/*");
+    REQUIRE_FALSE(below_nothing);
+    CHECK(below_nothing.error().kind == ErrorKind::not_found);
+    CHECK(below_nothing.error().message == "\"/none\": not found");
 }
 
 TEST_CASE("only what a source names is read, and each file once however many sources read it") {

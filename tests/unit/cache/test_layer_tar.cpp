@@ -424,6 +424,14 @@ TEST_CASE("a wildcard selects by name, and without a match is the same nothing i
     CHECK(selection_digest(one, "*.none").value() == selection_digest(renamed, "*.none").value());
 }
 
+TEST_CASE("the folder before the first wildcard has to be there") {
+    const auto digest = selection_digest(tree_of({file("a/b", "1")}), "x/y/*");
+    REQUIRE_FALSE(digest);
+    CHECK(digest.error().kind == ErrorKind::not_found);
+    CHECK(digest.error().message == "\"/x/y\": not found");
+    CHECK(selection_digest(tree_of({file("a/b", "1")}), "a/*/x*"));
+}
+
 TEST_CASE("a malformed pattern is an error of the Dockerfile") {
     const auto digest = selection_digest(tree_of({file("a", "1")}), "[");
     REQUIRE_FALSE(digest);

@@ -67,6 +67,28 @@ TEST_SUITE("dockerfile_parser/check") {
         CHECK(found("FROM a\nENV A=${B:?no}\n").empty());
         CHECK(found("FROM scratch\nARG B\nENV C=$B\nENV A=${C:?no}\n").empty());
     }
+    TEST_CASE("what EXPOSE, STOPSIGNAL and VOLUME do not take is an error where no build argument can set it right") {
+        CHECK(found("FROM a\nEXPOSE 80 web\n") == Lines{"2:10 invalid containerPort: web"});
+        CHECK(found("FROM scratch\nENV p=web\nEXPOSE 80 $p\n") == Lines{"3:10 invalid containerPort: web"});
+        CHECK(found("FROM a\nSTOPSIGNAL SIGNONE\n") == Lines{"2:11 invalid signal: SIGNONE"});
+        CHECK(found("FROM scratch\nVOLUME $v\n") == Lines{"2:7 VOLUME specified can not be an empty string"});
+        CHECK(found("FROM a\nVOLUME $v\n").empty());
+        CHECK(found("FROM scratch\nARG p=web\nEXPOSE 80 $p\nEXPOSE 80:80\n").size() == 1); // the form, a warning
+    }
+    TEST_CASE("a trigger of another stage is judged at the FROM that runs it") {
+        CHECK(found("FROM scratch AS a\nONBUILD COPY --nonsense b c\nFROM a\n") ==
+              Lines{"3:0 unknown flag: --nonsense"});
+        CHECK(found("FROM scratch AS a\nONBUILD COPY --from=7 b c\nFROM a\n") == Lines{"3:0 invalid stage index 7"});
+        CHECK(found("FROM scratch AS a\nONBUILD ENV b=${c!}\nFROM a\n").size() == 1);
+        CHECK(found("FROM scratch AS a\nONBUILD COPY --nonsense b c\nCOPY a /a\n").empty());
+        CHECK(found("# escape=`\nFROM scratch AS a\nONBUILD ENV b=c` d\nCOPY a /\nFROM a\n") ==
+              Lines{"5:0 Syntax error - can't find = in \"d\". Must be of the form: name=value"}); // a trigger's escape
+                                                                                                   // is "\"
+    }
+    TEST_CASE("a wrong check directive is an error") {
+        CHECK(found("# check=foo\nFROM a\n") ==
+              Lines{"1:0 failed to parse check options: invalid check option \"foo\""});
+    }
     TEST_CASE("warnings fail only where the file says so") {
         CHECK_FALSE(check_dockerfile("FROM a\nMAINTAINER x\n", "D").has_failed());
         CHECK(check_dockerfile("# check=error=true\nFROM a\nMAINTAINER x\n", "D").has_failed());

@@ -54,6 +54,10 @@ TEST_SUITE("dockerfile_parser/lint") {
              "2 UndefinedArgInFrom: FROM argument 'TAG' is not declared (did you mean TAGG?)\n"},
             {"FROM a\nWORKDIR b\n",
              "2 WorkdirRelativePath: Relative workdir \"b\" can have unexpected results if the base image changes\n"},
+            {"FROM scratch\nENV a=b\nWORKDIR $a\n",
+             "3 WorkdirRelativePath: Relative workdir \"b\" can have unexpected results if the base image changes\n"},
+            {"FROM a\nWORKDIR $x\nWORKDIR b\n", ""}, // what the image may define may be absolute
+            {"FROM a\nWORKDIR '/x'\n", ""},
             {"FROM a\nWORKDIR /x\nWORKDIR b\n", ""},
             {"FROM scratch\nCOPY $x /\n", "2 UndefinedVar: Usage of undefined variable '$x'\n"},
             {"FROM scratch\nARG folder\nCOPY $foldr /\n",
@@ -93,6 +97,24 @@ TEST_SUITE("dockerfile_parser/lint") {
             {"ARG TAG\nFROM a:$TAG\n",
              "2 InvalidDefaultArgInFrom: Default value for ARG a:$TAG results in empty or invalid base image name\n"},
             {"ARG TAG=1\nFROM a:$TAG\n", ""},
+            {"Arg a\nFrom a\nEnv b=c\n", // ARGs before the first FROM do not count
+             "2 ConsistentInstructionCasing: Command 'From' should match the case of the command majority (uppercase)\n"
+             "3 ConsistentInstructionCasing: Command 'Env' should match the case of the command majority "
+             "(uppercase)\n"},
+            {"FROM scratch\nRUN --mount=type=cache,target=/$x y\n",
+             "2 UndefinedVar: Usage of undefined variable '$x'\n"},
+            {"FROM scratch\nENV $x=1\n", "2 UndefinedVar: Usage of undefined variable '$x'\n"},
+            {"FROM scratch\nENV A=$http_proxy B=$BUILDKIT_SBOM_SCAN_STAGE\n",
+             "2 UndefinedVar: Usage of undefined variable '$http_proxy'\n"},
+            {"FROM scratch\nENV abc=1\nUSER $ABC\n", "3 UndefinedVar: Usage of undefined variable '$ABC'\n"},
+            {"FROM scratch\nENV A=1\nUSER $a\n",
+             "3 UndefinedVar: Usage of undefined variable '$a' (did you mean $A?)\n"},
+            {"FROM scratch\nEXPOSE $x\n", ""},
+            {"ARG API_TOKEN\nFROM a\n", ""}, // it reaches no image
+            {"FROM a\nENV 'MY_TOKEN'=1 $MY_KEY=2\n",
+             "2 SecretsUsedInArgOrEnv: Do not use ARG or ENV instructions for sensitive data (ENV \"MY_TOKEN\")\n"},
+            {"FROM scratch\nENV p=80/TCP\nEXPOSE $p\n",
+             "3 ExposeProtoCasing: Defined protocol '80/TCP' in EXPOSE instruction should be lowercase\n"},
             {"FROM a\nEXPOSE 80/TCP\n",
              "2 ExposeProtoCasing: Defined protocol '80/TCP' in EXPOSE instruction should be lowercase\n"},
             {"FROM a\nEXPOSE 80:80\n", "2 ExposeInvalidFormat: EXPOSE instruction should not define an IP address or "
@@ -112,20 +134,14 @@ TEST_SUITE("dockerfile_parser/lint") {
         CHECK(warnings("FROM a\n# check=skip=MaintainerDeprecated\nMAINTAINER x\nMAINTAINER y\n")
                   .starts_with("4 Maintainer"));
     }
-    TEST_CASE("settings are read part by part") {
-        const auto settings = LintSettings::parse("skip=A, B ;error=true;experimental=all");
-        CHECK(settings.skips("A"));
-        CHECK(settings.skips("B"));
-        CHECK_FALSE(settings.skips("C"));
-        CHECK(settings.warnings_are_errors);
-        CHECK_FALSE(LintSettings::parse("").warnings_are_errors);
-    }
     TEST_CASE("a file that COPY or ADD names and the context leaves out is found when asked for") {
         const auto ignored = IgnoreMatcher::parse("a\ndir/x\n", ".dockerignore");
         REQUIRE(ignored);
-        const auto lines_of = [&](std::string text) {
+        CheckContext context;
+        context.ignored = &*ignored;
+        const auto lines_of = [&](const std::string& text) {
             std::string lines;
-            for (const auto& diagnostic : check_dockerfile(text, "D", {&*ignored, {}}).diagnostics)
+            for (const auto& diagnostic : check_dockerfile(text, "D", context).diagnostics)
                 lines += std::to_string(diagnostic.where.first_line) + " " + diagnostic.message + "\n";
             return lines;
         };
@@ -134,5 +150,60 @@ TEST_SUITE("dockerfile_parser/lint") {
               "3 Attempting to Copy file \"a\" that is excluded by .dockerignore\n"
               "4 Attempting to Add file \"dir/x\" that is excluded by .dockerignore\n");
         CHECK(lines_of(text).empty());
+    }
+    TEST_CASE("of a known base image the variables and the platform are judged") {
+        CheckContext context;
+        context.find_base = [](const std::string& image) -> std::optional<BaseImageFacts> {
+            if (image != "a") return std::nullopt;
+            return BaseImageFacts{{{"HOME", "/root"}, {"dir", "b"}}, "linux/arm64"};
+        };
+        const auto lines_of = [&](const std::string& text) {
+            std::string lines;
+            for (const auto& diagnostic : check_dockerfile(text, "D", context).diagnostics)
+                lines += std::to_string(diagnostic.where.first_line) + " " + diagnostic.message + "\n";
+            return lines;
+        };
+        CHECK(lines_of("FROM a\nENV A=$HOME$PATH B=$HOST\nWORKDIR $dir\n") ==
+              "1 Base image a was pulled with platform \"linux/arm64\", expected \"linux/amd64\" for current build\n"
+              "2 Usage of undefined variable '$HOST' (did you mean $HOME?)\n"
+              "3 Relative workdir \"b\" can have unexpected results if the base image changes\n");
+        CHECK(lines_of("FROM --platform=$BUILDPLATFORM/v8 x\nENV A=$b\n").find("Base image") == std::string::npos);
+        context.platform = "linux/arm64";
+        CHECK(lines_of("FROM a\nENV A=$HOME\n").empty());
+    }
+    TEST_CASE("build arguments decide what is judged") {
+        CheckContext context;
+        context.build_arguments = {{"dir", "b"}, {"none", "c"}};
+        CHECK(check_dockerfile("FROM scratch\nARG dir=/a\nWORKDIR $dir\n", "D", context).warning_count() == 1);
+        CHECK(check_dockerfile("FROM scratch\nARG dir\nWORKDIR /$none\n", "D", context).warning_count() == 1);
+        CHECK(check_dockerfile("FROM scratch\nARG dir=/a\nWORKDIR $dir\n", "D").warning_count() == 0);
+    }
+    TEST_CASE("a trigger is judged in the stage that runs it, at its FROM, and only there") {
+        CHECK(warnings("FROM scratch AS a\nONBUILD ENV b=$x\nONBUILD WORKDIR c\nFROM a AS d\nCOPY $b /\nFROM d\n") ==
+              "4 UndefinedVar: Usage of undefined variable '$x'\n"
+              "4 WorkdirRelativePath: Relative workdir \"c\" can have unexpected results if the base image changes\n");
+    }
+    TEST_CASE("a stage's variables end with it and what is based on it") {
+        CHECK(warnings("FROM scratch AS a\nENV x=1\nFROM a AS b\nENV y=1\nFROM a\nENV z=$x$y\nFROM b\nENV z=$x$y\n"
+                       "FROM scratch\nENV z=$x\n") ==
+              "6 UndefinedVar: Usage of undefined variable '$y' (did you mean $x?)\n"
+              "10 UndefinedVar: Usage of undefined variable '$x'\n");
+    }
+    TEST_CASE("the place is that of the word, on its own line") {
+        const auto place_of = [](const std::string& text) {
+            const auto diagnostics = check_dockerfile(text, "D").diagnostics;
+            REQUIRE(diagnostics.size() == 1);
+            const auto& one = diagnostics.front();
+            return std::to_string(one.where.first_line) + ":" + std::to_string(one.where.column) + "+" +
+                   std::to_string(one.length);
+        };
+        CHECK(place_of("FROM scratch\nENV a=1 \\\n  b=$x\n") == "3:4+2");
+        CHECK(place_of("FROM scratch\nRUN --network=none --mount=type=cache,target=/$x y\n") == "2:19+29");
+        CHECK(place_of("FROM scratch\n  CMD a CMD\n") == "2:2+3");
+        CHECK(place_of("FROM a AS A\n") == "1:10+1");
+        CHECK(place_of("FROM --platform=linux/amd64 linux/amd64\n") == "1:5+22");
+        CHECK(place_of("FROM scratch\nARG A API_KEY=1\n") == "2:6+9");
+        CHECK(place_of("FROM scratch\nEXPOSE 8/tcp 8/TCP\n") == "2:13+5");
+        CHECK(place_of("FROM scratch\nCOPY <<E /a\n$x\nE\n") == "2:0+4");
     }
 }

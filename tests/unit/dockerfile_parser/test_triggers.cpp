@@ -13,7 +13,7 @@ namespace {
 const SourceSpan k_from{"D", 7, 8, 0};
 
 std::string error_of(const std::string& trigger) {
-    const auto parsed = parse_trigger(trigger, k_from);
+    const auto parsed = parse_trigger(trigger, '\\', k_from);
     REQUIRE_FALSE(parsed);
     CHECK(parsed.error().kind == ErrorKind::invalid_dockerfile);
     CHECK(parsed.error().where == k_from);
@@ -24,7 +24,7 @@ std::string error_of(const std::string& trigger) {
 
 TEST_SUITE("dockerfile_parser/triggers") {
     TEST_CASE("a trigger is an instruction at the FROM line that runs it") {
-        const auto parsed = parse_trigger("copy --from=x a b", k_from);
+        const auto parsed = parse_trigger("copy --from=x a b", '\\', k_from);
         REQUIRE(parsed);
         CHECK(parsed->keyword == "COPY");
         CHECK(parsed->source == "copy --from=x a b");
@@ -37,7 +37,7 @@ TEST_SUITE("dockerfile_parser/triggers") {
         REQUIRE(dockerfile);
         const auto triggers = triggers_of(dockerfile->stages[0]);
         REQUIRE(triggers.size() == 1);
-        const auto parsed = parse_trigger(triggers[0], k_from);
+        const auto parsed = parse_trigger(triggers[0], '\\', k_from);
         REQUIRE(parsed);
         CHECK(parsed->source == "RUN <<E\nx\ny\nE");
         const auto& run = std::get<RunInstruction>(parsed->body);
@@ -70,13 +70,30 @@ TEST_SUITE("dockerfile_parser/triggers") {
         CHECK_FALSE(add_triggers(dockerfile->stages[0], {"WORKDIR /w", "NOPE"}, '\\'));
         CHECK(dockerfile->stages[0].instructions.size() == 1);
     }
-    TEST_CASE("escapes in a trigger mean something else below an escape directive: unsupported") {
-        auto dockerfile = parse_dockerfile("# escape=`\nFROM a\n", "D");
-        REQUIRE(dockerfile);
-        CHECK(add_triggers(dockerfile->stages[0], {"RUN plain"}, '`'));
-        const auto added = add_triggers(dockerfile->stages[0], {"RUN a \\$b"}, '`');
-        REQUIRE_FALSE(added);
-        CHECK(added.error().kind == ErrorKind::unsupported);
-        CHECK(added.error().where->first_line == 2);
+    TEST_CASE("below an escape directive a trigger is read with its own escape, and written with the other") {
+        const auto source_of = [](const std::string& trigger) {
+            const auto parsed = parse_trigger(trigger, '`', k_from);
+            return parsed ? parsed->source : std::string();
+        };
+        CHECK(source_of("RUN plain") == "RUN plain");
+        CHECK(source_of("RUN a \\$b `c` d \\") == "RUN a \\$b `c` d"); // the last one continues nothing
+        CHECK(source_of("RUN --mount=type=bind,target=/a\\ b\\`c x") == "RUN --mount=type=bind,target=/a` b``c x");
+        CHECK(source_of("RUN <<E\nx \\\ny `\nE") == "RUN <<E\nx \\\ny `\nE");
+        CHECK(source_of("ENV a=b`c d='e\\f'") == "ENV a=b`c d='e\\f'");
+        CHECK(source_of("CMD [\"a\\\\b\"]") == "CMD [\"a\\\\b\"]");
+        const auto copy = parse_trigger("COPY --chown=1\\2 a\\b c", '`', k_from);
+        REQUIRE(copy);
+        CHECK(std::get<CopyInstruction>(copy->body).chown == "12");
+        CHECK(std::get<CopyInstruction>(copy->body).sources == std::vector<std::string>{"a\\b"});
+        CHECK(copy->source == "COPY --chown=12 a\\b c");
+    }
+    TEST_CASE("what the other escape cannot say is unsupported") {
+        for (const char* trigger : {"RUN a `", "ENV a=b\\ c", "ENV a=b` c=d"}) {
+            CAPTURE(std::string(trigger));
+            const auto parsed = parse_trigger(trigger, '`', k_from);
+            REQUIRE_FALSE(parsed);
+            CHECK(parsed.error().kind == ErrorKind::unsupported);
+            CHECK(parsed.error().where == k_from);
+        }
     }
 }
