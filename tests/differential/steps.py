@@ -125,9 +125,9 @@ def make_stage(random, project, name, kinds, mount_weight):
     project.stages.append(stage)
     if isinstance(base, int) and "cache_inherited" in kinds and random.random() < 0.5 * mount_weight:
         number = str(project.new_number())
-        fill = Step("cache_fill", CACHE_FILL, {"w": random.choice(WORDS), "id": number}, {"w": WORDS}, is_fixed=True)
+        fill = Step("cache_inherited", CACHE_FILL, {"w": random.choice(WORDS), "id": number}, {"w": WORDS}, is_fixed=True)
         project.stage(base).steps.append(fill)
-        stage.steps.insert(0, Step("cache_take", CACHE_TAKE, {"id": number}, is_fixed=True))  # first: nothing of its own stage reruns it
+        stage.steps.insert(0, Step("cache_inherited", CACHE_TAKE, {"id": number}, is_fixed=True))  # first: nothing of its own stage reruns it
     for _ in range(random.randint(2, 6)):
         stage.steps.append(make_step(random, project, stage, kinds, mount_weight))
     return stage
