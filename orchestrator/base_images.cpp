@@ -7,6 +7,7 @@
 #include "orchestrator/registry_settings.hpp"
 #include "orchestrator/store_target.hpp"
 #include "support/files.hpp"
+#include "support/platform.hpp"
 
 #include <fmt/format.h>
 
@@ -167,10 +168,26 @@ Result<std::optional<BaseImage>> found_lately(const Parts& parts, std::chrono::n
     return known;
 }
 
+/// Nobody is asked: what a name was last seen to mean. One that was never seen stands for itself.
+Result<std::map<std::string, BaseImage>> remembered_bases(const Parts& parts, const std::vector<std::string>& references) {
+    std::map<std::string, BaseImage> bases;
+    for (const auto& reference : references) {
+        DBUILD_TRY_ASSIGN(auto pinned, pinned_base(parts, reference));
+        BaseImage unknown{reference, {}, {}, {}};
+        const auto platform = native_platform();
+        unknown.config.os = platform.substr(0, platform.find('/'));
+        unknown.config.architecture = platform.substr(platform.find('/') + 1);
+        unknown.config.diff_ids = {sha256(reference)};
+        bases.emplace(reference, pinned ? std::move(*pinned) : std::move(unknown));
+    }
+    return bases;
+}
+
 } // namespace
 
 Result<std::map<std::string, BaseImage>> find_bases(const Parts& parts, const BuildOptions& options,
                                                     const std::vector<std::string>& references) {
+    if (!parts.engine) return remembered_bases(parts, references);
     std::map<std::string, BaseImage> bases;
     std::vector<std::string> asked;
     for (const auto& reference : references) {

@@ -22,6 +22,7 @@ struct BaseImage {
 /// Policy (design §4): the engine's own image; else a pull by the engine (not with --pull=never); else, with one warning,
 /// what it was last seen as.
 /// With --base-ttl and without --pull, what was found so lately is taken without a request, if the store has its layers.
+/// Without an engine (parts.engine is null) it is what the references were last seen as, else made up from their names.
 /// In: references — familiar form, unique. Out: by reference.
 /// Errors: unsupported — the engine has it not, cannot pull it, and it was never seen: docker buildx may, since it has
 /// docker's credentials; unavailable — no engine, never seen; not_found — the same

@@ -2,6 +2,7 @@
 #include "orchestrator/command_table.hpp"
 
 #include "orchestrator/command_line/build_flags.hpp"
+#include "orchestrator/commands/affected_command.hpp"
 #include "orchestrator/commands/bake_command.hpp"
 #include "orchestrator/commands/build_command.hpp"
 #include "orchestrator/commands/cache_command.hpp"
@@ -27,6 +28,8 @@ constexpr Command k_commands[] = {
      commands::run_explain_command},
     {"bake", "build the images of a bake file or compose file, what they share once: bake [-f FILE] [TARGET...]",
      commands::run_bake_command},
+    {"affected", "which images of a bake file differ from a commit, without building: affected --since REVISION [TARGET...]",
+     commands::run_affected_command},
     {"cache", "look at the cache, and after it: du, ls, show, verify, prune, rebuild-index, export, import",
      commands::run_cache_command},
     {"save", "write images that were built into an archive, from the cache: save [-o FILE] IMAGE...",

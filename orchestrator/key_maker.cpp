@@ -107,6 +107,12 @@ Result<Digest> KeyMaker::context_selection(const std::string& source, const cach
     return cache::oci::selection_digest(std::move(trees), source);
 }
 
+Result<Digest> KeyMaker::remote_content(const std::string& url, const std::optional<Digest>& checksum) {
+    return project_.remote_files->content_of(url, checksum);
+}
+
+Result<std::string> KeyMaker::commit_of(const GitUrl& repository) { return project_.git_sources->commit_of(repository); }
+
 /// The nearest earlier step of the same ancestry that may have left something in a cache mount: "" if there is none. What the
 /// mount holds is state that the chain does not show, so a step that reads it depends on who wrote it.
 std::string KeyMaker::last_writer(const PlannedStage& plan, std::size_t step, const std::string& cache_id) const {
@@ -129,7 +135,7 @@ Status KeyMaker::add_mount(cache::StepKeyBuilder& key, const PlannedStage& plan,
         DBUILD_TRY_ASSIGN(const auto digest, selection(*operation.from, path, {}));
         key.add("mount content", digest);
     } else if (operation.mount.type == MountType::bind) {
-        DBUILD_TRY_ASSIGN(const auto digest, project_.context->source_digest(path));
+        DBUILD_TRY_ASSIGN(const auto digest, context_selection(path, {}));
         key.add("mount content", digest);
     }
     if (operation.mount.type == MountType::cache) key.add("mount state", last_writer(plan, step, operation.cache_id));
@@ -168,7 +174,7 @@ Result<KeyedStep> KeyMaker::key_of_copy(const ResolvedStep& step, const CopyOper
     auto repository = copy.repositories.begin();
     for (const auto& source : copy.sources) {
         if (copy.is_add && is_git_source(source)) { // never by which name: a commit is its content
-            const auto commit = project_.git_sources->commit_of(*repository);
+            const auto commit = commit_of(*repository);
             if (!commit) return fail(step.blamed(commit.error()));
             key.add("git commit", *commit);
             key.add("git folder", repository->folder);
@@ -178,7 +184,7 @@ Result<KeyedStep> KeyMaker::key_of_copy(const ResolvedStep& step, const CopyOper
             continue;
         }
         if (copy.is_add && is_http_source(source)) { // its time does not count, as that of other copies
-            const auto content = project_.remote_files->content_of(source, copy.checksum);
+            const auto content = remote_content(source, copy.checksum);
             if (!content) return fail(step.blamed(content.error()));
             key.add("remote name", http_file_name(source));
             key.add("remote content", *content);

@@ -23,17 +23,25 @@ public:
     /// Errors: as key_of.
     Status check_context_sources(const ResolvedStep& step);
 
-private:
+    virtual ~KeyMaker() = default;
+    KeyMaker(const KeyMaker&) = delete;
+    KeyMaker& operator=(const KeyMaker&) = delete;
+
+protected:
     /// What COPY --from and RUN --mount=from read: a complete stage, or an image.
     struct Source {
         cache::Chain chain;
         std::vector<Digest> layers; // diff_ids, lowest first
     };
     Result<Source> source_of(const dockerfile_parser::StageReference& from);
-    Result<Digest> selection(const dockerfile_parser::StageReference& from, const std::string& path,
-                             const cache::oci::CopyFilter& filter);
-    Result<Digest> context_selection(const std::string& source, const cache::oci::CopyFilter& filter);
+    /// What stands in a key for files that a step reads; bake/lineage.cpp has other answers, without reading any.
+    virtual Result<Digest> selection(const dockerfile_parser::StageReference& from, const std::string& path,
+                                     const cache::oci::CopyFilter& filter);
+    virtual Result<Digest> context_selection(const std::string& source, const cache::oci::CopyFilter& filter);
+    virtual Result<Digest> remote_content(const std::string& url, const std::optional<Digest>& checksum);
+    virtual Result<std::string> commit_of(const GitUrl& repository);
 
+private:
     Result<KeyedStep> key_of_run(const PlannedStage& plan, std::size_t step, const RunOperation& run,
                                  const cache::Chain& before);
     Result<KeyedStep> key_of_copy(const ResolvedStep& step, const CopyOperation& copy, const cache::Chain& before);

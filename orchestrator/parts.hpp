@@ -66,7 +66,7 @@ struct Parts {
     cache::store::Index* index = nullptr;
     cache::store::LayerStore* layers = nullptr;
     executors::Executor* executor = nullptr;
-    EngineClient* engine = nullptr;
+    EngineClient* engine = nullptr; // null: only what is remembered of images counts (find_bases)
     cache::remote::Remotes* remotes = nullptr; // null: there are none
     progress::Reporter* reporter = nullptr;
     const std::atomic<bool>* cancelled = nullptr; // set by a signal

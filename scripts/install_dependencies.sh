@@ -112,7 +112,7 @@ install_engine() {
 
 install_test() {
     install_engine
-    install_missing procps strace zstd python3 curl jq busybox-static util-linux openssl openssh-client openssh-server \
+    install_missing procps strace zstd python3 python3-yaml curl jq busybox-static util-linux openssl openssh-client openssh-server \
         docker-registry skopeo perl clang libclang-rt-dev libarchive-tools git bindfs
 }
 

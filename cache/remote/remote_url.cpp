@@ -4,6 +4,7 @@
 #include "support/quantity.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 namespace dbuild::cache::remote {
 namespace {
@@ -19,8 +20,16 @@ Status apply(std::string_view option, RemoteUrl& url) {
         url.access = value == "read" ? Access::read_only : Access::read_and_write;
         return {};
     }
-    return fail(ErrorKind::usage,
-                "\"" + std::string(option) + "\" is neither max-size=SIZE, mode=read nor mode=readwrite");
+    if (name == "max-requests") {
+        std::uint64_t count = 0;
+        const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), count);
+        if (error != std::errc() || end != value.data() + value.size())
+            return fail(ErrorKind::usage, "\"" + std::string(option) + "\" has no number");
+        url.max_requests = count;
+        return {};
+    }
+    return fail(ErrorKind::usage, "\"" + std::string(option) +
+                                      "\" is neither max-size=SIZE, max-requests=NUMBER, mode=read nor mode=readwrite");
 }
 
 } // namespace

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a user names a remote: dir:PATH[?max-size=SIZE][&mode=read].
+// How a user names a remote: dir:PATH[?max-size=SIZE][&mode=read][&max-requests=NUMBER].
 #pragma once
 
 #include "support/result.hpp"
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,7 @@ struct RemoteUrl {
     std::filesystem::path path;
     std::uint64_t max_bytes = 10'000'000'000; // what GitHub keeps per repository: a folder that CI saves should fit
     Access access = Access::read_and_write;
+    std::optional<std::uint64_t> max_requests; // of one build; nothing: as many as it takes
 };
 
 /// Errors: usage — says what is wrong.

@@ -6,14 +6,17 @@
 namespace dbuild::cache::remote {
 namespace {
 
-constexpr int k_failures = 3; // in a row, after which a remote is left alone
+constexpr int k_failures = 3;      // in a row, after which a remote is left alone
+constexpr int k_calls_at_once = 8; // of one build: twice what fetches one layer, so that publishing is not shut out
 
 } // namespace
 
 std::unique_ptr<Backend> open_remote(const RemoteUrl& url, TrafficCounters& counters, CancelCheck is_cancelled) {
     const bool is_writable = url.access == Access::read_and_write;
     auto backend = make_directory_backend({url.path, url.max_bytes, is_writable, std::move(is_cancelled)});
-    return make_breaking(make_retrying(make_counting(std::move(backend), counters), {}), k_failures);
+    backend = make_counting(make_redacting(std::move(backend), {}), counters);
+    if (url.max_requests) backend = make_budgeted(std::move(backend), *url.max_requests);
+    return make_limited(make_breaking(make_retrying(std::move(backend), {}), k_failures), k_calls_at_once);
 }
 
 Remotes::Remotes(const store::LayerStore& layers, store::Index& index, RemotesOptions options)

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <mutex>
 #include <random>
+#include <semaphore>
 #include <thread>
 
 namespace fs = std::filesystem;
@@ -141,6 +142,81 @@ private:
     std::atomic<int> failures_ = 0;
 };
 
+class Limited final : public Wrapper<Limited> {
+public:
+    Limited(std::unique_ptr<Backend> inner, int calls) : Wrapper(std::move(inner)), free_(calls) {}
+
+    template <class Request>
+    auto call(const Request& request) {
+        const Slot slot(free_);
+        return request();
+    }
+
+private:
+    using Semaphore = std::counting_semaphore<>;
+    class Slot {
+    public:
+        explicit Slot(Semaphore& free) : free_(free) { free_.acquire(); }
+        ~Slot() { free_.release(); }
+        Slot(const Slot&) = delete;
+        Slot& operator=(const Slot&) = delete;
+
+    private:
+        Semaphore& free_;
+    };
+
+    Semaphore free_;
+};
+
+class Budgeted final : public Wrapper<Budgeted> {
+public:
+    Budgeted(std::unique_ptr<Backend> inner, std::uint64_t requests) : Wrapper(std::move(inner)), limit_(requests) {}
+
+    template <class Request>
+    auto call(const Request& request) -> decltype(request()) {
+        if (made_++ >= limit_)
+            return fail(ErrorKind::unavailable, "all " + std::to_string(limit_) + " requests of this build are used up");
+        return request();
+    }
+
+private:
+    const std::uint64_t limit_;
+    std::atomic<std::uint64_t> made_ = 0;
+};
+
+class Redacting final : public Wrapper<Redacting> {
+public:
+    Redacting(std::unique_ptr<Backend> inner, std::vector<std::string> secrets)
+        : Wrapper(std::move(inner)), secrets_(std::move(secrets)) {
+        std::erase(secrets_, "");
+    }
+
+    template <class Request>
+    auto call(const Request& request) {
+        auto result = request();
+        if (!result) {
+            redact(result.error().message);
+            for (auto& line : result.error().context) redact(line);
+        }
+        return result;
+    }
+
+private:
+    void redact(std::string& text) const {
+        for (const auto& secret : secrets_)
+            for (auto at = text.find(secret); at != text.npos; at = text.find(secret, at + k_stars.size()))
+                text.replace(at, secret.size(), k_stars);
+        for (auto at = text.find("://"); at != text.npos; at = text.find("://", at + 1)) {
+            const auto begin = at + 3, end = std::min(text.find_first_of("/ \t\n", begin), text.size());
+            const auto sign = text.substr(begin, end - begin).rfind('@');
+            if (sign != text.npos) text.replace(begin, sign, k_stars);
+        }
+    }
+
+    static constexpr std::string_view k_stars = "***";
+    std::vector<std::string> secrets_;
+};
+
 } // namespace
 
 std::unique_ptr<Backend> make_counting(std::unique_ptr<Backend> inner, TrafficCounters& counters) {
@@ -153,6 +229,18 @@ std::unique_ptr<Backend> make_retrying(std::unique_ptr<Backend> inner, RetryPoli
 
 std::unique_ptr<Backend> make_breaking(std::unique_ptr<Backend> inner, int failures) {
     return std::make_unique<Breaking>(std::move(inner), failures);
+}
+
+std::unique_ptr<Backend> make_limited(std::unique_ptr<Backend> inner, int calls) {
+    return std::make_unique<Limited>(std::move(inner), calls);
+}
+
+std::unique_ptr<Backend> make_budgeted(std::unique_ptr<Backend> inner, std::uint64_t requests) {
+    return std::make_unique<Budgeted>(std::move(inner), requests);
+}
+
+std::unique_ptr<Backend> make_redacting(std::unique_ptr<Backend> inner, std::vector<std::string> secrets) {
+    return std::make_unique<Redacting>(std::move(inner), std::move(secrets));
 }
 
 } // namespace dbuild::cache::remote

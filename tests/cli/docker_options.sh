@@ -49,7 +49,7 @@ expect_exit 1 iid_failed "$DBUILD" --iidfile "$work/iid" --target nowhere .
 if [ -e "$work/iid" ]; then fail "an ID file outlived a failed build"; fi
 
 build output_local -o "$work/out" .
-handed output_local --output
+planned output_local
 expect_equal "$run_id" "$(cat "$work/out/word")" "--output FOLDER"
 build output_tar --output "type=tar,dest=$work/out.tar" .
 expect_equal "$run_id" "$(tar -xOf "$work/out.tar" word)" "--output type=tar"

@@ -52,8 +52,8 @@ handed debug --debug -D context
 handed detach --detach --detach context
 handed memory --memory -m=1g context
 handed network --network --network=host context
-handed output "--output type=local" -o type=local,dest=out context
-handed output-short --output -oout context
+handed output "--output with force-compression" -o type=oci,dest=out,force-compression=true context
+handed output-short "--output with unpack" -otype=image,unpack=true context
 handed platform "--platform linux/s390x" --platform linux/s390x context
 handed platforms "--platform linux/amd64,linux/arm64" --platform linux/amd64,linux/arm64 context
 handed print --print --print outline context

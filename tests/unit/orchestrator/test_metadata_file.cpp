@@ -27,6 +27,10 @@ TEST_SUITE("orchestrator/metadata_file") {
               R"("digest":"sha256:11","size":33},)"
               R"("image.name":"docker.io/library/app:latest,example.com/team/app:1"})");
     }
+    TEST_CASE("of several images there is an object for each, besides those that docker buildx wrote") {
+        CHECK(metadata_json({{"b", R"({"x":1})"}}, R"({"a":{"y":2}})") == R"({"a":{"y":2},"b":{"x":1}})");
+        CHECK(metadata_json({{"b", "{}"}}, "") == R"({"b":{}})");
+    }
     TEST_CASE("an image whose ID is its configuration's has none, and one without tags no name") {
         auto classic = image();
         classic.id = classic.config_digest;

@@ -8,6 +8,7 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
 
 using namespace dbuild;
@@ -39,8 +40,9 @@ TEST_SUITE("cache/remote/backends") {
         MemoryService service;
         TrafficCounters counters;
         check_contract([&] {
-            return make_breaking(make_retrying(make_counting(std::make_unique<MemoryBackend>(service), counters), {}),
-                                 3);
+            auto backend = make_counting(make_redacting(std::make_unique<MemoryBackend>(service), {"secret"}), counters);
+            backend = make_budgeted(std::move(backend), 1'000'000);
+            return make_limited(make_breaking(make_retrying(std::move(backend), {}), 3), 2);
         });
     }
 }
@@ -175,6 +177,75 @@ TEST_SUITE("cache/remote/wrappers") {
         service.failures.assign(3, ErrorKind::no_space);
         for (int i = 0; i < 3; ++i) CHECK(!backend->list_scopes());
         CHECK(backend->list_scopes());
+    }
+    TEST_CASE("a budget that is used up ends all requests, tried again or not") {
+        MemoryService service;
+        const auto backend =
+            make_retrying(make_budgeted(std::make_unique<MemoryBackend>(service), 3), {.sleep = [](auto) {}});
+        service.failures = {ErrorKind::transient};
+        CHECK(backend->list_scopes());
+        CHECK(backend->list_scopes());
+        const auto refused = backend->list_scopes();
+        REQUIRE(!refused);
+        CHECK(refused.error().kind == ErrorKind::unavailable);
+        CHECK(service.requests == 3);
+    }
+    TEST_CASE("no more calls than the limit are in the remote at once, and all come through") {
+        struct Slow final : Backend {
+            std::atomic<int>& now;
+            std::atomic<int>& most;
+            Slow(std::atomic<int>& running, std::atomic<int>& highest) : now(running), most(highest) {}
+            Result<std::vector<ScopeEntry>> list_scopes() override {
+                const int running = ++now;
+                for (int seen = most; seen < running && !most.compare_exchange_weak(seen, running);) {}
+                std::this_thread::sleep_for(std::chrono::milliseconds(2));
+                --now;
+                return std::vector<ScopeEntry>();
+            }
+            Result<std::optional<std::string>> read_pack(const Digest&, std::uint64_t, std::uint64_t) override { return std::nullopt; }
+            Result<std::vector<Digest>> find_packs(std::span<const Digest>) override { return std::vector<Digest>(); }
+            Status put_pack(const Digest&, const fs::path&) override { return {}; }
+            Result<std::optional<IndexFile>> read_index(std::string_view) override { return std::nullopt; }
+            Result<std::optional<std::string>> replace_index(std::string_view, std::string_view, std::string_view) override {
+                return std::nullopt;
+            }
+        };
+        std::atomic<int> now = 0, most = 0, done = 0;
+        const auto backend = make_limited(std::make_unique<Slow>(now, most), 3);
+        {
+            std::vector<std::jthread> callers;
+            for (int i = 0; i < 12; ++i)
+                callers.emplace_back([&] {
+                    for (int call = 0; call < 5; ++call) done += backend->list_scopes().has_value();
+                });
+        }
+        CHECK(done == 60);
+        CHECK(most <= 3);
+        CHECK(most > 1);
+    }
+    TEST_CASE("errors name no secret and no user of a URL") {
+        struct Failing final : Backend {
+            tl::unexpected<Error> refusal() const {
+                return fail(Error{ErrorKind::unavailable,
+                                  "PUT https://me:pass@host/a?sig=S3CRET: refused, S3CRET is old; see http://host/x@y",
+                                  {"token S3CRET"},
+                                  {}});
+            }
+            Result<std::vector<ScopeEntry>> list_scopes() override { return refusal(); }
+            Result<std::optional<std::string>> read_pack(const Digest&, std::uint64_t, std::uint64_t) override { return refusal(); }
+            Result<std::vector<Digest>> find_packs(std::span<const Digest>) override { return refusal(); }
+            Status put_pack(const Digest&, const fs::path&) override { return refusal(); }
+            Result<std::optional<IndexFile>> read_index(std::string_view) override { return refusal(); }
+            Result<std::optional<std::string>> replace_index(std::string_view, std::string_view, std::string_view) override {
+                return refusal();
+            }
+        };
+        const auto backend = make_redacting(std::make_unique<Failing>(), {"S3CRET", ""});
+        const auto failed = backend->read_index("s");
+        REQUIRE(!failed);
+        CHECK(failed.error().message == "PUT https://***@host/a?sig=***: refused, *** is old; see http://host/x@y");
+        CHECK(failed.error().context == std::vector<std::string>{"token ***"});
+        CHECK(failed.error().kind == ErrorKind::unavailable);
     }
     TEST_CASE("every attempt counts, and every byte") {
         MemoryService service;

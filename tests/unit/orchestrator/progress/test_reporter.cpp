@@ -135,6 +135,33 @@ TEST_SUITE("orchestrator/progress/reporter") {
                                             "[build 3/4] failed: exit code: 2\n") +
                                     k_failure_story);
     }
+    TEST_CASE("plain: of several images each line names its own, and each failure tells of its own step") {
+        Written written;
+        const auto reporter = make_plain_reporter(written.console());
+        auto one = make, two = docs;
+        one.image = "one";
+        two.image = "two";
+        reporter->report(StepStarted{one, ""});
+        reporter->report(StepFailed{one, 2, "", ""});
+        reporter->report(StepOutput{two, "of two\n"});
+        reporter->report(StepFailed{two, 3, "", ""});
+        reporter->report(ImageFailed{"one", {ErrorKind::step_failed, "RUN failed", {}, SourceSpan{"Dockerfile", 4, 4, 0}}});
+        reporter->report(ImageFailed{"two", {ErrorKind::step_failed, "RUN failed", {}, {}}});
+        reporter->report(ImagesFinished{{{"one", "failed", 1, 0, 1s, 0, {}, {}},
+                                         {"longer-two", "built", 2, 13, 12340ms, 12'345'678, "sha256:1", {"demo:1", "demo:2"}}},
+                                        13s});
+        CHECK(written.text() == "[one build 3/4] RUN make all: running\n"
+                                "[one build 3/4] failed: exit code: 2\n"
+                                "[two docs 1/1] | of two\n"
+                                "[two docs 1/1] failed: exit code: 3\n"
+                                "one: Dockerfile:4: error: RUN failed\n"
+                                "------\n > [two docs 1/1] RUN sphinx:\nof two\n------\n"
+                                "two: error: RUN failed\n"
+                                "image       outcome        hit    run       time        size\n"
+                                "one         failed           1      0     1.00 s\n"
+                                "longer-two  built            2     13    12.34 s     12.3 MB  demo:1 demo:2\n"
+                                "1 built, 1 failed: 3 hit, 13 run, 13.00 s\n");
+    }
     TEST_CASE("plain: of a long output the failure repeats the last lines") {
         Written written;
         const auto reporter = make_plain_reporter(written.console());
