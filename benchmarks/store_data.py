@@ -2,6 +2,7 @@
 """What benchmarks/store stores: layers made up here, or of what this machine's package managers download."""
 import glob
 import io
+import os
 import pathlib
 import random
 import re
@@ -16,6 +17,12 @@ openjdk-17-jre-headless postgresql-15 mariadb-server-core mariadb-client libnode
 locales-all g++-12 gcc-12 cpp-12 libgcc-12-dev libstdc++-12-dev libllvm15 libicu72 python3.11-minimal libpython3.11-stdlib
 libpython3.11-dev perl-modules-5.36 libperl5.36 git emacs-common libicu-dev erlang-src containerd
 """.split()
+
+
+# What stands below and beside an application of Node: the interpreter's library, and what `npm ci` would fetch.
+NODE_RUNTIME = "libnode108 libicu72 libuv1 libssl3".split()
+NODE_MODULES = """node-typescript webpack node-babel7 node-lodash node-core-js rollup eslint node-terser node-postcss node-ajv node-undici
+node-browserslist node-acorn node-source-map node-semver npm""".split()
 
 
 def run(*words, **options):
@@ -106,3 +113,34 @@ def make_debian_tars(folder):
         run("rm", "-rf", tree)
     changed = sum(old != new for old, new in versions.values())
     return tars, f"{changed} of {len(versions)} packages"
+
+
+def make_node_context(folder):
+    """A context of three COPYs: the interpreter, node_modules, and 200 files of an application."""
+    packages = folder.parent / "node-packages"
+    packages.mkdir()
+    run("apt-get", "download", "-q", *NODE_RUNTIME, *NODE_MODULES, cwd=packages, stderr=subprocess.DEVNULL)
+    for name, part in [(name, "runtime") for name in NODE_RUNTIME] + [(name, "modules") for name in NODE_MODULES]:
+        run("dpkg", "-x", next(packages.glob(f"{name}_*.deb")), folder / part)
+    modules = folder / "node_modules"
+    (folder / "modules/usr/share/nodejs").rename(modules)
+    run("rm", "-rf", packages, folder / "modules")
+    dice = random.Random(3)
+    (folder / "src").mkdir()
+    for number in range(200):
+        (folder / f"src/module{number}.js").write_bytes(b"".join(b"export const v%d = %d;\n" % (i, dice.randrange(1 << 30)) for i in range(300)))
+    (folder / "Dockerfile").write_text("FROM scratch\nCOPY runtime /\nCOPY node_modules /app/node_modules\nCOPY src /app/src\n")
+
+
+def release_node_version(folder, number):
+    """The next version: five files of the application and every script of one package are others, and `npm ci` wrote all of
+    node_modules anew."""
+    for file in range(5):
+        with open(folder / f"src/module{(number * 5 + file) % 200}.js", "a") as out:
+            out.write(f"export const version = {number};\n")
+    packages = sorted(path for path in (folder / "node_modules").iterdir() if path.is_dir() and len(list(path.rglob("*.js"))) > 20)
+    for script in sorted(packages[number % len(packages)].rglob("*.js")):
+        if script.is_file() and not script.is_symlink():
+            script.write_bytes(b"/* version %d */\n" % number + script.read_bytes())
+    for path in (folder / "node_modules").rglob("*"):
+        os.utime(path, (MADE_AT + number * 100_000,) * 2, follow_symlinks=False)

@@ -68,7 +68,7 @@ TEXTS = {
                    f"RUN {CACHE},sharing=locked,uid=1000,mode=0770 mv /cache/value /out/locked-@id@"],
     # Only what is the same whatever the cache held before: `from` fills it once.
     "cache_from": ["RUN --mount=type=cache,target=/seeded,id=@run@-@id@,from=@from@,source=/out ls /seeded | grep -c anchor > /out/seeded-@v@"],
-    "ssh": ["RUN --mount=type=ssh test -z \"$SSH_AUTH_SOCK\" && echo @w@ > /out/no-agent"],
+    "ssh": ["RUN --mount=type=ssh test ! -S \"$SSH_AUTH_SOCK\" && echo @w@ > /out/no-agent"],
     "bind": [f'RUN --mount=type=bind,source=src,target=/m d="{digest("/m")}" && echo "$d" > /out/bind-@v@',
              "RUN --mount=type=bind,source=src/main.txt,target=/m/main cat /m/main > /out/bound",
              f'RUN --mount=target=/m,rw echo scratch > /m/scratch && d="{digest("/m/src /m/lib")}" && echo "$d" > /out/bind-all'],
@@ -79,8 +79,10 @@ TEXTS = {
                "RUN --mount=type=secret,id=absent test ! -e /run/secrets/absent && echo @w@ > /out/no-secret",
                "RUN --mount=type=secret,id=token,target=/t/token,uid=1000,mode=0440 stat -c '%u %a' /t/token > /out/token-mode"],
 }
+# A cache mount that a stage fills and a stage from it empties: both steps stay, so that one never lacks the other.
+CACHE_FILL, CACHE_TAKE = f"RUN {CACHE} echo @w@ > /cache/value", f"RUN {CACHE} mv /cache/value /out/inherited-@id@"
 MOUNT_KINDS = {"cache_pair", "cache_from", "ssh", "bind", "bind_from", "tmpfs", "secret"}
-KINDS = sorted(TEXTS)
+KINDS = sorted({*TEXTS, "cache_inherited"})
 # How often each is chosen; 1 where nothing is said.
 WEIGHTS = {"write": 3, "cutoff": 3, "read": 3, "env": 2, "arg": 2, "metadata": 2, "copy": 5, "copy_from": 4, "environment": 2, "touch": 2,
            "copy_image": 0.5, "run_shebang": 0.3, "shell": 0.5}
@@ -94,7 +96,7 @@ def make_step(random, project, stage, kinds, mount_weight):
             break
         if other.name:
             earlier.append(other.number)
-    usable = [kind for kind in kinds if earlier or kind not in ("copy_from", "bind_from", "cache_from")]
+    usable = [kind for kind in kinds if kind in TEXTS and (earlier or kind not in ("copy_from", "bind_from", "cache_from"))]
     weights = [WEIGHTS.get(kind, 1) * (mount_weight if kind in MOUNT_KINDS else 1) for kind in usable]
     kind = random.choices(usable, weights)[0] if any(weights) else "write"
     text = random.choice(TEXTS[kind])
@@ -121,6 +123,11 @@ def make_stage(random, project, name, kinds, mount_weight):
     anchor = "RUN mkdir -p /out && echo @w@ > /out/anchor && : @run@"
     stage.steps.append(Step("anchor", anchor, {"w": "alpha"}, {"w": WORDS}, is_fixed=True))
     project.stages.append(stage)
+    if isinstance(base, int) and "cache_inherited" in kinds and random.random() < 0.5 * mount_weight:
+        number = str(project.new_number())
+        fill = Step("cache_inherited", CACHE_FILL, {"w": random.choice(WORDS), "id": number}, {"w": WORDS}, is_fixed=True)
+        project.stage(base).steps.append(fill)
+        stage.steps.insert(0, Step("cache_inherited", CACHE_TAKE, {"id": number}, is_fixed=True))  # first: nothing of its own stage reruns it
     for _ in range(random.randint(2, 6)):
         stage.steps.append(make_step(random, project, stage, kinds, mount_weight))
     return stage
