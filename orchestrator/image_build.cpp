@@ -22,7 +22,8 @@
 namespace dbuild::orchestrator {
 namespace {
 
-/// Cache trouble costs a line, never a build. What two parts of the cache met with is said once, be it at different times.
+/// Cache trouble costs a line, never a build. What two parts of the cache met with is said once, be it at different
+/// times.
 class CacheWarnings {
 public:
     void report(OwnedParts& owned, progress::Reporter& reporter) {
@@ -41,8 +42,7 @@ private:
 };
 
 /// Reads what they publish of the build's scopes.
-std::unique_ptr<cache::remote::Remotes> open_remotes(OwnedParts& owned, const BuildOptions& options,
-                                                     EngineUse use) {
+std::unique_ptr<cache::remote::Remotes> open_remotes(OwnedParts& owned, const BuildOptions& options, EngineUse use) {
     if (options.cache_remotes.empty()) return nullptr;
     auto scopes = published_scopes(options, native_platform(), environment);
     return std::make_unique<cache::remote::Remotes>(
@@ -84,8 +84,7 @@ std::string reason_to_hand_over(const BuildCommandLine& line, const DockerConfig
     if (!line.handed_over_because.empty()) return line.handed_over_because;
     const auto builder = line.builder.empty() ? config.installed_builder() : line.builder;
     if (!builder.empty() && builder != context) return "builder " + builder;
-    if (wants_legacy_builder())
-        return "DOCKER_BUILDKIT=" + environment("DOCKER_BUILDKIT");
+    if (wants_legacy_builder()) return "DOCKER_BUILDKIT=" + environment("DOCKER_BUILDKIT");
     return "";
 }
 

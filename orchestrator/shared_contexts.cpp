@@ -5,9 +5,8 @@ namespace fs = std::filesystem;
 
 namespace dbuild::orchestrator {
 
-Result<std::shared_ptr<cache::context::ContextTree>> SharedContexts::find_or_open(const fs::path& root,
-                                                                                  const std::string& ignore_text,
-                                                                                  const Opener& open) {
+Result<std::shared_ptr<cache::context::ContextTree>>
+SharedContexts::find_or_open(const fs::path& root, const std::string& ignore_text, const Opener& open) {
     std::error_code error;
     auto real = fs::canonical(root, error);
     if (error) real = root; // `open` says what is wrong

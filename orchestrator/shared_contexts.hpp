@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Build contexts of images that are built at once: each folder is looked at once for all images that leave the same out of it.
+// Build contexts of images that are built at once: each folder is looked at once for all images that leave the same out
+// of it.
 #pragma once
 
 #include "cache/context/context_tree.hpp"
@@ -20,8 +21,8 @@ public:
 
     /// In: ignore_text — of the .dockerignore in force; open — for the first who asks. Errors: those of `open`.
     /// Threads: safe from several threads.
-    Result<std::shared_ptr<cache::context::ContextTree>> find_or_open(const std::filesystem::path& root,
-                                                                      const std::string& ignore_text, const Opener& open);
+    Result<std::shared_ptr<cache::context::ContextTree>>
+    find_or_open(const std::filesystem::path& root, const std::string& ignore_text, const Opener& open);
 
     /// Of files, by all images together.
     std::uint64_t bytes_read() const;

@@ -46,7 +46,8 @@ std::string told(const BakeImage& image) {
 /// All targets in one state. In: since — null for the work tree.
 class State {
 public:
-    State(const Parts& parts, const Revision& changes, const Revision* since) : parts_(parts), changes_(changes), since_(since) {}
+    State(const Parts& parts, const Revision& changes, const Revision* since)
+        : parts_(parts), changes_(changes), since_(since) {}
 
     /// In: images — what is read stands before what reads it.
     Status plan(std::vector<BakeImage> images) {
@@ -80,10 +81,12 @@ public:
     Result<std::string> difference(const Target& target) const {
         const auto& options = target.image.line.options;
         std::error_code error;
-        if (!fs::is_directory(options.context, error)) return "its context is not in the work tree: " + options.context.string();
+        if (!fs::is_directory(options.context, error))
+            return "its context is not in the work tree: " + options.context.string();
         if (changes_.is_changed(dockerfile_of(options))) return dockerfile_of(options).string();
         DBUILD_TRY_ASSIGN(const auto file, read_ignore_file(dockerfile_of(options), options.context));
-        DBUILD_TRY_ASSIGN(const auto changes, ContextChanges::of(options.context, changes_.changed(), file.text, file.name));
+        DBUILD_TRY_ASSIGN(const auto changes,
+                          ContextChanges::of(options.context, changes_.changed(), file.text, file.name));
         return changes.any().value_or("");
     }
 
@@ -119,21 +122,24 @@ private:
     }
 
     /// A changed .dockerignore may let in, or leave out, files that did not change.
-    Result<std::function<std::optional<std::string>(const std::string&)>> context_changes(const Project& project) const {
+    Result<std::function<std::optional<std::string>(const std::string&)>>
+    context_changes(const Project& project) const {
         const auto& options = project.options;
-        const auto own = dockerfile_of(options).string() + ".dockerignore", common = (options.context / ".dockerignore").string();
+        const auto own = dockerfile_of(options).string() + ".dockerignore",
+                   common = (options.context / ".dockerignore").string();
         for (const auto& file : {own, common})
             if (changes_.is_changed(file))
                 return [name = fs::path(file).filename().string()](const std::string&) { return std::optional(name); };
-        DBUILD_TRY_ASSIGN(auto changes,
-                          ContextChanges::of(options.context, changes_.changed(), project.ignore_source, ".dockerignore"));
+        DBUILD_TRY_ASSIGN(auto changes, ContextChanges::of(options.context, changes_.changed(), project.ignore_source,
+                                                           ".dockerignore"));
         return [changes = std::move(changes)](const std::string& source) { return changes.find(source); };
     }
 
     /// What stands for a target's image where another one is built on it.
     Result<std::shared_ptr<const BaseImage>> image_of(const std::string& name) const {
         const auto* target = find(name);
-        if (!target || !target->project) return fail(ErrorKind::unsupported, fmt::format("target {} cannot be planned", name));
+        if (!target || !target->project)
+            return fail(ErrorKind::unsupported, fmt::format("target {} cannot be planned", name));
         const int last = target->project->graph.target;
         BaseImage image{"target:" + name, {}, target->project->stages.at(last).final.config, {}, false, true};
         image.config.diff_ids = {target->plans.at(last).final_chain->digest()};
@@ -170,13 +176,16 @@ public:
         if (is_new)
             image.reason = "it is new";
         else if (image.steps.empty())
-            image.reason = told(past->image) == told(target.image) ? "its configuration, or which steps it is made of" : "what the bake file says of it";
+            image.reason = told(past->image) == told(target.image) ? "its configuration, or which steps it is made of"
+                                                                   : "what the bake file says of it";
         return image;
     }
 
 private:
-    Result<std::optional<AffectedImage>> compare_unplanned(const Target& target, const Target* past, AffectedImage image) {
-        if (!past || past->image.target.words != target.image.target.words || past->image.target.dockerfile_text != target.image.target.dockerfile_text) {
+    Result<std::optional<AffectedImage>> compare_unplanned(const Target& target, const Target* past,
+                                                           AffectedImage image) {
+        if (!past || past->image.target.words != target.image.target.words ||
+            past->image.target.dockerfile_text != target.image.target.dockerfile_text) {
             image.reason = past ? "what the bake file says of it" : "it is new";
             return image;
         }
@@ -232,7 +241,8 @@ Result<BakeDefinition> definition_before(const BakeCommandLine& line, const Revi
         }
         DBUILD_TRY_ASSIGN(const auto text, since.read(files[i]));
         if (!text) continue;
-        source.files.push_back((folder.path() / fmt::format("{}-{}", i, fs::path(files[i]).filename().string())).string());
+        source.files.push_back(
+            (folder.path() / fmt::format("{}-{}", i, fs::path(files[i]).filename().string())).string());
         DBUILD_TRY(write_file(source.files.back(), *text));
     }
     if (source.files.empty()) return fail(ErrorKind::not_found, "there was no bake file");
@@ -251,8 +261,8 @@ Result<std::vector<BakeImage>> images_in(const BakeDefinition& definition, const
 
 } // namespace
 
-Result<std::vector<AffectedImage>> affected_images(const Parts& parts, const BakeCommandLine& line, const BakeDefinition& now,
-                                                   const Revision& since) {
+Result<std::vector<AffectedImage>> affected_images(const Parts& parts, const BakeCommandLine& line,
+                                                   const BakeDefinition& now, const Revision& since) {
     State before(parts, since, &since), present(parts, since, nullptr);
     DBUILD_TRY_ASSIGN(auto images, images_in(now, line));
     DBUILD_TRY(present.plan(std::move(images)));
@@ -263,7 +273,8 @@ Result<std::vector<AffectedImage>> affected_images(const Parts& parts, const Bak
         past = std::move(*read);
     }
     if (past)
-        if (auto old_images = images_in(*past, line)) DBUILD_TRY(before.plan(std::move(*old_images))); // else all are new
+        if (auto old_images = images_in(*past, line))
+            DBUILD_TRY(before.plan(std::move(*old_images))); // else all are new
     std::vector<AffectedImage> affected;
     Comparison comparison(parts, before, present);
     for (const auto& name : now.selected) {

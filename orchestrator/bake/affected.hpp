@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which images of a bake file differ between a commit and the work tree, and in which steps; from git and the records alone.
+// Which images of a bake file differ between a commit and the work tree, and in which steps; from git and the records
+// alone.
 #pragma once
 
 #include "orchestrator/bake/bake_source.hpp"
@@ -29,11 +30,11 @@ struct AffectedImage {
     double wall_ms = 0; // of those steps of which it is known
 };
 
-/// In:      parts — index, reporter and cancelled; no engine. line — with the files that the bake file is read from.
+/// In:      parts — index, reporter, cancelled; no engine. line — with the files that the bake file is read from.
 ///          now — the definition in the work tree.
 /// Out:     the selected targets whose images differ, in the order of their names.
 /// Errors:  usage, invalid_dockerfile, unavailable. What is wrong in the commit makes an image a new one.
-Result<std::vector<AffectedImage>> affected_images(const Parts& parts, const BakeCommandLine& line, const BakeDefinition& now,
-                                                   const Revision& since);
+Result<std::vector<AffectedImage>> affected_images(const Parts& parts, const BakeCommandLine& line,
+                                                   const BakeDefinition& now, const Revision& since);
 
 } // namespace dbuild::orchestrator

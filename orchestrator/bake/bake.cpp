@@ -80,7 +80,8 @@ private:
             const auto& source = find(other);
             if (source.outcome == Outcome::built) continue;
             image.outcome = source.outcome == Outcome::handed_over ? Outcome::handed_over : Outcome::not_built;
-            image.reason = {source.reason.kind, fmt::format("target {}, which it reads from, was not built here", other), {}, {}};
+            image.reason = {
+                source.reason.kind, fmt::format("target {}, which it reads from, was not built here", other), {}, {}};
             started_[image.target.name] = true;
             return false;
         }
@@ -88,7 +89,8 @@ private:
     }
 
     BakeImage& find(const std::string& name) const {
-        return *std::find_if(images_.begin(), images_.end(), [&](const BakeImage& image) { return image.target.name == name; });
+        return *std::find_if(images_.begin(), images_.end(),
+                             [&](const BakeImage& image) { return image.target.name == name; });
     }
 
     void build_one(BakeImage& image) {
@@ -121,7 +123,8 @@ private:
         std::shared_ptr<const BaseImage> made;
         {
             const std::lock_guard lock(mutex_);
-            for (const auto& [context, other] : image.target.reads) image.line.options.image_contexts[context] = made_.at(other);
+            for (const auto& [context, other] : image.target.reads)
+                image.line.options.image_contexts[context] = made_.at(other);
         }
         const auto work = [&](const Parts& parts, const BuildOptions& options) -> Status {
             auto own_parts = parts;
@@ -132,7 +135,8 @@ private:
             return {};
         };
         if (!image.target.unplanned.empty()) return fail(ErrorKind::unsupported, image.target.unplanned);
-        DBUILD_TRY(build_image(run_.machine, image.line, {EngineUse::build, work, &reporter, &must_end_}, image.report));
+        DBUILD_TRY(
+            build_image(run_.machine, image.line, {EngineUse::build, work, &reporter, &must_end_}, image.report));
         const std::lock_guard lock(mutex_);
         made_[image.target.name] = std::move(made);
         return {};
@@ -161,8 +165,8 @@ private:
     std::mutex mutex_;              // of what follows, and of outcomes
     std::condition_variable ended_;
     std::size_t running_ = 0;
-    std::map<std::string, bool> started_;                              // and whether it has ended
-    std::map<std::string, std::shared_ptr<const BaseImage>> made_;     // shared with those that read them
+    std::map<std::string, bool> started_;                          // and whether it has ended
+    std::map<std::string, std::shared_ptr<const BaseImage>> made_; // shared with those that read them
 };
 
 } // namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Builds many images at once, each as `dbuild build` would build it: with a scope, a plan and a report of its own. What they
-// share they do once: each context is looked at once, and of several that need a step one runs it, and the others take its
-// result (cache/store/step_claim.hpp).
+// Builds many images at once, each as `dbuild build` would build it: with a scope, a plan and a report of its own. What
+// they share they do once: each context is looked at once, and of several that need a step one runs it, and the others
+// take its result (cache/store/step_claim.hpp).
 #pragma once
 
 #include "orchestrator/bake/bake_file.hpp"
@@ -26,7 +26,8 @@ struct BakeImage {
 struct BakeCommandLine;
 
 /// The targets as images to be built, in the order of `targets`.
-/// In:      selected — those whose images are wanted; the others are only read. Errors: usage — of a value in the bake file.
+/// In:      selected — those whose images are wanted; the others are only read. Errors: usage — of a value in the bake
+/// file.
 Result<std::vector<BakeImage>> images_of(const BakeFile& file, const std::vector<std::string>& targets,
                                          const std::vector<std::string>& selected, const BakeCommandLine& line);
 
@@ -39,10 +40,9 @@ struct BakeRun {
     AtFailure at_failure = AtFailure::go_on;
 };
 
-/// Builds them, independent ones side by side, and puts the outcomes into them. What docker buildx has to build is left to
-/// the caller, with all that reads from it.
-/// In:      images — what is read stands before what reads it.
-/// Out:     bytes that were read of contexts.
+/// Builds them, independent ones side by side, and puts the outcomes into them. What docker buildx has to build is left
+/// to the caller, with all that reads from it. In:      images — what is read stands before what reads it. Out: bytes
+/// that were read of contexts.
 std::uint64_t bake(std::vector<BakeImage>& images, const BakeRun& run);
 
 } // namespace dbuild::orchestrator

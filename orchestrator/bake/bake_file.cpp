@@ -17,7 +17,9 @@ namespace json = boost::json;
 namespace dbuild::orchestrator {
 namespace {
 
-tl::unexpected<Error> wrong(std::string_view what) { return fail(ErrorKind::usage, fmt::format("bake file: {}", what)); }
+tl::unexpected<Error> wrong(std::string_view what) {
+    return fail(ErrorKind::usage, fmt::format("bake file: {}", what));
+}
 
 /// Strings are templates: "$${" stands for "${", and a "${" that is left is for docker buildx.
 Result<std::string> literal(std::string_view text) {
@@ -78,16 +80,26 @@ private:
         Shape shape;
     };
     static constexpr Attribute k_attributes[] = {
-        {"annotations", "--annotation", Shape::list}, {"attest", "--attest", Shape::fields},
-        {"cache-from", "--cache-from", Shape::fields}, {"cache-to", "--cache-to", Shape::fields},
-        {"call", "--call", Shape::text},               {"entitlements", "--allow", Shape::list},
-        {"extra-hosts", "--add-host", Shape::map},     {"labels", "--label", Shape::map},
-        {"network", "--network", Shape::text},         {"no-cache", "--no-cache", Shape::text},
-        {"no-cache-filter", "--no-cache-filter", Shape::list}, {"output", "--output", Shape::fields},
-        {"outputs", "--output", Shape::fields},        {"platforms", "--platform", Shape::list},
-        {"pull", "--pull", Shape::text},               {"secret", "--secret", Shape::fields},
-        {"shm-size", "--shm-size", Shape::text},       {"ssh", "--ssh", Shape::fields},
-        {"tags", "--tag", Shape::list},                {"target", "--target", Shape::text},
+        {"annotations", "--annotation", Shape::list},
+        {"attest", "--attest", Shape::fields},
+        {"cache-from", "--cache-from", Shape::fields},
+        {"cache-to", "--cache-to", Shape::fields},
+        {"call", "--call", Shape::text},
+        {"entitlements", "--allow", Shape::list},
+        {"extra-hosts", "--add-host", Shape::map},
+        {"labels", "--label", Shape::map},
+        {"network", "--network", Shape::text},
+        {"no-cache", "--no-cache", Shape::text},
+        {"no-cache-filter", "--no-cache-filter", Shape::list},
+        {"output", "--output", Shape::fields},
+        {"outputs", "--output", Shape::fields},
+        {"platforms", "--platform", Shape::list},
+        {"pull", "--pull", Shape::text},
+        {"secret", "--secret", Shape::fields},
+        {"shm-size", "--shm-size", Shape::text},
+        {"ssh", "--ssh", Shape::fields},
+        {"tags", "--tag", Shape::list},
+        {"target", "--target", Shape::text},
         {"ulimits", "--ulimit", Shape::list},
     };
 
@@ -97,7 +109,8 @@ private:
 
     Status take(std::string_view name, const json::value& value) {
         if (name == "description" || name == "name") return {};
-        if (name == "inherits" || name == "matrix") return fail(ErrorKind::unsupported, fmt::format("the bake file has {}", name));
+        if (name == "inherits" || name == "matrix")
+            return fail(ErrorKind::unsupported, fmt::format("the bake file has {}", name));
         if (name == "args") return take_arguments(value);
         if (name == "contexts") return take_contexts(value);
         if (name == "context" || name == "dockerfile" || name == "dockerfile-inline") {
@@ -128,8 +141,8 @@ private:
         }
         if (!value.is_array()) return wrong(fmt::format("target {}: {} is no list", target_.name, attribute.name));
         for (const auto& member : value.get_array()) {
-            DBUILD_TRY_ASSIGN(const auto text,
-                              attribute.shape == Shape::fields ? fields_of(member, attribute.name) : text_of(member, attribute.name));
+            DBUILD_TRY_ASSIGN(const auto text, attribute.shape == Shape::fields ? fields_of(member, attribute.name)
+                                                                                : text_of(member, attribute.name));
             add(attribute.flag, text);
         }
         return {};

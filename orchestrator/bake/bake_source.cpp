@@ -16,9 +16,9 @@ namespace fs = std::filesystem;
 namespace dbuild::orchestrator {
 namespace {
 
-constexpr std::string_view k_default_files[] = {"compose.yaml",    "compose.yml",     "docker-compose.yml",
-                                                "docker-compose.yaml", "docker-bake.json", "docker-bake.hcl",
-                                                "docker-bake.override.json", "docker-bake.override.hcl"};
+constexpr std::string_view k_default_files[] = {
+    "compose.yaml",     "compose.yml",     "docker-compose.yml",        "docker-compose.yaml",
+    "docker-bake.json", "docker-bake.hcl", "docker-bake.override.json", "docker-bake.override.hcl"};
 
 bool is_remote(std::string_view text) {
     return text.find("://") != text.npos || text.starts_with("git@") || text.starts_with("github.com/");
@@ -90,7 +90,8 @@ Result<BakeDefinition> read_bake_definition(const BakeSource& source, const Canc
         text = std::move(*read);
     }
     auto file = BakeFile::parse(text);
-    const bool is_other = !file && (file.error().kind == ErrorKind::unsupported || (reads_input && file.error().kind == ErrorKind::usage));
+    const bool is_other = !file && (file.error().kind == ErrorKind::unsupported ||
+                                    (reads_input && file.error().kind == ErrorKind::usage));
     if (is_other) return ask_buildx(source, input, is_cancelled);
     if (!file) return fail(std::move(file).error());
     DBUILD_TRY_ASSIGN(auto selected, file->select(source.names));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the files that a user names, or that lie in the folder, to a resolved bake file: JSON without templates is read as it
-// is; HCL, compose files, overrides and everything else goes through `docker buildx bake --print`, which needs no builder.
+// From the files that a user names, or that lie in the folder, to a resolved bake file: JSON without templates is read
+// as it is; HCL, compose files, overrides and everything else goes through `docker buildx bake --print`, which needs no
+// builder.
 #pragma once
 
 #include "orchestrator/bake/bake_file.hpp"
@@ -26,7 +27,8 @@ std::string remote_definition(const BakeSource& source);
 /// Names of those files that docker looks for and that are there; in its order. In: folder — "" is the working folder.
 std::vector<std::string> default_bake_files(const std::string& folder);
 
-/// Errors: usage — there is no file, or something is wrong in it; unavailable — docker buildx cannot be started; interrupted.
+/// Errors: usage — there is no file, or something is wrong in it; unavailable — docker buildx cannot be started;
+/// interrupted.
 Result<BakeDefinition> read_bake_definition(const BakeSource& source, const CancelCheck& is_cancelled);
 
 } // namespace dbuild::orchestrator

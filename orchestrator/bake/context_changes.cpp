@@ -25,7 +25,8 @@ std::string_view first_components(std::string_view path, std::ptrdiff_t count) {
     return path;
 }
 
-/// The path with the first link on it followed; nothing if there is none. A link that leaves the root ends at it, as in a builder.
+/// The path with the first link on it followed; nothing if there is none. A link that leaves the root ends at it, as in
+/// a builder.
 std::optional<std::string> follow_one_link(const fs::path& root, const std::string& path) {
     fs::path done, whole(path);
     for (auto part = whole.begin(); part != whole.end(); ++part) {
@@ -90,13 +91,16 @@ std::optional<std::string> ContextChanges::find_pattern(const std::string& patte
         if (glob->matches(first_components(changed, depth))) return changed;
     const auto slash = pattern.rfind('/');
     const auto folder = slash == pattern.npos ? std::string() : pattern.substr(0, slash);
-    if (cache::context::has_wildcard(folder)) { // links may be anywhere below: what comes before the first wildcard decides
+    if (cache::context::has_wildcard(
+            folder)) { // links may be anywhere below: what comes before the first wildcard decides
         const auto fixed = folder.substr(0, folder.find_first_of("*?[\\"));
-        return find_literal(cache::oci::clean_path(fixed.substr(0, fixed.rfind('/') == fixed.npos ? 0 : fixed.rfind('/'))));
+        return find_literal(
+            cache::oci::clean_path(fixed.substr(0, fixed.rfind('/') == fixed.npos ? 0 : fixed.rfind('/'))));
     }
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(root_ / folder, error)) {
-        const auto path = folder.empty() ? entry.path().filename().string() : folder + "/" + entry.path().filename().string();
+        const auto path =
+            folder.empty() ? entry.path().filename().string() : folder + "/" + entry.path().filename().string();
         if (entry.is_symlink(error) && glob->matches(path))
             if (auto changed = find_literal(path)) return changed;
     }

@@ -10,11 +10,13 @@ using dockerfile_parser::StageReference;
 
 class LineageKeyMaker final : public KeyMaker {
 public:
-    LineageKeyMaker(const Parts& parts, Project& project, const std::map<int, PlannedStage>& plans, const ContextMark& context)
+    LineageKeyMaker(const Parts& parts, Project& project, const std::map<int, PlannedStage>& plans,
+                    const ContextMark& context)
         : KeyMaker(parts, project, plans), context_(context) {}
 
 private:
-    Result<Digest> selection(const StageReference& from, const std::string& path, const cache::oci::CopyFilter&) override {
+    Result<Digest> selection(const StageReference& from, const std::string& path,
+                             const cache::oci::CopyFilter&) override {
         DBUILD_TRY_ASSIGN(const auto source, source_of(from));
         return sha256(source.chain.digest().hex() + path);
     }
@@ -22,7 +24,9 @@ private:
         return context_(source);
     }
     Result<Digest> remote_content(const std::string& url, const std::optional<Digest>&) override { return sha256(url); }
-    Result<std::string> commit_of(const GitUrl& repository) override { return repository.remote + "#" + repository.reference; }
+    Result<std::string> commit_of(const GitUrl& repository) override {
+        return repository.remote + "#" + repository.reference;
+    }
 
     const ContextMark& context_;
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keys of all steps of a project by lineage: each stands on the keys below it and not on what these steps made, so nothing has
-// to be built, recorded or read. Two states of a project whose steps have equal keys build the same; steps that differ may
-// still make the same, which only a build finds out.
+// Keys of all steps of a project by lineage: each stands on the keys below it and not on what these steps made, so
+// nothing has to be built, recorded or read. Two states of a project whose steps have equal keys build the same; steps
+// that differ may still make the same, which only a build finds out.
 #pragma once
 
 #include "orchestrator/plan.hpp"

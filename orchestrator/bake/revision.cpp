@@ -52,7 +52,8 @@ Result<Revision> Revision::open(const std::string& name) {
     DBUILD_TRY_ASSIGN(auto root, expect_answer(ask_git(".", {"rev-parse", "--show-toplevel"})));
     while (root.ends_with('\n')) root.pop_back();
     revision.root_ = root;
-    auto commit = expect_answer(ask_git(root, {"rev-parse", "--verify", "--quiet", "--end-of-options", name + "^{commit}"}));
+    auto commit =
+        expect_answer(ask_git(root, {"rev-parse", "--verify", "--quiet", "--end-of-options", name + "^{commit}"}));
     if (!commit && commit.error().kind == ErrorKind::usage)
         return fail(ErrorKind::usage, fmt::format("--since: \"{}\" is no commit of {}", name, root));
     if (!commit) return fail(std::move(commit).error());
@@ -61,7 +62,8 @@ Result<Revision> Revision::open(const std::string& name) {
     auto untracked = std::async(std::launch::async, [&] {
         return expect_answer(ask_git(root, {"ls-files", "--others", "--exclude-standard", "-z"}));
     });
-    auto tracked = expect_answer(ask_git(root, {"diff", "--name-only", "--no-renames", "--no-ext-diff", "--no-relative", "-z", *commit, "--"}));
+    auto tracked = expect_answer(
+        ask_git(root, {"diff", "--name-only", "--no-renames", "--no-ext-diff", "--no-relative", "-z", *commit, "--"}));
     const auto others = untracked.get();
     if (!tracked) return fail(std::move(tracked).error());
     if (!others) return fail(others.error());

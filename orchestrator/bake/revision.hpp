@@ -18,8 +18,8 @@ public:
     /// Cost:   two processes side by side, together about one `git status`.
     static Result<Revision> open(const std::string& name);
 
-    /// Absolute paths of all files that were added, changed (content, mode or link) or removed since, sorted. Files that
-    /// git is told to ignore never count.
+    /// Absolute paths of all files that were added, changed (content, mode or link) or removed since, sorted. Files
+    /// that git is told to ignore never count.
     const std::vector<std::string>& changed() const { return changed_; }
     bool is_changed(const std::filesystem::path& path) const;
 

@@ -105,7 +105,8 @@ std::string bake_help(BakeCommand command) {
     for (const auto& row : k_flags) {
         if (!belongs_to(row.of, command)) continue;
         const auto short_form = row.flag.short_name ? fmt::format("-{}, ", row.flag.short_name) : std::string("    ");
-        const auto long_form = fmt::format("--{}{}{}", row.flag.name, row.value_name.empty() ? "" : " ", row.value_name);
+        const auto long_form =
+            fmt::format("--{}{}{}", row.flag.name, row.value_name.empty() ? "" : " ", row.value_name);
         help += fmt::format("  {}{:<30} {}\n", short_form, long_form, row.help);
     }
     return help + "\ndocs/bake.md says more.\n";

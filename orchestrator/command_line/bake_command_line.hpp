@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The command line of `dbuild bake` and of what else works on the targets of a bake file. Flags that say how an image is built
-// are those of `dbuild build`, given to every target.
+// The command line of `dbuild bake` and of what else works on the targets of a bake file. Flags that say how an image
+// is built are those of `dbuild build`, given to every target.
 #pragma once
 
 #include "orchestrator/bake/bake_source.hpp"
@@ -15,7 +15,7 @@ struct BakeCommandLine {
     BakeSource source;
     std::vector<std::string> words; // of `dbuild build`, for every target
     bool is_loaded = false, is_pushed = false;
-    bool is_printed = false;   // --print: nothing is built
+    bool is_printed = false;      // --print: nothing is built
     bool ends_at_failure = false; // --fail-fast
     std::string scope;
     std::filesystem::path metadata_file, report;

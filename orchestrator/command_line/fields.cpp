@@ -12,7 +12,8 @@ Result<std::string> take_field(std::string_view& rest, std::string_view whole) {
     if (!rest.starts_with('"')) {
         field = rest.substr(0, rest.find(','));
         rest.remove_prefix(field.size());
-        if (field.find('"') != field.npos) return fail(ErrorKind::usage, fmt::format("a quote inside of a field: {}", whole));
+        if (field.find('"') != field.npos)
+            return fail(ErrorKind::usage, fmt::format("a quote inside of a field: {}", whole));
         return field;
     }
     for (std::size_t i = 1; i < rest.size(); ++i) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Values such as "type=local,src=x": one line of CSV whose fields are NAME=VALUE or a bare word. A field with commas or quotes
-// stands in double quotes, in which a quote is doubled. Source: encoding/csv of Go, by which docker reads them.
+// Values such as "type=local,src=x": one line of CSV whose fields are NAME=VALUE or a bare word. A field with commas or
+// quotes stands in double quotes, in which a quote is doubled. Source: encoding/csv of Go, by which docker reads them.
 #pragma once
 
 #include "support/result.hpp"

@@ -35,12 +35,13 @@ void print_json(const std::vector<AffectedImage>& images, const std::string& sin
     for (const auto& image : images) {
         json::array steps;
         for (const auto& step : image.steps)
-            steps.push_back(json::object{{"stage", step.stage},
-                                         {"position", step.position},
-                                         {"line", step.line},
-                                         {"text", step.text},
-                                         {"changed", step.changed.empty() ? json::value(nullptr) : json::value(step.changed)},
-                                         {"wall_ms", step.wall_ms ? json::value(*step.wall_ms) : json::value(nullptr)}});
+            steps.push_back(
+                json::object{{"stage", step.stage},
+                             {"position", step.position},
+                             {"line", step.line},
+                             {"text", step.text},
+                             {"changed", step.changed.empty() ? json::value(nullptr) : json::value(step.changed)},
+                             {"wall_ms", step.wall_ms ? json::value(*step.wall_ms) : json::value(nullptr)}});
         list.push_back(json::object{{"target", image.name},
                                     {"reason", image.reason.empty() ? json::value(nullptr) : json::value(image.reason)},
                                     {"steps", std::move(steps)},

@@ -47,8 +47,9 @@ Report merged(const std::vector<BakeImage>& images) {
     Report all;
     for (const auto& image : images) {
         const auto& one = image.report;
-        TargetReport target{image.target.name, std::string(name_of(image.outcome)), one.scope, image.reason.message, 0, 0,
-                            image.wall.count() * 1000};
+        TargetReport target{
+            image.target.name,        std::string(name_of(image.outcome)), one.scope, image.reason.message, 0, 0,
+            image.wall.count() * 1000};
         for (auto step : one.steps) {
             target.hit += step.status == "hit";
             target.ran += step.status == "ran" || step.status == "made";
@@ -65,7 +66,8 @@ progress::ImagesFinished summary_of(const std::vector<BakeImage>& images, const 
     progress::ImagesFinished summary;
     for (std::size_t i = 0; i < images.size(); ++i) {
         const auto& target = report.targets[i];
-        progress::ImagesFinished::Image line{target.name, target.outcome, target.hit, target.ran, images[i].wall, 0, {}, {}};
+        progress::ImagesFinished::Image line{target.name, target.outcome, target.hit, target.ran, images[i].wall, 0, {},
+                                             {}};
         for (const auto& made : images[i].report.images) {
             line.bytes = made.bytes;
             line.id = made.id;
@@ -73,12 +75,14 @@ progress::ImagesFinished summary_of(const std::vector<BakeImage>& images, const 
         }
         summary.images.push_back(std::move(line));
     }
-    std::sort(summary.images.begin(), summary.images.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+    std::sort(summary.images.begin(), summary.images.end(),
+              [](const auto& a, const auto& b) { return a.name < b.name; });
     summary.wall = std::chrono::duration<double, std::milli>(report.totals.wall_ms);
     return summary;
 }
 
-Status write_metadata(const BakeCommandLine& line, const std::vector<BakeImage>& images, const std::filesystem::path& of_docker) {
+Status write_metadata(const BakeCommandLine& line, const std::vector<BakeImage>& images,
+                      const std::filesystem::path& of_docker) {
     std::map<std::string, std::string> by_target;
     for (const auto& image : images)
         if (!image.report.images.empty()) by_target[image.target.name] = metadata_json(image.report.images.front());
@@ -108,7 +112,8 @@ Status build_all(const BakeCommandLine& line, const BakeDefinition& definition, 
     report = merged(images);
     report.totals.bytes_read += bytes_read;
     report.totals.processes_started += definition.has_asked_buildx;
-    report.totals.wall_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started).count();
+    report.totals.wall_ms =
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - started).count();
     reporter->report(summary_of(images, report));
     if (failure) report.exit_code = exit_code_for(*failure);
     DBUILD_TRY_ASSIGN(const auto folder, TempDir::create("dbuild-bake"));
@@ -117,10 +122,12 @@ Status build_all(const BakeCommandLine& line, const BakeDefinition& definition, 
     if (goes_on) {
         for (const auto& image : images)
             if (image.outcome == Outcome::handed_over)
-                reporter->note(fmt::format("{}: handed to docker buildx bake: {}", image.target.name, image.reason.message));
+                reporter->note(
+                    fmt::format("{}: handed to docker buildx bake: {}", image.target.name, image.reason.message));
         ++report.totals.processes_started;
         DBUILD_TRY_ASSIGN(const auto status,
-                          hand_over(line, definition.file, left, line.metadata_file.empty() ? std::filesystem::path() : of_docker, cancelled));
+                          hand_over(line, definition.file, left,
+                                    line.metadata_file.empty() ? std::filesystem::path() : of_docker, cancelled));
         if (report.exit_code == 0) report.exit_code = status;
     }
     if (!line.metadata_file.empty()) DBUILD_TRY(write_metadata(line, images, of_docker));
@@ -136,7 +143,8 @@ Result<int> run_bake_command(std::span<const std::string> words, const std::atom
         return 0;
     }
     if (const auto place = remote_definition(line.source); !place.empty())
-        return fail(ErrorKind::usage, fmt::format("the bake file {} is not on this machine: use docker buildx bake", place));
+        return fail(ErrorKind::usage,
+                    fmt::format("the bake file {} is not on this machine: use docker buildx bake", place));
     DBUILD_TRY_ASSIGN(const auto definition, read_bake_definition(line.source, [&] { return cancelled.load(); }));
     DBUILD_TRY_ASSIGN(const auto targets, definition.file.with_read_targets(definition.selected));
     if (line.is_printed) {

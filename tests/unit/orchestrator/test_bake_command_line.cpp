@@ -23,7 +23,8 @@ BuildCommandLine line_of(const std::string& attributes, const Words& words = {})
 
 TEST_SUITE("orchestrator/bake_command_line") {
     TEST_CASE("files, overrides and targets are for the definition, other flags for every target") {
-        const auto line = bake_line({"-f", "a.json", "--set", "*.args.A=1", "app", "--no-cache", "--cache-ttl=1h", "--fail-fast", "web"});
+        const auto line = bake_line(
+            {"-f", "a.json", "--set", "*.args.A=1", "app", "--no-cache", "--cache-ttl=1h", "--fail-fast", "web"});
         CHECK(line.source.files == Words{"a.json"});
         CHECK(line.source.overrides == Words{"--set", "*.args.A=1"});
         CHECK(line.source.names == Words{"app", "web"});
@@ -32,14 +33,16 @@ TEST_SUITE("orchestrator/bake_command_line") {
         CHECK(line.ends_at_failure);
     }
     TEST_CASE("what is unknown, or of the other command, is wrong usage") {
-        for (const auto& words : {Words{"--tag", "a"}, Words{"--since", "HEAD"}, Words{"--progress", "loud"}, Words{"--file"}}) {
+        for (const auto& words :
+             {Words{"--tag", "a"}, Words{"--since", "HEAD"}, Words{"--progress", "loud"}, Words{"--file"}}) {
             const auto line = parse_bake_command_line(words, BakeCommand::bake);
             REQUIRE(!line);
             CHECK(line.error().kind == ErrorKind::usage);
         }
         CHECK(!parse_bake_command_line(Words{"--since", "HEAD", "--push"}, BakeCommand::affected));
         CHECK(!parse_bake_command_line(Words{}, BakeCommand::affected));
-        CHECK(parse_bake_command_line(Words{"--since=HEAD", "--format", "json"}, BakeCommand::affected)->since == "HEAD");
+        CHECK(parse_bake_command_line(Words{"--since=HEAD", "--format", "json"}, BakeCommand::affected)->since ==
+              "HEAD");
     }
     TEST_CASE("a scope is the image's, else the target's, else the one that is given with the target's") {
         CHECK(line_of(R"({"tags": ["team/app:1"]})").options.scope.empty());
@@ -55,7 +58,8 @@ TEST_SUITE("orchestrator/bake_command_line") {
         CHECK(line_of(attributes, {"--push"}).options.outputs.at(0).kind == Kind::registry);
     }
     TEST_CASE("a target that is only read goes nowhere and keeps its layers") {
-        const auto file = BakeFile::parse(R"({"target": {"a": {"contexts": {"b": "target:b"}}, "b": {"tags": ["b"]}}})").value();
+        const auto file =
+            BakeFile::parse(R"({"target": {"a": {"contexts": {"b": "target:b"}}, "b": {"tags": ["b"]}}})").value();
         const auto images = images_of(file, {"b", "a"}, {"a"}, bake_line({"--load"})).value();
         CHECK(images[0].line.options.keeps_layers);
         CHECK(images[0].line.options.outputs.at(0).kind == exporters::Output::Kind::nothing);

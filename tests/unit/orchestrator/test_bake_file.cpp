@@ -22,7 +22,9 @@ ErrorKind refusal(std::string_view text) {
     return file.error().kind;
 }
 
-Words words_of(const std::string& attributes) { return file_of(R"({"target": {"t": )" + attributes + "}}").target("t").words; }
+Words words_of(const std::string& attributes) {
+    return file_of(R"({"target": {"t": )" + attributes + "}}").target("t").words;
+}
 
 } // namespace
 
@@ -30,7 +32,8 @@ TEST_SUITE("orchestrator/bake_file") {
     TEST_CASE("a target becomes the words that build it") {
         CHECK(words_of("{}") == Words{"."});
         CHECK(words_of(R"({"context": "a", "dockerfile": "Dockerfile"})") == Words{"a"});
-        CHECK(words_of(R"({"context": "a", "dockerfile": "b/C", "target": "s"})") == Words{"--target=s", "--file=a/b/C", "a"});
+        CHECK(words_of(R"({"context": "a", "dockerfile": "b/C", "target": "s"})") ==
+              Words{"--target=s", "--file=a/b/C", "a"});
         CHECK(words_of(R"({"dockerfile": "/d/C"})") == Words{"--file=/d/C", "."});
         CHECK(words_of(R"({"args": {"A": "1", "B": null}, "labels": {"l": "x"}})") ==
               Words{"--build-arg=A=1", "--build-arg=B", "--label=l=x", "."});
@@ -43,7 +46,8 @@ TEST_SUITE("orchestrator/bake_file") {
               Words{"--output=type=oci,dest=x", R"(--cache-from=type=local,"src=a,b")", "."});
     }
     TEST_CASE("a context that is another target's result is no word") {
-        const auto file = file_of(R"({"target": {"a": {"contexts": {"base": "target:b", "x": "service:c"}}, "b": {}, "c": {}}})");
+        const auto file =
+            file_of(R"({"target": {"a": {"contexts": {"base": "target:b", "x": "service:c"}}, "b": {}, "c": {}}})");
         CHECK(file.target("a").words == Words{"."});
         CHECK(file.target("a").reads == std::map<std::string, std::string>{{"base", "b"}, {"x", "c"}});
         CHECK(file.with_read_targets({"a"}).value() == Words{"b", "c", "a"});
@@ -72,7 +76,8 @@ TEST_SUITE("orchestrator/bake_file") {
         }
     }
     TEST_CASE("names mean groups before targets, each target once, default where there is none") {
-        const auto file = file_of(R"({"group": {"default": {"targets": ["g", "b"]}, "g": {"targets": ["b", "a"]}, "c": {"targets": ["c", "a"]}},
+        const auto file = file_of(
+            R"({"group": {"default": {"targets": ["g", "b"]}, "g": {"targets": ["b", "a"]}, "c": {"targets": ["c", "a"]}},
                                       "target": {"a": {}, "b": {}, "c": {}}})");
         CHECK(file.select({}).value() == Words{"a", "b"});
         CHECK(file.select({"c"}).value() == Words{"a", "c"});
@@ -81,13 +86,16 @@ TEST_SUITE("orchestrator/bake_file") {
         CHECK(file_of(R"({"target": {"default": {}}})").select({}).value() == Words{"default"});
     }
     TEST_CASE("targets that read from each other in a circle are an error") {
-        const auto file = file_of(R"({"target": {"a": {"contexts": {"x": "target:b"}}, "b": {"contexts": {"x": "target:a"}}}})");
+        const auto file =
+            file_of(R"({"target": {"a": {"contexts": {"x": "target:b"}}, "b": {"contexts": {"x": "target:a"}}}})");
         CHECK(file.with_read_targets({"a"}).error().kind == ErrorKind::usage);
-        CHECK(file_of(R"({"target": {"a": {"contexts": {"x": "target:none"}}}})").with_read_targets({"a"}).error().kind ==
-              ErrorKind::usage);
+        CHECK(
+            file_of(R"({"target": {"a": {"contexts": {"x": "target:none"}}}})").with_read_targets({"a"}).error().kind ==
+            ErrorKind::usage);
     }
     TEST_CASE("what is printed is a bake file with the same targets") {
-        const auto file = file_of(R"({"target": {"a": {"contexts": {"x": "target:b"}, "tags": []}, "b": {"args": {"A": "$${X}"}}, "c": {}}})");
+        const auto file = file_of(
+            R"({"target": {"a": {"contexts": {"x": "target:b"}, "tags": []}, "b": {"args": {"A": "$${X}"}}, "c": {}}})");
         const auto text = file.to_json({"a"}, {"b", "a"});
         CHECK(text == R"({
   "group": {

@@ -15,7 +15,8 @@ struct Context {
     TempDir folder = TempDir::create("dbuild-test-context").value();
     fs::path root = fs::canonical(folder.path());
 
-    std::optional<std::string> find(const std::vector<std::string>& changed, std::string_view source, const std::string& ignored = "") {
+    std::optional<std::string> find(const std::vector<std::string>& changed, std::string_view source,
+                                    const std::string& ignored = "") {
         std::vector<std::string> absolute;
         for (const auto& path : changed) absolute.push_back(path.starts_with('/') ? path : (root / path).string());
         return ContextChanges::of(root, absolute, ignored, ".dockerignore").value().find(source);
@@ -60,6 +61,6 @@ TEST_SUITE("orchestrator/context_changes") {
         CHECK(context.find({"link"}, "link/deep") == "link");
         CHECK(!context.find({"other"}, "link/deep"));
         CHECK(context.find({"outside"}, "up") == "outside"); // above the root is the root, as for a builder
-        CHECK(context.find({"other"}, "loop")); // who knows
+        CHECK(context.find({"other"}, "loop"));              // who knows
     }
 }

@@ -7,7 +7,8 @@ using namespace dbuild::orchestrator;
 
 TEST_SUITE("orchestrator/fields") {
     TEST_CASE("fields keep their order, and a bare word has no value") {
-        CHECK(parse_fields("type=local,src=a=b,plain").value() == Fields{{"type", "local"}, {"src", "a=b"}, {"plain", ""}});
+        CHECK(parse_fields("type=local,src=a=b,plain").value() ==
+              Fields{{"type", "local"}, {"src", "a=b"}, {"plain", ""}});
         CHECK(parse_fields("").value().empty());
         CHECK(parse_fields("a=1,").value() == Fields{{"a", "1"}, {"", ""}});
     }
