@@ -465,7 +465,7 @@ cache::oci::ImageConfig StepState::config_for(const cache::oci::ImageConfig& pla
     config.os = platform.os;
     config.architecture = platform.architecture;
     config.variant = platform.variant;
-    config.env = log->environment_at(point);
+    if (log) config.env = log->environment_at(point);
     config.user = user;
     config.working_dir = working_dir;
     config.shell = shell;

@@ -32,13 +32,13 @@ struct BuildState {
 
 /// What is in force where a step runs, as far as it can see that.
 struct StepState {
-    std::shared_ptr<const VariableLog> log; // shared by the steps of the stage
+    std::shared_ptr<const VariableLog> log; // shared by the steps of the stage; null: nothing is set
     std::size_t point = 0;                  // in the log
     std::string user;
     std::string working_dir; // absolute
     std::vector<std::string> shell;
 
-    std::vector<Variable> variables() const { return log->variables_at(point); }
+    std::vector<Variable> variables() const { return log ? log->variables_at(point) : std::vector<Variable>(); }
     /// The configuration of an image on which the step can be run. In: platform — a configuration that names it.
     cache::oci::ImageConfig config_for(const cache::oci::ImageConfig& platform) const;
 };
