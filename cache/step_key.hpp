@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Step keys: what decides whether a stored result may be used. A key is SHA-256 over a canonical, versioned list of named
-// fields; the same fields are kept as readable ingredients. What goes in and why: docs/cache_key.md.
+// Step keys: what decides whether a stored result may be used. A key is SHA-256 over a canonical, versioned list of
+// named fields; the same fields are kept as readable ingredients. What goes in and why: docs/cache_key.md.
 #pragma once
 
 #include "support/digest.hpp"
@@ -43,8 +43,8 @@ public:
     void add(std::string_view name, const Digest& digest) { add(name, digest.to_string()); }
     StepKey finish() const;
 
-    /// One "name=value" line per field, as stored with the record; line ends in values are written \n, backslashes doubled.
-    /// No secret's value is ever a field.
+    /// One "name=value" line per field, as stored with the record; line ends in values are written \n, backslashes
+    /// doubled. No secret's value is ever a field.
     const std::string& ingredients() const { return ingredients_; }
 
 private:

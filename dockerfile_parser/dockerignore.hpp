@@ -27,7 +27,8 @@ public:
     static Result<IgnoreMatcher> parse(std::string_view text, std::string file_name);
 
     /// In:      relative_path — `/`-separated, from the context root, without leading or trailing `/`.
-    /// Out:     whether the last pattern that matches the path or one of its parents excludes it. As in BuildKit's walk,
+    /// Out:     whether the last pattern that matches the path or one of its parents excludes it. As in BuildKit's
+    /// walk,
     ///          an exception that found its folder not ignored does not reach that folder's children.
     bool is_ignored(std::string_view relative_path) const;
 

@@ -171,8 +171,7 @@ private:
         const auto value = lookup_(name);
         const char modifier = next();
         switch (modifier) {
-        case '}':
-            return value.value_or("");
+        case '}': return value.value_or("");
         case ':': {
             if (at_end()) return syntax_error("syntax error: missing '}'");
             const char kind = next();
@@ -182,15 +181,11 @@ private:
         }
         case '-':
         case '+':
-        case '?':
-            return take_default(name, value, modifier, value.has_value());
+        case '?': return take_default(name, value, modifier, value.has_value());
         case '#':
-        case '%':
-            return take_strip(value, modifier);
-        case '/':
-            return take_replacement(value);
-        default:
-            break;
+        case '%': return take_strip(value, modifier);
+        case '/': return take_replacement(value);
+        default: break;
         }
         return syntax_error(std::string("unsupported modifier (") + modifier + ") in substitution");
     }

@@ -21,16 +21,12 @@ tl::unexpected<Error> foreign(std::string_view what) {
 
 bool Glob::Token::takes(char32_t value) const {
     switch (kind) {
-    case Kind::literal:
-        return value == character;
+    case Kind::literal: return value == character;
     case Kind::any_character:
-    case Kind::any_run:
-        return value != U'/';
-    case Kind::any_text:
-        return true;
+    case Kind::any_run: return value != U'/';
+    case Kind::any_text: return true;
     case Kind::any_line_text:
-    case Kind::directories_body:
-        return value != U'\n';
+    case Kind::directories_body: return value != U'\n';
     case Kind::character_class: {
         const bool is_listed = std::any_of(ranges.begin(), ranges.end(), [&](const Range& range) {
             return range.first <= value && value <= range.last;
@@ -38,8 +34,7 @@ bool Glob::Token::takes(char32_t value) const {
         return is_listed != is_negated;
     }
     case Kind::directories:
-    case Kind::text_begin:
-        break;
+    case Kind::text_begin: break;
     }
     return false;
 }
@@ -253,17 +248,12 @@ bool Glob::run(std::string_view text) const {
             switch (tokens_[i].kind) {
             case Token::Kind::any_run:
             case Token::Kind::any_text:
-            case Token::Kind::any_line_text:
-                set[i + 1] = true;
-                break;
-            case Token::Kind::directories:
-                set[i + 1] = set[i + 2] = true;
-                break;
+            case Token::Kind::any_line_text: set[i + 1] = true; break;
+            case Token::Kind::directories: set[i + 1] = set[i + 2] = true; break;
             case Token::Kind::text_begin:
                 if (at == 0) set[i + 1] = true;
                 break;
-            default:
-                break;
+            default: break;
             }
         }
     };
@@ -280,15 +270,12 @@ bool Glob::run(std::string_view text) const {
             switch (tokens_[i].kind) {
             case Token::Kind::any_run:
             case Token::Kind::any_text:
-            case Token::Kind::any_line_text:
-                next[i] = true;
-                break;
+            case Token::Kind::any_line_text: next[i] = true; break;
             case Token::Kind::directories_body:
                 next[i] = true;
                 if (point.value == U'/') next[i + 1] = true;
                 break;
-            default:
-                next[i + 1] = true;
+            default: next[i + 1] = true;
             }
         }
         if (!is_alive) return false;

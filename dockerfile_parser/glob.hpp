@@ -22,7 +22,8 @@ public:
     /// The same, and `**`; `^` is the beginning and `\d`, `\s`, `\w` and their like are classes where the pattern has
     /// another wildcard, since it becomes a regular expression there.
     /// In:      pattern — cleaned: no `.`, `..` or empty component but at the beginning.
-    /// Errors:  as of_path; unsupported — `*` or `?` in a class, `\b`, `\x41`, `\pL` and the like: the regular expression
+    /// Errors:  as of_path; unsupported — `*` or `?` in a class, `\b`, `\x41`, `\pL` and the like: the regular
+    /// expression
     ///          makes something else of them.
     /// Source:  moby/patternmatcher Pattern.compile.
     static Result<Glob> of_ignore_line(std::string_view pattern);

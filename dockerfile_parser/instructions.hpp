@@ -140,7 +140,7 @@ struct Instruction {
                  MaintainerInstruction>
         body;
     StepDirectives directives; // of the comments directly above
-    bool is_trigger = false; // of what the stage is built on; its place is the FROM line (triggers.hpp)
+    bool is_trigger = false;   // of what the stage is built on; its place is the FROM line (triggers.hpp)
 };
 
 struct Stage {
@@ -161,9 +161,9 @@ struct Dockerfile {
     std::string file_name;
     std::string syntax; // "" without directive
     char escape = '\\';
-    bool warnings_are_errors = false; // by the `check` directive: a lint warning fails the build
-    std::vector<Instruction> global_args; // ArgInstruction, before the first FROM
-    std::vector<Stage> stages;            // at least one
+    bool warnings_are_errors = false;                 // by the `check` directive: a lint warning fails the build
+    std::vector<Instruction> global_args;             // ArgInstruction, before the first FROM
+    std::vector<Stage> stages;                        // at least one
     std::vector<DirectiveWarning> directive_warnings; // in file order
 };
 

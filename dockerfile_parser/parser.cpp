@@ -37,8 +37,8 @@ Status add_stage(Dockerfile& dockerfile, const SyntaxNode& node) {
 Status add_instruction(Dockerfile& dockerfile, const SyntaxNode& node, StepDirectives directives) {
     auto body = parse_instruction_body(node);
     if (!body) return fail(locate(std::move(body).error(), node));
-    Instruction instruction{node.where, ascii_upper(node.keyword), node.source, std::string(trim(node.line)),
-                            std::move(*body), std::move(directives), false};
+    Instruction instruction{node.where,       ascii_upper(node.keyword), node.source, std::string(trim(node.line)),
+                            std::move(*body), std::move(directives),     false};
     if (!dockerfile.stages.empty()) {
         dockerfile.stages.back().instructions.push_back(std::move(instruction));
     } else if (std::holds_alternative<ArgInstruction>(instruction.body)) {
@@ -67,8 +67,8 @@ Dockerfile collect_stages(const SyntaxTree& tree, std::string file_name, std::ve
         std::vector<std::string> problems;
         auto directives = parse_step_directives(node.directives, keyword, problems);
         for (std::string& problem : problems) dockerfile.directive_warnings.push_back({std::move(problem), node.where});
-        Status done = keyword == "FROM" ? add_stage(dockerfile, node)
-                                        : add_instruction(dockerfile, node, std::move(directives));
+        Status done =
+            keyword == "FROM" ? add_stage(dockerfile, node) : add_instruction(dockerfile, node, std::move(directives));
         if (!done) errors.push_back(std::move(done).error());
     }
     if (dockerfile.stages.empty() && errors.empty())

@@ -15,11 +15,12 @@ namespace {
 constexpr std::string_view k_letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
 
 constexpr std::array<std::string_view, 17> k_systems = {
-    "aix",  "android", "darwin", "dragonfly", "freebsd", "hurd",    "illumos", "ios", "js",
+    "aix",   "android", "darwin", "dragonfly", "freebsd", "hurd",    "illumos", "ios", "js",
     "linux", "nacl",    "netbsd", "openbsd",   "plan9",   "solaris", "windows", "zos"};
 constexpr std::array<std::string_view, 24> k_architectures = {
-    "386",    "amd64",    "amd64p32",  "arm",         "armbe", "arm64", "arm64be", "ppc64", "ppc64le", "loong64", "mips",  "mipsle",
-    "mips64", "mips64le", "mips64p32", "mips64p32le", "ppc",   "riscv", "riscv64", "s390",  "s390x",   "sparc",   "sparc64", "wasm"};
+    "386",     "amd64",   "amd64p32", "arm",    "armbe",  "arm64",    "arm64be",   "ppc64",
+    "ppc64le", "loong64", "mips",     "mipsle", "mips64", "mips64le", "mips64p32", "mips64p32le",
+    "ppc",     "riscv",   "riscv64",  "s390",   "s390x",  "sparc",    "sparc64",   "wasm"};
 
 tl::unexpected<Error> invalid(std::string message) {
     return fail(ErrorKind::invalid_dockerfile, std::move(message) + ": invalid argument");
@@ -50,8 +51,7 @@ std::string normalized_architecture(std::string_view architecture, std::string_v
     };
     if (name == "i386") return "386";
     if (name == "x86_64" || name == "x86-64" || name == "amd64") return joined("amd64", variant == "v1" ? "" : variant);
-    if (name == "aarch64" || name == "arm64")
-        return joined("arm64", variant == "8" || variant == "v8" ? "" : variant);
+    if (name == "aarch64" || name == "arm64") return joined("arm64", variant == "8" || variant == "v8" ? "" : variant);
     if (name == "armhf") return "arm/v7";
     if (name == "armel") return "arm/v6";
     if (name != "arm") return joined(name, variant);
@@ -70,16 +70,16 @@ Result<std::string> normalized_platform(std::string_view text, std::string_view 
         begin = end + 1;
     }
     if (!is_system(parts[0]))
-        return invalid(fmt::format("{} is an invalid OS component of {}: OSAndVersion specifier component must match {}",
-                                   quoted(parts[0]), quoted(text), R"("^([A-Za-z0-9_-]+)(?:\\(([A-Za-z0-9_.-]*)\\))?$")"));
+        return invalid(
+            fmt::format("{} is an invalid OS component of {}: OSAndVersion specifier component must match {}",
+                        quoted(parts[0]), quoted(text), R"("^([A-Za-z0-9_-]+)(?:\\(([A-Za-z0-9_.-]*)\\))?$")"));
     for (std::size_t i = 1; i < parts.size(); ++i)
         if (parts[i].empty() || parts[i].find_first_not_of(k_letters) != parts[i].npos)
             return invalid(fmt::format("{} is an invalid component of {}: platform specifier component must match {}",
                                        quoted(parts[i]), quoted(text), R"("^[A-Za-z0-9_-]+$")"));
     if (parts.size() > 3) return invalid(quoted(text) + ": cannot parse platform specifier");
     const std::string system = normalized_system(parts[0]);
-    if (parts.size() > 1)
-        return system + "/" + normalized_architecture(parts[1], parts.size() == 3 ? parts[2] : "");
+    if (parts.size() > 1) return system + "/" + normalized_architecture(parts[1], parts.size() == 3 ? parts[2] : "");
     const auto slash = native.find('/');
     const auto is_known = [](const auto& names, std::string_view name) {
         return std::find(names.begin(), names.end(), name) != names.end();

@@ -139,7 +139,8 @@ bool SourceReader::take_continuation(std::string_view& line) const {
 
 LinePart SourceReader::part(std::string_view piece, std::size_t begin) const {
     const auto mark = current_line() == 1 ? mark_size_ : 0;
-    return {begin, current_line(), static_cast<int>(piece.data() - lines_[next_ - 1].data() + static_cast<std::ptrdiff_t>(mark))};
+    return {begin, current_line(),
+            static_cast<int>(piece.data() - lines_[next_ - 1].data() + static_cast<std::ptrdiff_t>(mark))};
 }
 
 Result<std::optional<LogicalLine>> SourceReader::next_line() {

@@ -50,10 +50,12 @@ struct StageGraphRequest {
     bool judges_all_stages = false;                // not only the needed ones, as a check does
 };
 
-/// COPY --from is a stage's number or its name in any case (the last one of that name), else a context or an image; a number
-/// after those of the stages is the context or image of an earlier COPY --from or mount. RUN --mount=from is no number.
-/// Errors:  invalid_dockerfile with `where` of the stage or instruction: blank base name, wrong platform, circular
-///          dependency, bad index, in a needed stage (or any) a reference to a later one; without `where`: unknown target.
+/// COPY --from is a stage's number or its name in any case (the last one of that name), else a context or an image; a
+/// number after those of the stages is the context or image of an earlier COPY --from or mount. RUN --mount=from is no
+/// number. Errors:  invalid_dockerfile with `where` of the stage or instruction: blank base name, wrong platform,
+/// circular
+///          dependency, bad index, in a needed stage (or any) a reference to a later one; without `where`: unknown
+///          target.
 Result<StageGraph> build_stage_graph(const Dockerfile& dockerfile, const StageGraphRequest& request);
 
 /// The same, without contexts and for the platform of this machine.

@@ -61,7 +61,8 @@ Result<std::vector<std::string>> parse_pairs(std::string_view rest, std::string_
                 fmt::format("Syntax error - can't find = in {}. Must be of the form: name=value", quoted(word)));
         result.insert(result.end(), {word.substr(0, equals), word.substr(equals + 1), "="});
         const auto [begin, end] = whole[i];
-        ranges.insert(ranges.end(), {{begin, begin + equals}, {begin + equals + 1, end}, {begin + equals, begin + equals + 1}});
+        ranges.insert(ranges.end(),
+                      {{begin, begin + equals}, {begin + equals + 1, end}, {begin + equals, begin + equals + 1}});
     }
     return result;
 }
@@ -103,31 +104,25 @@ Status take_healthcheck(SyntaxNode& node, std::string_view rest) {
 
 Status take_arguments(SyntaxNode& node, Grammar grammar, const std::string& rest, char escape) {
     switch (grammar) {
-    case Grammar::json_or_line:
-        return take_json_or_line(node, rest);
+    case Grammar::json_or_line: return take_json_or_line(node, rest);
     case Grammar::json_or_blanks: {
         DBUILD_TRY_ASSIGN(const bool is_json, take_json(node, rest));
         if (!is_json) node.words = split_blanks(rest, node.word_ranges);
         return {};
     }
-    case Grammar::blanks:
-        node.words = split_blanks(rest, node.word_ranges);
-        return {};
+    case Grammar::blanks: node.words = split_blanks(rest, node.word_ranges); return {};
     case Grammar::pairs: {
         DBUILD_TRY_ASSIGN(node.words, parse_pairs(rest, node.keyword, escape, node.word_ranges));
         return {};
     }
-    case Grammar::quoted_words:
-        node.words = split_quoted_words(rest, escape, node.word_ranges);
-        return {};
+    case Grammar::quoted_words: node.words = split_quoted_words(rest, escape, node.word_ranges); return {};
     case Grammar::line:
         if (!rest.empty()) {
             node.words.push_back(rest);
             node.word_ranges.push_back({0, rest.size()});
         }
         return {};
-    case Grammar::healthcheck:
-        return take_healthcheck(node, rest);
+    case Grammar::healthcheck: return take_healthcheck(node, rest);
     case Grammar::onbuild: {
         if (rest.empty()) return {};
         DBUILD_TRY_ASSIGN(SyntaxNode child, parse_node(rest, escape));

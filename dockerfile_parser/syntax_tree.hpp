@@ -18,16 +18,16 @@ namespace dbuild::dockerfile_parser {
 struct SyntaxNode {
     std::string keyword; // as written
     std::vector<std::string> flags;
-    std::vector<std::string> words; // ENV and LABEL: key, value, "=" or "" (legacy form), repeated
+    std::vector<std::string> words;                  // ENV and LABEL: key, value, "=" or "" (legacy form), repeated
     std::vector<TextRange> flag_ranges, word_ranges; // where each of them stands in `line`
     std::vector<LinePart> parts;                     // where `line` stands in the file
     bool is_json = false;
     std::shared_ptr<const SyntaxNode> child; // ONBUILD's trigger; shared only so that nodes can be copied
     std::vector<Heredoc> heredocs;
-    std::string line;    // the joined logical line
-    std::string check;   // value of a `# check=` comment directly above
+    std::string line;                    // the joined logical line
+    std::string check;                   // value of a `# check=` comment directly above
     std::vector<std::string> directives; // what follows "dbuild:" in comments directly above
-    std::string comment; // the last comment line above
+    std::string comment;                 // the last comment line above
     bool has_empty_continuation = false;
     std::string source;
     SourceSpan where;

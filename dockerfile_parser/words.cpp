@@ -254,7 +254,8 @@ std::vector<Heredoc> find_heredocs(std::string_view line) {
     return result;
 }
 
-Result<std::optional<std::vector<std::string>>> parse_json_words(std::string_view text, std::vector<TextRange>& ranges) {
+Result<std::optional<std::vector<std::string>>> parse_json_words(std::string_view text,
+                                                                 std::vector<TextRange>& ranges) {
     using Words = std::optional<std::vector<std::string>>;
     const std::string_view whole = text;
     text = trim(text);

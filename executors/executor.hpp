@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one interface of everything that runs instructions: given a root file system, a configuration and the instructions of
-// a segment, make one layer per layer-making instruction, or say which one failed. Planning and recording happen elsewhere.
+// The one interface of everything that runs instructions: given a root file system, a configuration and the
+// instructions of a segment, make one layer per layer-making instruction, or say which one failed. Planning and
+// recording happen elsewhere.
 #pragma once
 
 #include "cache/oci/image.hpp"
@@ -51,15 +52,16 @@ struct SegmentSource {
 /// A run of consecutive instructions of one stage.
 struct Segment {
     RootFileSystem root;
-    std::vector<std::pair<std::string, std::string>> arguments; // values of the names that `ARG NAME` steps declare, unique
+    std::vector<std::pair<std::string, std::string>>
+        arguments; // values of the names that `ARG NAME` steps declare, unique
     std::vector<std::pair<std::string, std::string>> proxy_arguments; // undeclared HTTP_PROXY and the like
-    std::vector<SegmentStep> steps;                             // at least one that makes a layer
+    std::vector<SegmentStep> steps;                                   // at least one that makes a layer
     std::vector<SegmentSource> sources;
     char escape = '\\';
-    std::filesystem::path context;  // the build context; empty: none is needed
-    std::string context_digest;     // of what the segment reads from it; part of the name the engine sees
-    std::string ignore_patterns;    // text of the .dockerignore in force
-    std::vector<std::string> secrets;    // as `docker buildx build --secret` takes them; values never pass through dbuild
+    std::filesystem::path context;    // the build context; empty: none is needed
+    std::string context_digest;       // of what the segment reads from it; part of the name the engine sees
+    std::string ignore_patterns;      // text of the .dockerignore in force
+    std::vector<std::string> secrets; // as `docker buildx build --secret` takes them; values never pass through dbuild
     std::vector<std::string> ssh_agents; // as --ssh takes them
     bool ignores_engine_cache = false;   // runs every step, and empties the cache mounts that they use
 };
@@ -77,19 +79,20 @@ struct StepFailure {
     std::string message;
 };
 
-/// Result of a segment: the layers of its leading layer-making steps; all of them unless it failed, was cancelled, or the engine's
-/// answer is of another root file system or has another number of layers.
+/// Result of a segment: the layers of its leading layer-making steps; all of them unless it failed, was cancelled, or
+/// the engine's answer is of another root file system or has another number of layers.
 struct SegmentResult {
     std::vector<MadeLayer> layers;
     std::optional<StepFailure> failure;
     bool was_cancelled = false;
     bool is_of_other_steps = false; // the engine took results of its own cache that are not these steps': no layers
-    std::shared_ptr<void> files; // keeps the blobs; shared with nobody else
+    std::shared_ptr<void> files;    // keeps the blobs; shared with nobody else
 };
 
 /// What a run of a segment tells while it goes on. Calls come from the thread that called run().
 struct SegmentObserver {
-    std::function<void(std::size_t step)> on_started; // by then the executor has its own copy of what the step reads of the context
+    std::function<void(std::size_t step)>
+        on_started; // by then the executor has its own copy of what the step reads of the context
     std::function<void(std::size_t step, std::chrono::duration<double> wall, bool is_cached)> on_finished;
     std::function<void(std::size_t step, std::string_view output)> on_output;
     std::function<void()> on_process_started;
@@ -103,11 +106,13 @@ class Executor {
 public:
     virtual ~Executor() = default;
     virtual std::string_view name() const = 0; // as in the report: "buildx"
-    /// Errors:  unsupported — this engine cannot do what the executor needs; unavailable; internal — the layers do not fit the
-    ///          instructions; what read_layer fails with. A failing instruction and a cancelled run are no error of this call.
+    /// Errors:  unsupported — this engine cannot do what the executor needs; unavailable; internal — the layers do not
+    /// fit the
+    ///          instructions; what read_layer fails with. A failing instruction and a cancelled run are no error of
+    ///          this call.
     /// Threads: any number of calls at once. When is_cancelled says so, the run ends, and what was finished is kept.
-    virtual Result<SegmentResult> run(const Segment& segment, const SegmentObserver& observer, const LayerReader& read_layer,
-                                      const CancelCheck& is_cancelled) = 0;
+    virtual Result<SegmentResult> run(const Segment& segment, const SegmentObserver& observer,
+                                      const LayerReader& read_layer, const CancelCheck& is_cancelled) = 0;
 };
 
 } // namespace dbuild::executors

@@ -23,8 +23,8 @@ std::vector<const PlannedStage*> ancestry(const Planner& planner, int stage) {
 
 } // namespace
 
-Result<std::vector<executors::RootLayer>> root_layers(const Parts& parts, const Project& project, const Planner& planner,
-                                                      const parser::StageReference& source) {
+Result<std::vector<executors::RootLayer>> root_layers(const Parts& parts, const Project& project,
+                                                      const Planner& planner, const parser::StageReference& source) {
     const auto* base = project.base_below(source);
     const bool is_stage = source.kind == parser::StageReference::Kind::stage;
     const auto diff_ids = is_stage ? planner.planned(source.stage_index).layers() : base->config.diff_ids;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Puts an image together from a complete plan: configuration, history and manifest. Nothing in it comes from the clock or
-// the name of this machine, so every machine that has the same records assembles the same image (design §6).
+// Puts an image together from a complete plan: configuration, history and manifest. Nothing in it comes from the clock
+// or the name of this machine, so every machine that has the same records assembles the same image (design §6).
 #pragma once
 
 #include "cache/oci/image.hpp"
@@ -12,8 +12,8 @@
 namespace dbuild::orchestrator {
 
 struct AssembledImage {
-    executors::RootFileSystem root; // layers with their descriptors; config without history
-    cache::oci::ImageConfig config; // complete
+    executors::RootFileSystem root;                 // layers with their descriptors; config without history
+    cache::oci::ImageConfig config;                 // complete
     std::map<std::string, std::string> annotations; // of the manifest
     std::string config_json, manifest_json;
     Digest config_digest, manifest_digest;
@@ -22,9 +22,10 @@ struct AssembledImage {
     std::function<Status(const Digest& blob, const cache::oci::ByteSink& sink)> read_layer = nullptr;
 };
 
-/// The layers of an image, or of a stage as far as it has results, with the descriptors that an engine may know them by.
-/// Errors: unavailable — the index cannot be read; corrupt — a layer is not recorded.
-Result<std::vector<executors::RootLayer>> root_layers(const Parts& parts, const Project& project, const Planner& planner,
+/// The layers of an image, or of a stage as far as it has results, with the descriptors that an engine may know them
+/// by. Errors: unavailable — the index cannot be read; corrupt — a layer is not recorded.
+Result<std::vector<executors::RootLayer>> root_layers(const Parts& parts, const Project& project,
+                                                      const Planner& planner,
                                                       const dockerfile_parser::StageReference& source);
 
 /// In: stage — index of a complete stage. Errors: as root_layers.

@@ -54,27 +54,32 @@ Result<BaseImage> find_base(const Parts& parts, const std::string& reference, bo
         DBUILD_TRY_ASSIGN(auto known, known_base(parts, reference, (*found)->id));
         return known ? std::move(*known) : BaseImage{reference, (*found)->id, (*found)->config, {}};
     }
-    const auto problem = found ? Error{ErrorKind::not_found, "neither engine nor cache has the image " + reference, {}, {}} : found.error();
+    const auto problem =
+        found ? Error{ErrorKind::not_found, "neither engine nor cache has the image " + reference, {}, {}}
+              : found.error();
     DBUILD_TRY_ASSIGN(auto pinned, pinned_base(parts, reference));
     if (!pinned) return fail(problem);
-    parts.reporter->warning(fmt::format("{}: using {} as it was last seen ({})", reference, pinned->id, problem.message));
+    parts.reporter->warning(
+        fmt::format("{}: using {} as it was last seen ({})", reference, pinned->id, problem.message));
     pinned->is_remembered = true;
     return std::move(*pinned);
 }
 
 /// The manifest for this platform below an index, which may hold further indexes.
-Result<oci::Descriptor> choose_manifest(const oci::Archive& archive, const std::string& index_json, const BaseImage& base) {
+Result<oci::Descriptor> choose_manifest(const oci::Archive& archive, const std::string& index_json,
+                                        const BaseImage& base) {
     DBUILD_TRY_ASSIGN(const auto entries, oci::parse_index(index_json));
     for (const auto& entry : entries) {
-        if (!entry.os.empty() && (entry.os != base.config.os || entry.architecture != base.config.architecture)) continue;
+        if (!entry.os.empty() && (entry.os != base.config.os || entry.architecture != base.config.architecture))
+            continue;
         if (entry.descriptor.media_type.find("index") == std::string::npos &&
             entry.descriptor.media_type.find("manifest.list") == std::string::npos)
             return entry.descriptor;
         DBUILD_TRY_ASSIGN(const auto inner, archive.read_blob(entry.descriptor.digest));
         return choose_manifest(archive, inner, base);
     }
-    return fail(ErrorKind::corrupt, "engine: the archive of " + base.reference + " has no image for " + base.config.os + "/" +
-                                        base.config.architecture);
+    return fail(ErrorKind::corrupt, "engine: the archive of " + base.reference + " has no image for " + base.config.os +
+                                        "/" + base.config.architecture);
 }
 
 Status store_layer(const Parts& parts, const oci::Archive& archive, const Digest& blob, const Digest& diff_id) {
@@ -85,7 +90,8 @@ Status store_layer(const Parts& parts, const oci::Archive& archive, const Digest
     } else {
         DBUILD_TRY_ASSIGN(scan, oci::scan_layer(source));
         if (scan.diff_id != diff_id)
-            return fail(ErrorKind::corrupt, "engine: layer " + diff_id.to_string() + " has other bytes than its name says");
+            return fail(ErrorKind::corrupt,
+                        "engine: layer " + diff_id.to_string() + " has other bytes than its name says");
         DBUILD_TRY_ASSIGN(const auto again, archive.blob_source(blob));
         DBUILD_TRY(parts.layers->put_blob(again, blob));
     }
@@ -135,9 +141,9 @@ Status load_from_engine(const Parts& parts, BaseImage& base) {
     return parts.index->record_base(record);
 }
 
-/// An engine that pulls an image leaves out what it has unpacked for another one, and cannot save the image whole then. (Seen on
-/// Docker 26.1.5.)
-/// Errors: unsupported — the registry does not give it either: docker builds on what it has unpacked.
+/// An engine that pulls an image leaves out what it has unpacked for another one, and cannot save the image whole then.
+/// (Seen on Docker 26.1.5.) Errors: unsupported — the registry does not give it either: docker builds on what it has
+/// unpacked.
 Status load_from_registry(const Parts& parts, BaseImage& base) {
     const auto load = [&]() -> Status {
         DBUILD_TRY_ASSIGN(auto settings, read_registry_settings(*parts.cancelled));
@@ -153,7 +159,8 @@ Status load_from_registry(const Parts& parts, BaseImage& base) {
         return record_contents(parts, base);
     };
     if (const Status loaded = load(); !loaded)
-        return fail(ErrorKind::unsupported, "the engine cannot save " + base.reference + " whole, and " + loaded.error().message);
+        return fail(ErrorKind::unsupported,
+                    "the engine cannot save " + base.reference + " whole, and " + loaded.error().message);
     return {};
 }
 
@@ -161,7 +168,8 @@ Status load_from_registry(const Parts& parts, BaseImage& base) {
 Result<std::optional<BaseImage>> found_lately(const Parts& parts, std::chrono::nanoseconds time_to_live,
                                               const std::string& reference) {
     const auto age = std::chrono::floor<std::chrono::seconds>(time_to_live).count();
-    DBUILD_TRY_ASSIGN(const auto id, parts.index->find_pin(reference, std::max(cache::store::unix_seconds() - age, std::int64_t{1})));
+    DBUILD_TRY_ASSIGN(const auto id,
+                      parts.index->find_pin(reference, std::max(cache::store::unix_seconds() - age, std::int64_t{1})));
     if (!id) return std::nullopt;
     DBUILD_TRY_ASSIGN(auto known, known_base(parts, reference, *id));
     if (!known || !has_all_layers(parts, *known)) return std::nullopt; // the engine may have forgotten that image
@@ -169,7 +177,8 @@ Result<std::optional<BaseImage>> found_lately(const Parts& parts, std::chrono::n
 }
 
 /// Nobody is asked: what a name was last seen to mean. One that was never seen stands for itself.
-Result<std::map<std::string, BaseImage>> remembered_bases(const Parts& parts, const std::vector<std::string>& references) {
+Result<std::map<std::string, BaseImage>> remembered_bases(const Parts& parts,
+                                                          const std::vector<std::string>& references) {
     std::map<std::string, BaseImage> bases;
     for (const auto& reference : references) {
         DBUILD_TRY_ASSIGN(auto pinned, pinned_base(parts, reference));

@@ -14,19 +14,17 @@ struct BaseImage {
     cache::oci::ImageConfig config;
     std::vector<cache::oci::Descriptor> layers; // as the base's manifest names them; empty until load_base()
     bool is_remembered = false;                 // nobody could be asked
-    bool is_of_bake = false;                    // another target's result: it is in the store, and `reference` names no image
-    bool is_known = false;                      // the index has it: `config` has a history, `layers` are complete
+    bool is_of_bake = false; // another target's result: it is in the store, and `reference` names no image
+    bool is_known = false;   // the index has it: `config` has a history, `layers` are complete
 };
 
 /// Looks up all references together: one request for one, one or two for several whose IDs are known.
-/// Policy (design §4): the engine's own image; else a pull by the engine (not with --pull=never); else, with one warning,
-/// what it was last seen as.
-/// With --base-ttl and without --pull, what was found so lately is taken without a request, if the store has its layers.
-/// Without an engine (parts.engine is null) it is what the references were last seen as, else made up from their names.
-/// In: references — familiar form, unique. Out: by reference.
-/// Errors: unsupported — the engine has it not, cannot pull it, and it was never seen: docker buildx may, since it has
-/// docker's credentials; unavailable — no engine, never seen; not_found — the same
-/// with --pull=never.
+/// Policy (design §4): the engine's own image; else a pull by the engine (not with --pull=never); else, with one
+/// warning, what it was last seen as. With --base-ttl and without --pull, what was found so lately is taken without a
+/// request, if the store has its layers. Without an engine (parts.engine is null) it is what the references were last
+/// seen as, else made up from their names. In: references — familiar form, unique. Out: by reference. Errors:
+/// unsupported — the engine has it not, cannot pull it, and it was never seen: docker buildx may, since it has docker's
+/// credentials; unavailable — no engine, never seen; not_found — the same with --pull=never.
 Result<std::map<std::string, BaseImage>> find_bases(const Parts& parts, const BuildOptions& options,
                                                     const std::vector<std::string>& references);
 

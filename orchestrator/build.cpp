@@ -32,12 +32,13 @@ public:
 
     Status plan_all() {
         for (const int stage : project_.graph.needed) DBUILD_TRY(planner_.plan_stage(stage));
-        static_cast<void>(project_.context->save_stat_cache()); // costs time only, and the index says if the folder is no good
+        static_cast<void>(
+            project_.context->save_stat_cache()); // costs time only, and the index says if the folder is no good
         return {};
     }
 
-    /// Starts each stage as soon as those that it reads from are complete. The first failure ends the others, which keep what
-    /// they finished.
+    /// Starts each stage as soon as those that it reads from are complete. The first failure ends the others, which
+    /// keep what they finished.
     Status run_missing() {
         std::condition_variable stage_ended;
         std::set<int> started, complete;
@@ -87,9 +88,8 @@ public:
         return {};
     }
 
-    /// Assembles the target and brings it where it was asked for; a layer that neither that place nor the store has is made
-    /// again first.
-    /// Out: as of build().
+    /// Assembles the target and brings it where it was asked for; a layer that neither that place nor the store has is
+    /// made again first. Out: as of build().
     Result<BaseImage> export_target() {
         const int target = project_.graph.target;
         if (project_.options.keeps_layers) {
@@ -113,7 +113,7 @@ public:
         std::uint64_t bytes = 0;
         for (const auto& layer : image.root.layers) bytes += layer.size;
         report_.images = {{exported->id, exported->manifest_digest.to_string(), exported->tags, bytes,
-                            image.config_digest.to_string(), exported->manifest_bytes}};
+                           image.config_digest.to_string(), exported->manifest_bytes}};
         KeptImage kept{project_.scope, exported->tags, image.config_json, image.manifest_json};
         if (kept.tags.empty()) kept.tags = project_.options.tags;
         if (const auto done = keep_image(parts_.cache_folder, kept); !done)
@@ -133,10 +133,12 @@ public:
                 auto& line = steps_.of(*plan.stage, *step.step);
                 static constexpr std::string_view names[] = {"metadata", "hit", "miss", "unknown"};
                 const std::string_view name = names[static_cast<std::size_t>(step.status)];
-                line.status = step.status == StepStatus::hit || step.status == StepStatus::metadata ? name : "not_reached";
+                line.status =
+                    step.status == StepStatus::hit || step.status == StepStatus::metadata ? name : "not_reached";
                 line.reason = step.reason;
                 if (step.key) line.key = step.key->digest.to_string();
-                print(fmt::format("{} {}: {}{}", steps_.label(*plan.stage, *step.step).to_string(), step.step->instruction->text, name,
+                print(fmt::format("{} {}: {}{}", steps_.label(*plan.stage, *step.step).to_string(),
+                                  step.step->instruction->text, name,
                                   step.reason.empty() ? "" : " (" + step.reason + ")"));
             }
         }
@@ -190,7 +192,8 @@ private:
 /// The exporter will ask for it; meanwhile there is a plan to make.
 void prefetch_named_image(const Parts& parts, const BuildOptions& options) {
     if (options.tags.empty()) return;
-    if (const auto name = cache::oci::ImageReference::parse(options.tags.front())) parts.engine->prefetch_image(name->familiar());
+    if (const auto name = cache::oci::ImageReference::parse(options.tags.front()))
+        parts.engine->prefetch_image(name->familiar());
 }
 
 Result<BaseImage> build_once(const Parts& parts, const BuildOptions& options, Report& report) {
@@ -206,7 +209,8 @@ Result<BaseImage> build_once(const Parts& parts, const BuildOptions& options, Re
     if (done) made = round.export_target();
     if (done && !made) done = fail(made.error());
     if (done) round.remember_steps();
-    if (!parts.contexts) report.totals.bytes_read += project.context->counters().bytes_read; // else they are everybody's
+    if (!parts.contexts)
+        report.totals.bytes_read += project.context->counters().bytes_read; // else they are everybody's
     report.totals.processes_started += project.git_sources->processes_started();
     if (!done) return fail(project.explained(std::move(done).error()));
     return made;
@@ -228,7 +232,8 @@ Result<BaseImage> build(const Parts& parts, const BuildOptions& options, Report&
         if (!may_pass || attempt == k_attempts) break;
         parts.reporter->warning(done.error().message + "; trying again");
     }
-    if (!done && done.error().kind == ErrorKind::transient) done.error().kind = ErrorKind::unsupported; // docker takes it as it is
+    if (!done && done.error().kind == ErrorKind::transient)
+        done.error().kind = ErrorKind::unsupported; // docker takes it as it is
     return done;
 }
 

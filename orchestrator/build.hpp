@@ -11,9 +11,9 @@
 
 namespace dbuild::orchestrator {
 
-/// Builds and loads the image; fills `report` as far as it gets, also on failure (exit code and error are the caller's).
-/// Out:    the image as something to build on.
-/// Errors: unsupported — docker buildx has to build it, nothing was done; step_failed with `where`; all others as they are.
+/// Builds and loads the image; fills `report` as far as it gets, also on failure (exit code and error are the
+/// caller's). Out:    the image as something to build on. Errors: unsupported — docker buildx has to build it, nothing
+/// was done; step_failed with `where`; all others as they are.
 Result<BaseImage> build(const Parts& parts, const BuildOptions& options, Report& report);
 
 /// Takes one line of the plan, without its end.

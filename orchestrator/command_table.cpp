@@ -24,11 +24,13 @@ constexpr Command k_commands[] = {
     {"build", "build an image and load it into the engine; the command where none is named",
      commands::run_build_command},
     {"plan", "say which steps such a build would run, and why; runs nothing", commands::run_plan_command},
-    {"explain", "say which file, variable or image each such step is run for: explain [FLAGS] [--format text|json] PATH",
+    {"explain",
+     "say which file, variable or image each such step is run for: explain [FLAGS] [--format text|json] PATH",
      commands::run_explain_command},
     {"bake", "build the images of a bake file or compose file, what they share once: bake [-f FILE] [TARGET...]",
      commands::run_bake_command},
-    {"affected", "which images of a bake file differ from a commit, without building: affected --since REVISION [TARGET...]",
+    {"affected",
+     "which images of a bake file differ from a commit, without building: affected --since REVISION [TARGET...]",
      commands::run_affected_command},
     {"cache", "look at the cache, and after it: du, ls, show, verify, prune, rebuild-index, export, import",
      commands::run_cache_command},
@@ -40,7 +42,8 @@ constexpr Command k_commands[] = {
     {"pull", "bring base images from registries into the cache: pull IMAGE...", commands::run_pull_command},
     {"copy", "an image between registries, OCI folders and archives, only what is missing: copy SOURCE DESTINATION",
      commands::run_copy_command},
-    {"check", "all errors of a Dockerfile, and lint warnings: check [-f FILE] [--format text|json|github] "
+    {"check",
+     "all errors of a Dockerfile, and lint warnings: check [-f FILE] [--format text|json|github] "
      "[--base-images] PATH",
      commands::run_check_command},
     {"parse", "a Dockerfile for other programs: parse [--format json|sexpr] FILE", commands::run_parse_command},
@@ -52,7 +55,8 @@ std::string help() {
     for (const auto& command : k_commands) text += fmt::format("  {:<10} {}\n", command.word, command.summary);
     text += "\nFlags of build and plan:\n" + build_flags_help();
     text +=
-        "\nEnvironment: DBUILD_CACHE_DIR (default $XDG_CACHE_HOME/dbuild), DBUILD_PROGRESS; DOCKER_HOST, DOCKER_CONTEXT, DOCKER_CONFIG, "
+        "\nEnvironment: DBUILD_CACHE_DIR (default $XDG_CACHE_HOME/dbuild), DBUILD_PROGRESS; DOCKER_HOST, "
+        "DOCKER_CONTEXT, DOCKER_CONFIG, "
         "DOCKER_TLS_VERIFY,\nDOCKER_CERT_PATH, DOCKER_DEFAULT_PLATFORM, BUILDX_BUILDER and BUILDKIT_PROGRESS as docker "
         "takes them.\n";
     return text;

@@ -5,7 +5,8 @@
 
 namespace dbuild::orchestrator {
 
-std::vector<std::string> literal_sources(const dockerfile_parser::Dockerfile& dockerfile, const dockerfile_parser::StageGraph& graph) {
+std::vector<std::string> literal_sources(const dockerfile_parser::Dockerfile& dockerfile,
+                                         const dockerfile_parser::StageGraph& graph) {
     std::vector<std::string> literal;
     for (const int index : graph.needed)
         for (const auto& instruction : dockerfile.stages[static_cast<std::size_t>(index)].instructions) {

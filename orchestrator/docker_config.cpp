@@ -8,7 +8,6 @@
 
 #include <boost/json.hpp>
 
-
 namespace json = boost::json;
 
 namespace dbuild::orchestrator {

@@ -14,7 +14,7 @@ struct EngineAddress {
     std::string base_url;            // of requests; no slash at the end
     HttpRoute route;
     std::vector<std::string> command; // a program whose standard streams are a connection to it; empty: none
-    bool is_fallback = false; // a rootless engine's socket, which docker finds only where it is told of it
+    bool is_fallback = false;         // a rootless engine's socket, which docker finds only where it is told of it
 };
 
 /// In:      the environment: DOCKER_HOST, DOCKER_CONTEXT, DOCKER_TLS_VERIFY, DOCKER_TLS, DOCKER_CERT_PATH,

@@ -16,7 +16,7 @@ namespace json = boost::json;
 namespace dbuild::orchestrator {
 namespace {
 
-constexpr auto k_prefetch_lifetime = std::chrono::seconds(1); // other builds change the engine too
+constexpr auto k_prefetch_lifetime = std::chrono::seconds(1);       // other builds change the engine too
 constexpr auto k_remote_connect_timeout = std::chrono::seconds(30); // as docker's own program
 
 /// The engine's own words, from {"message": "…"}; the raw body otherwise.
@@ -30,7 +30,8 @@ std::string message_of(const HttpResponse& response) {
 }
 
 tl::unexpected<Error> refusal(std::string_view what, const HttpResponse& response) {
-    return fail(ErrorKind::internal, fmt::format("engine: cannot {}: {} (status {})", what, message_of(response), response.status));
+    return fail(ErrorKind::internal,
+                fmt::format("engine: cannot {}: {} (status {})", what, message_of(response), response.status));
 }
 
 HttpRequest inspection_of(const std::string& name) {
@@ -117,11 +118,13 @@ Result<std::optional<EngineImage>> EngineClient::find_image(const std::string& n
     boost::system::error_code error;
     const auto value = json::parse(response.body, error);
     const auto* object = value.if_object();
-    if (const auto* id = object ? object->if_contains("Id") : nullptr; id && id->is_string()) image.id = id->get_string();
+    if (const auto* id = object ? object->if_contains("Id") : nullptr; id && id->is_string())
+        image.id = id->get_string();
     if (const auto* tags = object ? object->if_contains("RepoTags") : nullptr; tags && tags->is_array())
         for (const auto& tag : tags->get_array())
             if (tag.is_string()) image.tags.emplace_back(tag.get_string());
-    const auto* driver = object ? object->if_contains("GraphDriver") : nullptr; // with data: a graph driver, so the classic store
+    const auto* driver =
+        object ? object->if_contains("GraphDriver") : nullptr; // with data: a graph driver, so the classic store
     const auto* data = driver && driver->is_object() ? driver->get_object().if_contains("Data") : nullptr;
     image_store_ = data && data->is_object() ? ImageStore::classic : ImageStore::containerd;
     return image;
@@ -195,8 +198,9 @@ Status EngineClient::save(const std::string& id, const std::filesystem::path& ar
     if (!fd.is_open()) return fail(ErrorKind::unavailable, "cannot create " + archive.string());
     HttpRequest request;
     request.url = "/images/" + id + "/get";
-    DBUILD_TRY_ASSIGN(const auto response,
-                      send(std::move(request), [&](std::string_view bytes) { return write_all(fd.get(), bytes, archive); }));
+    DBUILD_TRY_ASSIGN(const auto response, send(std::move(request), [&](std::string_view bytes) {
+                          return write_all(fd.get(), bytes, archive);
+                      }));
     if (response.status != 200) return refusal("save image " + id, response);
     return {};
 }
@@ -211,7 +215,8 @@ Status EngineClient::load(std::function<std::size_t(char*, std::size_t)> archive
     if (response.status != 200) return refusal("load the image", response);
     if (const auto error = error_in_stream(response.body)) {
         const bool lacks_layer = error->find("not found") != error->npos || error->find("no such file") != error->npos;
-        return fail(lacks_layer ? ErrorKind::not_found : ErrorKind::internal, "engine: cannot load the image: " + *error);
+        return fail(lacks_layer ? ErrorKind::not_found : ErrorKind::internal,
+                    "engine: cannot load the image: " + *error);
     }
     return {};
 }
@@ -229,7 +234,8 @@ Status EngineClient::tag(const std::string& id, const std::string& reference) {
     DBUILD_TRY_ASSIGN(const auto parsed, cache::oci::ImageReference::parse(reference));
     HttpRequest request;
     request.method = "POST";
-    request.url = "/images/" + id + "/tag?repo=" + url_encode(parsed.domain + "/" + parsed.path) + "&tag=" + url_encode(parsed.tag);
+    request.url = "/images/" + id + "/tag?repo=" + url_encode(parsed.domain + "/" + parsed.path) +
+                  "&tag=" + url_encode(parsed.tag);
     DBUILD_TRY_ASSIGN(const auto response, send(std::move(request)));
     if (response.status != 201) return refusal("tag the image as " + reference, response);
     return {};
@@ -242,7 +248,8 @@ Result<EngineUsage> EngineClient::usage() {
     if (response.status != 200) return refusal("say what it keeps", response);
     const auto bytes_in = [](const json::object& object, std::string_view name) {
         const auto* value = object.if_contains(name);
-        return value && value->is_int64() ? static_cast<std::uint64_t>(std::max<std::int64_t>(value->get_int64(), 0)) : 0;
+        return value && value->is_int64() ? static_cast<std::uint64_t>(std::max<std::int64_t>(value->get_int64(), 0))
+                                          : 0;
     };
     boost::system::error_code error;
     const auto value = json::parse(response.body, error);
@@ -252,7 +259,8 @@ Result<EngineUsage> EngineClient::usage() {
     if (const auto* records = object->if_contains("BuildCache"); records && records->is_array())
         for (const auto& record : records->get_array())
             if (const auto* each = record.if_object())
-                if (const auto* shared = each->if_contains("Shared"); !shared || !shared->is_bool() || !shared->get_bool())
+                if (const auto* shared = each->if_contains("Shared");
+                    !shared || !shared->is_bool() || !shared->get_bool())
                     usage.build_cache_bytes += bytes_in(*each, "Size");
     return usage;
 }

@@ -25,7 +25,7 @@ namespace dbuild::orchestrator {
 
 struct EngineImage {
     std::string id; // "sha256:…": of the manifest or index (containerd store) or of the configuration (classic store)
-    std::vector<std::string> tags; // familiar form: "app:latest"
+    std::vector<std::string> tags;  // familiar form: "app:latest"
     cache::oci::ImageConfig config; // without history
 };
 
@@ -50,8 +50,9 @@ public:
     void prefetch_image(const std::string& name);
     /// IDs of those references (familiar form, with tag) that the engine has, by one request.
     Result<std::map<std::string, std::string>> find_image_ids(const std::vector<std::string>& references);
-    /// Whether the engine holds all content of an image, and not only enough to run it: what lacks a layer's blob can be
-    /// neither saved nor pushed, and Docker 26 does not even list it. In: reference — one of its tags, or "" if none.
+    /// Whether the engine holds all content of an image, and not only enough to run it: what lacks a layer's blob can
+    /// be neither saved nor pushed, and Docker 26 does not even list it. In: reference — one of its tags, or "" if
+    /// none.
     Result<bool> is_whole(const std::string& id, const std::string& reference);
     Status pull(const std::string& reference);
     /// Writes the image as an OCI layout archive.

@@ -58,7 +58,8 @@ std::string name_of(const Project& project, int stage) {
 }
 
 std::string name_of(const Project& project, const StageReference& from) {
-    return from.kind == StageReference::Kind::stage ? "stage " + name_of(project, from.stage_index) : "image " + from.image;
+    return from.kind == StageReference::Kind::stage ? "stage " + name_of(project, from.stage_index)
+                                                    : "image " + from.image;
 }
 
 std::string base_of(const Project& project, const ResolvedStage& stage) {
@@ -104,7 +105,8 @@ Result<FileList> list_files(const Project& project, const std::string& source) {
 class Comparison {
 public:
     Comparison(const Project& project, const StepHistory& history, const PlannedStage& plan, const PlannedStep& planned)
-        : project_(project), history_(history), plan_(plan), planned_(planned), now_(parse_ingredients(planned.ingredients)) {}
+        : project_(project), history_(history), plan_(plan), planned_(planned),
+          now_(parse_ingredients(planned.ingredients)) {}
 
     std::vector<Cause> run() {
         const auto* stage = history_.find(name_of(project_, plan_.stage->index));
@@ -119,7 +121,8 @@ public:
         add_variables();
         if (past->text == text) { // else it is said by the text
             for (const auto& [field, kind] : k_plain)
-                if (differs(field)) add(std::string(kind), "", or_unset(value(before_, field)), or_unset(value(now_, field)));
+                if (differs(field))
+                    add(std::string(kind), "", or_unset(value(before_, field)), or_unset(value(now_, field)));
             for (const auto& [field, kind] : k_opaque)
                 if (differs(field)) add(std::string(kind), "", "", "");
         }
@@ -132,11 +135,12 @@ public:
 private:
     // Fields of a key whose values say something, and those whose values are lists or digests.
     static constexpr std::pair<std::string_view, std::string_view> k_plain[] = {
-        {"platform", "platform"}, {"directory", "working directory"}, {"user", "user"},  {"network", "network"},
-        {"destination", "destination"}, {"owner", "owner"}, {"mode", "mode"}, {"path", "working directory"}};
+        {"platform", "platform"}, {"directory", "working directory"}, {"user", "user"},
+        {"network", "network"},   {"destination", "destination"},     {"owner", "owner"},
+        {"mode", "mode"},         {"path", "working directory"}};
     static constexpr std::pair<std::string_view, std::string_view> k_opaque[] = {
-        {"arguments", "shell or command"}, {"script", "heredoc"}, {"mount", "mount"}, {"file name", "heredoc"}, {"file content", "heredoc"},
-        {"source name", "source"}};
+        {"arguments", "shell or command"}, {"script", "heredoc"},       {"mount", "mount"},
+        {"file name", "heredoc"},          {"file content", "heredoc"}, {"source name", "source"}};
 
     static const std::vector<std::string>& values(const Ingredients& from, std::string_view name) {
         static const std::vector<std::string> none;
@@ -167,11 +171,12 @@ private:
 
     bool is_in_stage(const std::string& text) const {
         const auto& steps = plan_.stage->steps;
-        return std::any_of(steps.begin(), steps.end(), [&](const ResolvedStep& step) { return step.instruction->text == text; });
+        return std::any_of(steps.begin(), steps.end(),
+                           [&](const ResolvedStep& step) { return step.instruction->text == text; });
     }
 
-    /// The step that this one was: the nearest one of the same text, else the one in its place if it is of the same kind and not
-    /// another one's.
+    /// The step that this one was: the nearest one of the same text, else the one in its place if it is of the same
+    /// kind and not another one's.
     const PastStep* earlier(const PastStage& stage) const {
         const auto place = position();
         const PastStep* nearest = nullptr;
@@ -184,7 +189,10 @@ private:
         }
         if (nearest || place >= stage.steps.size()) return nearest;
         const auto& there = stage.steps[place];
-        return !is_in_stage(there.text) && there.ingredients.substr(0, there.ingredients.find('\n')) == "kind=" + value(now_, "kind") ? &there : nullptr;
+        return !is_in_stage(there.text) &&
+                       there.ingredients.substr(0, there.ingredients.find('\n')) == "kind=" + value(now_, "kind")
+                   ? &there
+                   : nullptr;
     }
 
     /// What the root file system below the step owes its change to.
@@ -204,14 +212,17 @@ private:
             if (i < past.steps.size() && past.steps[i].text == text && steps[i]->key &&
                 past.steps[i].key == steps[i]->key->digest.to_string())
                 continue;
-            const bool was_there = std::any_of(past.steps.begin(), past.steps.end(), [&](const auto& step) { return step.text == text; });
+            const bool was_there =
+                std::any_of(past.steps.begin(), past.steps.end(), [&](const auto& step) { return step.text == text; });
             if (was_there && i < past.steps.size() && !is_in_stage(past.steps[i].text))
                 return add("earlier step removed", past.steps[i].text, "", "");
-            if (!was_there && i < past.steps.size() && is_in_stage(past.steps[i].text)) return add("earlier step added", text, "", "");
+            if (!was_there && i < past.steps.size() && is_in_stage(past.steps[i].text))
+                return add("earlier step added", text, "", "");
             return add("earlier step", text, "", "");
         }
         if (place < past.steps.size() && past.steps[place].text != planned_.step->instruction->text)
-            return add(is_in_stage(past.steps[place].text) ? "earlier step moved" : "earlier step removed", past.steps[place].text, "", "");
+            return add(is_in_stage(past.steps[place].text) ? "earlier step moved" : "earlier step removed",
+                       past.steps[place].text, "", "");
         if (plan_.stage->base.kind == StageReference::Kind::stage) return add("earlier step", "in " + base, "", "");
         add("earlier step", "", "", ""); // ran again under its key, with another outcome
     }
@@ -293,7 +304,8 @@ std::string Cause::to_string() const {
     return text;
 }
 
-std::vector<Cause> causes_of(const Project& project, const StepHistory& history, const PlannedStage& plan, const PlannedStep& planned) {
+std::vector<Cause> causes_of(const Project& project, const StepHistory& history, const PlannedStage& plan,
+                             const PlannedStep& planned) {
     return Comparison(project, history, plan, planned).run();
 }
 
@@ -315,7 +327,8 @@ Status remember_steps(const Project& project, const Planner& planner, StepHistor
         auto& stage = stages.emplace_back(PastStage{name_of(project, index), base_of(project, *plan.stage), {}});
         for (const auto& planned : plan.steps) {
             if (!planned.step->makes_layer() || !planned.key || !planned.record) continue;
-            stage.steps.push_back({planned.step->instruction->text, planned.key->digest.to_string(), planned.ingredients});
+            stage.steps.push_back(
+                {planned.step->instruction->text, planned.key->digest.to_string(), planned.ingredients});
             for (const auto& source : planned.step->context_sources()) {
                 DBUILD_TRY_ASSIGN(const auto digest, project.context->source_digest(source));
                 DBUILD_TRY(history.keep_files(digest, [&] { return list_files(project, source); }));

@@ -14,7 +14,8 @@ namespace {
 json::object to_json(const std::string& label, const PlannedStep& planned) {
     json::array causes;
     for (const auto& cause : planned.causes)
-        causes.push_back(json::object{{"kind", cause.kind}, {"name", cause.name}, {"before", cause.before}, {"after", cause.after}});
+        causes.push_back(
+            json::object{{"kind", cause.kind}, {"name", cause.name}, {"before", cause.before}, {"after", cause.after}});
     const auto& instruction = *planned.step->instruction;
     return {{"step", label},
             {"line", instruction.where.first_line},
@@ -23,7 +24,8 @@ json::object to_json(const std::string& label, const PlannedStep& planned) {
             {"causes", std::move(causes)}};
 }
 
-void print_text(const std::string& label, const PlannedStep& planned, const std::function<void(const std::string& line)>& print) {
+void print_text(const std::string& label, const PlannedStep& planned,
+                const std::function<void(const std::string& line)>& print) {
     print(label + " " + planned.step->instruction->text);
     if (planned.causes.empty()) print("    " + planned.reason);
     for (const auto& cause : planned.causes) print("    " + cause.to_string());

@@ -9,25 +9,42 @@ namespace fs = std::filesystem;
 namespace dbuild::orchestrator {
 namespace {
 
-/// As BuildKit runs it: no configuration but the repository's, no questions, and no other repository from the environment.
-const std::vector<std::string> k_git = {"env", "-u", "GIT_DIR", "-u", "GIT_WORK_TREE", "-u", "GIT_INDEX_FILE", "HOME=/dev/null",
-                                        "LC_ALL=C", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null",
-                                        "GIT_TERMINAL_PROMPT=0", "git", "-c", "advice.detachedHead=false",
-                                        "-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=60"}; // bytes a second, seconds
+/// As BuildKit runs it: no configuration but the repository's, no questions, and no other repository from the
+/// environment.
+const std::vector<std::string> k_git = {"env",
+                                        "-u",
+                                        "GIT_DIR",
+                                        "-u",
+                                        "GIT_WORK_TREE",
+                                        "-u",
+                                        "GIT_INDEX_FILE",
+                                        "HOME=/dev/null",
+                                        "LC_ALL=C",
+                                        "GIT_CONFIG_NOSYSTEM=1",
+                                        "GIT_CONFIG_GLOBAL=/dev/null",
+                                        "GIT_TERMINAL_PROMPT=0",
+                                        "git",
+                                        "-c",
+                                        "advice.detachedHead=false",
+                                        "-c",
+                                        "http.lowSpeedLimit=1",
+                                        "-c",
+                                        "http.lowSpeedTime=60"}; // bytes a second, seconds
 
 std::string last_line(std::string text) {
     while (text.ends_with('\n')) text.pop_back();
     return text.substr(text.rfind('\n') + 1);
 }
 
-/// Of the lines of ls-remote, the one that a checkout of the reference would take: the reference itself, else the branch, else
-/// the tag, and of that what it points to.
+/// Of the lines of ls-remote, the one that a checkout of the reference would take: the reference itself, else the
+/// branch, else the tag, and of that what it points to.
 std::optional<std::pair<std::string, std::string>> choose(const std::string& lines, const std::string& reference) {
     std::map<std::string, std::string> commits; // by full name
     std::istringstream input(lines);
     for (std::string commit, name; input >> commit >> name;) commits.emplace(name, commit);
     for (const auto& name : {reference, "refs/heads/" + reference, "refs/tags/" + reference, "refs/" + reference}) {
-        if (const auto peeled = commits.find(name + "^{}"); peeled != commits.end()) return std::pair(peeled->second, name);
+        if (const auto peeled = commits.find(name + "^{}"); peeled != commits.end())
+            return std::pair(peeled->second, name);
         if (const auto found = commits.find(name); found != commits.end()) return std::pair(found->second, name);
     }
     return std::nullopt;
@@ -42,7 +59,8 @@ Result<std::string> GitSources::git(std::vector<std::string> arguments) {
     std::string output, errors;
     ++processes_started_;
     const auto ended = run_process(
-        options, [&](std::string_view bytes) { output += bytes; }, [&](std::string_view bytes) { errors += bytes; }, is_cancelled_);
+        options, [&](std::string_view bytes) { output += bytes; }, [&](std::string_view bytes) { errors += bytes; },
+        is_cancelled_);
     if (!ended && ended.error().kind == ErrorKind::interrupted) return fail(ended.error());
     if (!ended) return fail(ErrorKind::unsupported, "ADD of a git repository: " + ended.error().message);
     if (ended->exit_status == 0) return output;
@@ -78,7 +96,8 @@ Status GitSources::fetch(const GitUrl& url, const Resolved& wanted, const std::s
 
 Result<GitCheckout*> GitSources::checkout(const GitUrl& url) {
     DBUILD_TRY_ASSIGN(const auto wanted, resolve(url));
-    auto& known = checkouts_[url.remote + "\n" + wanted.commit + (url.keeps_git_dir ? " git" : "") + (url.has_submodules ? " sub" : "")];
+    auto& known = checkouts_[url.remote + "\n" + wanted.commit + (url.keeps_git_dir ? " git" : "") +
+                             (url.has_submodules ? " sub" : "")];
     if (known) return known.get();
     DBUILD_TRY_ASSIGN(auto folder, TempDir::create("dbuild-git"));
     const auto files = folder.path() / "files";
@@ -91,7 +110,8 @@ Result<GitCheckout*> GitSources::checkout(const GitUrl& url) {
     if (url.has_submodules && fs::exists(files / ".gitmodules", error))
         DBUILD_TRY(git({"-C", files.string(), "submodule", "-q", "update", "--init", "--recursive", "--depth=1"}));
     if (!url.keeps_git_dir) fs::remove_all(files / ".git", error);
-    if (error) return fail(ErrorKind::unavailable, "cannot remove " + (files / ".git").string() + ": " + error.message());
+    if (error)
+        return fail(ErrorKind::unavailable, "cannot remove " + (files / ".git").string() + ": " + error.message());
     DBUILD_TRY_ASSIGN(auto tree, cache::context::ContextTree::open(files, nullptr, nullptr));
     known = std::make_unique<GitCheckout>(GitCheckout{std::move(folder), std::move(tree)});
     return known.get();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Git repositories that ADD names, through the git program: which commit a reference means now, and its files. Nothing of the
-// user's git configuration counts, since it could change the files; nothing is kept between builds.
-// Source: BuildKit's git source, ../reference/buildkit-semantics.md §5.1, §5.4.
+// Git repositories that ADD names, through the git program: which commit a reference means now, and its files. Nothing
+// of the user's git configuration counts, since it could change the files; nothing is kept between builds. Source:
+// BuildKit's git source, ../reference/buildkit-semantics.md §5.1, §5.4.
 #pragma once
 
 #include "cache/context/context_tree.hpp"
@@ -29,7 +29,8 @@ public:
     explicit GitSources(CancelCheck is_cancelled) : is_cancelled_(std::move(is_cancelled)) {}
 
     /// The commit that the URL means; the remote is asked once in a build, and not at all for a commit.
-    /// Errors:  not_found — no such reference; step_failed — the checksum is another one; unsupported — the remote cannot be
+    /// Errors:  not_found — no such reference; step_failed — the checksum is another one; unsupported — the remote
+    /// cannot be
     ///          reached from here, or there is no git, so that docker buildx may try; interrupted.
     Result<std::string> commit_of(const GitUrl& url);
 
@@ -47,7 +48,7 @@ private:
     Result<std::string> git(std::vector<std::string> arguments);
 
     CancelCheck is_cancelled_;
-    std::map<std::string, Resolved> resolved_;                     // by remote and reference
+    std::map<std::string, Resolved> resolved_;                      // by remote and reference
     std::map<std::string, std::unique_ptr<GitCheckout>> checkouts_; // by remote, commit and what is kept
     int processes_started_ = 0;
 };

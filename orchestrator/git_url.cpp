@@ -67,7 +67,8 @@ Result<GitUrl> GitUrl::parse(std::string_view source) {
         url.reference = fragment.substr(0, colon);
         if (colon != fragment.npos) url.folder = cache::oci::clean_path(fragment.substr(colon + 1));
     }
-    auto query = mark == source.npos ? std::string_view() : source.substr(mark + 1, hash == source.npos ? hash : hash - mark - 1);
+    auto query = mark == source.npos ? std::string_view()
+                                     : source.substr(mark + 1, hash == source.npos ? hash : hash - mark - 1);
     while (!query.empty()) {
         const auto field = query.substr(0, query.find('&'));
         query.remove_prefix(std::min(query.size(), field.size() + 1));

@@ -19,13 +19,15 @@ struct GitUrl {
     bool has_submodules = true;
 
     /// In:     source — one that is_git_source(): "…/name.git#reference:folder", or "…/name.git?branch=…&folder=…".
-    /// Errors: invalid_dockerfile — fields that contradict one another; unsupported — what goes over ssh, a password in the
+    /// Errors: invalid_dockerfile — fields that contradict one another; unsupported — what goes over ssh, a password in
+    /// the
     ///         URL, fields that are not known here: docker buildx has its own ways there.
     /// Source: BuildKit's util/gitutil ParseGitRef, with the queries of its current version.
     static Result<GitUrl> parse(std::string_view source);
 };
 
-/// In: source — of an ADD that dockerfile_parser::is_remote_source(). A web URL names a repository if its path ends in ".git".
+/// In: source — of an ADD that dockerfile_parser::is_remote_source(). A web URL names a repository if its path ends in
+/// ".git".
 bool is_git_source(std::string_view source);
 
 bool is_commit(std::string_view reference); // 40 or 64 lower-case hexadecimal digits

@@ -20,7 +20,8 @@ Result<int> hand_over(const BuildOptions& options, const std::atomic<bool>& canc
     if (!wants_legacy_builder()) process.arguments.push_back("buildx");
     process.arguments.push_back("build");
     process.arguments.insert(process.arguments.end(), options.docker_arguments.begin(), options.docker_arguments.end());
-    DBUILD_TRY_ASSIGN(const auto result, run_inherited(process, options.dockerfile_text, [&] { return cancelled.load(); }));
+    DBUILD_TRY_ASSIGN(const auto result,
+                      run_inherited(process, options.dockerfile_text, [&] { return cancelled.load(); }));
     return result.exit_status;
 }
 

@@ -15,14 +15,11 @@ struct Prefix {
     std::string_view text;
     ImagePlace::Kind kind;
 };
-constexpr Prefix k_prefixes[] = {{"docker://", ImagePlace::Kind::registry},
-                                 {"oci:", ImagePlace::Kind::layout},
-                                 {"archive:", ImagePlace::Kind::archive},
-                                 {"oci-archive:", ImagePlace::Kind::archive},
-                                 {"docker-archive:", ImagePlace::Kind::archive},
-                                 {"engine:", ImagePlace::Kind::engine},
-                                 {"docker-daemon:", ImagePlace::Kind::engine},
-                                 {"cache:", ImagePlace::Kind::cache}};
+constexpr Prefix k_prefixes[] = {
+    {"docker://", ImagePlace::Kind::registry},      {"oci:", ImagePlace::Kind::layout},
+    {"archive:", ImagePlace::Kind::archive},        {"oci-archive:", ImagePlace::Kind::archive},
+    {"docker-archive:", ImagePlace::Kind::archive}, {"engine:", ImagePlace::Kind::engine},
+    {"docker-daemon:", ImagePlace::Kind::engine},   {"cache:", ImagePlace::Kind::cache}};
 
 } // namespace
 
@@ -52,14 +49,11 @@ Result<ImagePlace> ImagePlace::parse(std::string_view text) {
 
 Result<std::unique_ptr<oci::ImageSource>> make_source(const ImagePlace& place, oci::Registries& registries) {
     switch (place.kind) {
-    case ImagePlace::Kind::layout:
-        return oci::make_layout_source(place.path, place.name);
-    case ImagePlace::Kind::archive:
-        return oci::make_archive_source(place.path, place.name);
+    case ImagePlace::Kind::layout: return oci::make_layout_source(place.path, place.name);
+    case ImagePlace::Kind::archive: return oci::make_archive_source(place.path, place.name);
     case ImagePlace::Kind::registry:
     case ImagePlace::Kind::engine:
-    case ImagePlace::Kind::cache:
-        break;
+    case ImagePlace::Kind::cache: break;
     }
     return oci::make_registry_source(registries, place.reference);
 }
@@ -83,9 +77,7 @@ Result<OpenTarget> OpenTarget::open(const ImagePlace& place, oci::Registries& re
     switch (place.kind) {
     case ImagePlace::Kind::registry:
     case ImagePlace::Kind::engine:
-    case ImagePlace::Kind::cache:
-        opened.target_ = oci::make_registry_target(registries, place.reference);
-        break;
+    case ImagePlace::Kind::cache: opened.target_ = oci::make_registry_target(registries, place.reference); break;
     case ImagePlace::Kind::layout:
         opened.target_ =
             oci::make_layout_target(place.path, place.name, place.names.empty() ? "" : place.names.front());

@@ -34,7 +34,8 @@ struct ImagePlace {
     static Result<ImagePlace> parse(std::string_view text);
 };
 
-/// In: place — elsewhere than in the engine and the cache. registries — borrowed. Errors: not_found, unavailable, corrupt — the archive cannot be read.
+/// In: place — elsewhere than in the engine and the cache. registries — borrowed. Errors: not_found, unavailable,
+/// corrupt — the archive cannot be read.
 Result<std::unique_ptr<cache::oci::ImageSource>> make_source(const ImagePlace& place,
                                                              cache::oci::Registries& registries);
 

@@ -44,7 +44,9 @@ BodyReader read_from_start(const std::shared_ptr<const Fd>& file) {
         for (off_t offset = 0;;) {
             const auto count = ::pread(file->get(), buffer.data(), buffer.size(), offset);
             if (count < 0 && errno == EINTR) continue;
-            if (count < 0) return fail(ErrorKind::unavailable, std::string("cannot read a temporary file: ") + std::strerror(errno));
+            if (count < 0)
+                return fail(ErrorKind::unavailable,
+                            std::string("cannot read a temporary file: ") + std::strerror(errno));
             if (count == 0) return {};
             DBUILD_TRY(sink({buffer.data(), static_cast<std::size_t>(count)}));
             offset += count;
@@ -53,8 +55,8 @@ BodyReader read_from_start(const std::shared_ptr<const Fd>& file) {
 }
 
 /// The files of a stage or an image as far as it has results.
-Result<LayerFiles> files_of(const Parts& parts, const Project& project, const Planner& planner, const StageReference& from,
-                            std::size_t count) {
+Result<LayerFiles> files_of(const Parts& parts, const Project& project, const Planner& planner,
+                            const StageReference& from, std::size_t count) {
     DBUILD_TRY_ASSIGN(const auto layers, root_layers(parts, project, planner, from));
     return open_root_files(*parts.index, std::span(layers).first(std::min(count, layers.size())));
 }
@@ -62,8 +64,7 @@ Result<LayerFiles> files_of(const Parts& parts, const Project& project, const Pl
 } // namespace
 
 Result<bool> can_make_in_process(const Project& project, const ResolvedStep& step) {
-    if (std::holds_alternative<WorkdirOperation>(step.operation))
-        return true;
+    if (std::holds_alternative<WorkdirOperation>(step.operation)) return true;
     const auto* copy = std::get_if<CopyOperation>(&step.operation);
     if (!copy) return false;
     const auto is_plain = [](const auto& file) { return file.name.find('/') == file.name.npos; };
@@ -94,8 +95,8 @@ bool must_make_in_process(const ResolvedStep& step) {
     return is_remote || !copy->filter.is_plain() || (!copy->chmod.empty() && mode && mode->is_symbolic());
 }
 
-Status InProcessStep::add_folder_source(const oci::SourceTree& tree, const std::string& source, const CopyOperation& copy,
-                                        const ContextFiles& files) {
+Status InProcessStep::add_folder_source(const oci::SourceTree& tree, const std::string& source,
+                                        const CopyOperation& copy, const ContextFiles& files) {
     DBUILD_TRY_ASSIGN(auto trees, oci::select_trees(tree, source, copy.filter, now_));
     for (auto& selected : trees) {
         DBUILD_TRY(check_links(selected, source, [&](const auto& path) { return files.leads_somewhere(path); }));
@@ -108,7 +109,8 @@ Status InProcessStep::add_folder_source(const oci::SourceTree& tree, const std::
         for (auto& [entry, is_on_the_way] : selected.items) {
             entry.xattrs.clear(); // BuildKit's client does not send them
             const bool is_file = entry.type == EntryType::file;
-            copied.entries.push_back(is_file ? files.file(std::move(entry)) : CopiedEntry{std::move(entry), {}, {}, is_on_the_way});
+            copied.entries.push_back(is_file ? files.file(std::move(entry))
+                                             : CopiedEntry{std::move(entry), {}, {}, is_on_the_way});
         }
         request_.sources.push_back(std::move(copied));
     }
@@ -156,7 +158,8 @@ Status InProcessStep::add_layer_source(const std::string& source, const oci::Cop
         CopySource copied{base_name(selected.named), {}};
         for (auto& [entry, is_on_the_way] : selected.items) {
             const bool is_file = entry.type == EntryType::file;
-            copied.entries.push_back(is_file ? from_->entry(entry.path) : CopiedEntry{std::move(entry), {}, {}, is_on_the_way});
+            copied.entries.push_back(is_file ? from_->entry(entry.path)
+                                             : CopiedEntry{std::move(entry), {}, {}, is_on_the_way});
         }
         request_.sources.push_back(std::move(copied));
     }
@@ -174,8 +177,8 @@ void InProcessStep::add_heredoc(const dockerfile_parser::Heredoc& heredoc) {
     request_.sources.push_back({heredoc.name, {std::move(file)}});
 }
 
-Result<InProcessStep> InProcessStep::prepare(const Parts& parts, const Project& project, const Planner& planner, int stage,
-                                             std::size_t index) {
+Result<InProcessStep> InProcessStep::prepare(const Parts& parts, const Project& project, const Planner& planner,
+                                             int stage, std::size_t index) {
     InProcessStep made;
     const auto& plan = planner.planned(stage);
     const auto& step = *plan.steps[index].step;
@@ -256,7 +259,8 @@ Result<std::optional<Owner>> InProcessStep::owner(const LayerReader& read_layer)
     if (owner_text_.empty()) return std::nullopt;
     const auto text = OwnerText::parse(owner_text_);
     if (!has_accounts_ && (text.needs_passwd || text.needs_group))
-        return fail(ErrorKind::step_failed, "no accounts to look up " + owner_text_ + ": invalid user index: -1"); // BuildKit's words
+        return fail(ErrorKind::step_failed,
+                    "no accounts to look up " + owner_text_ + ": invalid user index: -1"); // BuildKit's words
     std::string passwd, groups;
     if (text.needs_passwd) {
         DBUILD_TRY_ASSIGN(passwd, account_file("etc/passwd", read_layer));

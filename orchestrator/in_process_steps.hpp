@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// COPY, ADD and WORKDIR steps that dbuild makes itself, without any process: which ones it can, and what they are made from.
-// The rest goes to an executor. How a layer is made is executors/in_process/'s business.
+// COPY, ADD and WORKDIR steps that dbuild makes itself, without any process: which ones it can, and what they are made
+// from. The rest goes to an executor. How a layer is made is executors/in_process/'s business.
 #pragma once
 
 #include "executors/in_process/accounts.hpp"
@@ -18,8 +18,8 @@ inline constexpr std::string_view k_in_process = "in-process"; // as in the repo
 /// Errors: as ContextTree::select.
 Result<bool> can_make_in_process(const Project& project, const ResolvedStep& step);
 
-/// True if an engine may not know what the step asks for, or would do something else than the step's key says: such a step is
-/// made in process wherever it stands. In: step — one that can_make_in_process().
+/// True if an engine may not know what the step asks for, or would do something else than the step's key says: such a
+/// step is made in process wherever it stands. In: step — one that can_make_in_process().
 bool must_make_in_process(const ResolvedStep& step);
 
 /// A step with everything that it needs to know; running it touches nothing that builds share.
@@ -31,7 +31,8 @@ public:
                                          std::size_t step);
 
     /// Writes the layer to `path`.
-    /// Errors:  step_failed; transient — the context is not as it was when it was hashed; not_found — a layer that is read from
+    /// Errors:  step_failed; transient — the context is not as it was when it was hashed; not_found — a layer that is
+    /// read from
     ///          is lost; corrupt; unavailable.
     /// Threads: without any lock, beside other steps.
     Result<executors::MadeLayer> run(const executors::LayerReader& read_layer, const std::filesystem::path& path);
@@ -50,8 +51,8 @@ private:
     bool is_link_ = false;
     bool is_workdir_ = false;
     bool has_accounts_ = false; // there is a layer below that may hold them
-    std::string owner_text_; // empty: none is given
-    std::int64_t now_ = 0;   // seconds since 1970
+    std::string owner_text_;    // empty: none is given
+    std::int64_t now_ = 0;      // seconds since 1970
     Instant started_;
     executors::in_process::LayerFiles root_;
     std::optional<executors::in_process::LayerFiles> from_; // COPY --from

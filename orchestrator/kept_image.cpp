@@ -78,7 +78,8 @@ Status keep_image(const fs::path& folder, const KeptImage& image) {
     if (const auto present = read_file(path); present && *present == text) {
         std::error_code error;
         fs::last_write_time(path, fs::file_time_type::clock::now(), error);
-        return error ? fail(ErrorKind::unavailable, "cannot write " + path.string() + ": " + error.message()) : Status();
+        return error ? fail(ErrorKind::unavailable, "cannot write " + path.string() + ": " + error.message())
+                     : Status();
     }
     DBUILD_TRY(make_directories(scope_folder));
     DBUILD_TRY_ASSIGN(auto file, AtomicFile::create(path));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The images that were built last in each scope, so that another job can have them with no Dockerfile and no context at
-// hand: a small file each, <cache folder>/images/SCOPE/TAG.json, which names layers that are in the store or were in it.
+// hand: a small file each, <cache folder>/images/SCOPE/TAG.json, which names layers that are in the store or were in
+// it.
 #pragma once
 
 #include "orchestrator/assemble.hpp"

@@ -28,11 +28,13 @@ std::string base_name(std::string_view path) {
 }
 
 /// What the process can see of a mount besides its content. In: salts — by the secret's id.
-std::vector<std::string> mount_fields(const MountOperation& operation, const std::map<std::string, std::string>& salts) {
+std::vector<std::string> mount_fields(const MountOperation& operation,
+                                      const std::map<std::string, std::string>& salts) {
     const auto& mount = operation.mount;
     std::vector<std::string> fields = {std::string(to_string(mount.type)), operation.target,
                                        mount.is_read_only ? "read-only" : "writable"};
-    const auto add_number = [&](std::string_view name, const std::optional<std::uint32_t>& number, std::string_view format) {
+    const auto add_number = [&](std::string_view name, const std::optional<std::uint32_t>& number,
+                                std::string_view format) {
         if (number) fields.push_back(fmt::format("{}=", name) + fmt::format(fmt::runtime(format), *number));
     };
     add_number("mode", mount.mode, "{:o}");
@@ -41,7 +43,8 @@ std::vector<std::string> mount_fields(const MountOperation& operation, const std
     switch (mount.type) {
     case MountType::bind: break;
     case MountType::tmpfs: fields.push_back("size=" + mount.size); break;
-    case MountType::cache: // BuildKit leaves an explicit id and its sharing out; so an id can be changed without a rebuild
+    case MountType::cache: // BuildKit leaves an explicit id and its sharing out; so an id can be changed without a
+                           // rebuild
         fields.push_back(operation.cache_id == operation.target && mount.sharing.empty() ? "default" : "explicit");
         break;
     case MountType::secret:
@@ -75,18 +78,22 @@ Result<KeyMaker::Source> KeyMaker::source_of(const StageReference& from) {
     return Source{cache::Chain::of_base(diff_ids), diff_ids};
 }
 
-/// Digest of what a path names in another root file system; remembered, so that a plan reads tables of contents only once.
-Result<Digest> KeyMaker::selection(const StageReference& from, const std::string& path, const cache::oci::CopyFilter& filter) {
+/// Digest of what a path names in another root file system; remembered, so that a plan reads tables of contents only
+/// once.
+Result<Digest> KeyMaker::selection(const StageReference& from, const std::string& path,
+                                   const cache::oci::CopyFilter& filter) {
     DBUILD_TRY_ASSIGN(const auto source, source_of(from));
     const auto remembered_as = filter.is_plain() ? path : path + "\n" + filter.to_string();
     DBUILD_TRY_ASSIGN(const auto known, parts_.index->find_selection(source.chain.digest(), remembered_as));
     if (known) return *known;
-    // An image's table of contents is there once something was built on it; a plan without a build may be the first to ask.
+    // An image's table of contents is there once something was built on it; a plan without a build may be the first to
+    // ask.
     if (auto* base = project_.base_below(from)) DBUILD_TRY(load_base(parts_, *base));
     cache::oci::FileTree tree;
     for (const auto& diff_id : source.layers) {
         DBUILD_TRY_ASSIGN(const auto contents, parts_.index->find_contents(diff_id));
-        if (!contents) return fail(ErrorKind::corrupt, "cache index: no table of contents of layer " + diff_id.to_string());
+        if (!contents)
+            return fail(ErrorKind::corrupt, "cache index: no table of contents of layer " + diff_id.to_string());
         tree.apply(*contents);
     }
     Result<Digest> digest;
@@ -111,10 +118,12 @@ Result<Digest> KeyMaker::remote_content(const std::string& url, const std::optio
     return project_.remote_files->content_of(url, checksum);
 }
 
-Result<std::string> KeyMaker::commit_of(const GitUrl& repository) { return project_.git_sources->commit_of(repository); }
+Result<std::string> KeyMaker::commit_of(const GitUrl& repository) {
+    return project_.git_sources->commit_of(repository);
+}
 
-/// The nearest earlier step of the same ancestry that may have left something in a cache mount: "" if there is none. What the
-/// mount holds is state that the chain does not show, so a step that reads it depends on who wrote it.
+/// The nearest earlier step of the same ancestry that may have left something in a cache mount: "" if there is none.
+/// What the mount holds is state that the chain does not show, so a step that reads it depends on who wrote it.
 std::string KeyMaker::last_writer(const PlannedStage& plan, std::size_t step, const std::string& cache_id) const {
     const auto* current = &plan;
     for (std::size_t end = step;;) {
@@ -143,7 +152,7 @@ Status KeyMaker::add_mount(cache::StepKeyBuilder& key, const PlannedStage& plan,
 }
 
 Result<KeyedStep> KeyMaker::key_of_run(const PlannedStage& plan, std::size_t step, const RunOperation& run,
-                                                      const cache::Chain& before) {
+                                       const cache::Chain& before) {
     const auto& resolved = plan.stage->steps[step];
     cache::StepKeyBuilder key("run");
     key.add("chain", before.digest());
@@ -161,7 +170,7 @@ Result<KeyedStep> KeyMaker::key_of_run(const PlannedStage& plan, std::size_t ste
 }
 
 Result<KeyedStep> KeyMaker::key_of_copy(const ResolvedStep& step, const CopyOperation& copy,
-                                                       const cache::Chain& before) {
+                                        const cache::Chain& before) {
     cache::StepKeyBuilder key(copy.is_add ? "add" : "copy");
     if (!copy.is_link) key.add("chain", before.digest()); // --link does not see the root file system
     key.add("link", copy.is_link ? "yes" : "no");
@@ -190,7 +199,8 @@ Result<KeyedStep> KeyMaker::key_of_copy(const ResolvedStep& step, const CopyOper
             key.add("remote content", *content);
             continue;
         }
-        const auto digest = copy.from ? selection(*copy.from, source, copy.filter) : context_selection(source, copy.filter);
+        const auto digest =
+            copy.from ? selection(*copy.from, source, copy.filter) : context_selection(source, copy.filter);
         if (!digest) return fail(step.blamed(digest.error()));
         key.add("source name", base_name(source));
         key.add("source content", *digest);
@@ -217,10 +227,12 @@ Status KeyMaker::check_context_sources(const ResolvedStep& step) {
     return {};
 }
 
-Result<std::optional<KeyedStep>> KeyMaker::key_of(const PlannedStage& plan, std::size_t step, const cache::Chain& before) {
+Result<std::optional<KeyedStep>> KeyMaker::key_of(const PlannedStage& plan, std::size_t step,
+                                                  const cache::Chain& before) {
     const auto& resolved = plan.stage->steps[step];
     for (const auto& source : resolved.sources())
-        if (source.kind == StageReference::Kind::stage && !plans_.at(source.stage_index).is_complete()) return std::nullopt;
+        if (source.kind == StageReference::Kind::stage && !plans_.at(source.stage_index).is_complete())
+            return std::nullopt;
     if (const auto* run = std::get_if<RunOperation>(&resolved.operation)) return key_of_run(plan, step, *run, before);
     if (const auto* copy = std::get_if<CopyOperation>(&resolved.operation)) return key_of_copy(resolved, *copy, before);
     const auto& workdir = std::get<WorkdirOperation>(resolved.operation);

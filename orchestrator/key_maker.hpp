@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What goes into the key of each kind of step, read from the evaluated step, the build context, the plans of other stages and
-// the tables of contents of images. The rules and their reasons: docs/cache_key.md.
+// What goes into the key of each kind of step, read from the evaluated step, the build context, the plans of other
+// stages and the tables of contents of images. The rules and their reasons: docs/cache_key.md.
 #pragma once
 
 #include "orchestrator/plan.hpp"
@@ -19,8 +19,8 @@ public:
     /// Errors:  not_found, with `where` — a source that does not exist; unavailable — the index or the context.
     Result<std::optional<KeyedStep>> key_of(const PlannedStage& plan, std::size_t step, const cache::Chain& before);
 
-    /// A source that is not in the context is an error before anything runs, also of a step whose key nobody can know yet.
-    /// Errors: as key_of.
+    /// A source that is not in the context is an error before anything runs, also of a step whose key nobody can know
+    /// yet. Errors: as key_of.
     Status check_context_sources(const ResolvedStep& step);
 
     virtual ~KeyMaker() = default;
@@ -45,7 +45,8 @@ private:
     Result<KeyedStep> key_of_run(const PlannedStage& plan, std::size_t step, const RunOperation& run,
                                  const cache::Chain& before);
     Result<KeyedStep> key_of_copy(const ResolvedStep& step, const CopyOperation& copy, const cache::Chain& before);
-    Status add_mount(cache::StepKeyBuilder& key, const PlannedStage& plan, std::size_t step, const MountOperation& mount);
+    Status add_mount(cache::StepKeyBuilder& key, const PlannedStage& plan, std::size_t step,
+                     const MountOperation& mount);
     std::string last_writer(const PlannedStage& plan, std::size_t step, const std::string& cache_id) const;
 
     const Parts& parts_;

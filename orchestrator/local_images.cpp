@@ -29,7 +29,9 @@ public:
         if (is_whole) return manifest;
         return oci::read_platform_manifest(*archive_, native_platform());
     }
-    Status read_blob(const oci::Descriptor& blob, const oci::ByteSink& sink) override { return archive_->read_blob(blob, sink); }
+    Status read_blob(const oci::Descriptor& blob, const oci::ByteSink& sink) override {
+        return archive_->read_blob(blob, sink);
+    }
 
 private:
     TempDir folder_;
@@ -85,7 +87,8 @@ Result<AssembledImage> read_image(oci::ImageSource& source, const oci::FetchedMa
     return image;
 }
 
-Result<exporters::ExportedImage> bring_to_engine(const Parts& parts, AssembledImage image, const std::vector<std::string>& tags) {
+Result<exporters::ExportedImage> bring_to_engine(const Parts& parts, AssembledImage image,
+                                                 const std::vector<std::string>& tags) {
     DBUILD_TRY(exporters::expect_layers_of(parts, tags, image));
     return exporters::export_to_engine(parts, image, tags);
 }

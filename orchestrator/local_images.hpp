@@ -13,14 +13,15 @@
 
 namespace dbuild::orchestrator {
 
-/// What the engine saves, in a temporary file as long as the source lives. Of an index whose platforms the engine has not
-/// all pulled, the image of this machine's platform.
-/// Errors: not_found — the engine has it not; the engine's.
-Result<std::unique_ptr<cache::oci::ImageSource>> make_engine_source(const Parts& parts, const cache::oci::ImageReference& name);
+/// What the engine saves, in a temporary file as long as the source lives. Of an index whose platforms the engine has
+/// not all pulled, the image of this machine's platform. Errors: not_found — the engine has it not; the engine's.
+Result<std::unique_ptr<cache::oci::ImageSource>> make_engine_source(const Parts& parts,
+                                                                    const cache::oci::ImageReference& name);
 
 /// The image that was built last under that name, its layers packed by gzip. In: parts — borrowed.
 /// Errors: not_found — it was not built with this cache, or the cache has not all of it any more.
-Result<std::unique_ptr<cache::oci::ImageSource>> make_cache_source(const Parts& parts, const cache::oci::ImageReference& name);
+Result<std::unique_ptr<cache::oci::ImageSource>> make_cache_source(const Parts& parts,
+                                                                   const cache::oci::ImageReference& name);
 
 /// Errors: not_found — one is not in the store.
 Status require_layers(const Parts& parts, const AssembledImage& image);
@@ -30,6 +31,7 @@ Status require_layers(const Parts& parts, const AssembledImage& image);
 Result<AssembledImage> read_image(cache::oci::ImageSource& source, const cache::oci::FetchedManifest& manifest);
 
 /// Sends only what the engine lacks. Errors: the engine's, the source's.
-Result<exporters::ExportedImage> bring_to_engine(const Parts& parts, AssembledImage image, const std::vector<std::string>& tags);
+Result<exporters::ExportedImage> bring_to_engine(const Parts& parts, AssembledImage image,
+                                                 const std::vector<std::string>& tags);
 
 } // namespace dbuild::orchestrator

@@ -15,9 +15,8 @@ std::string metadata_json(const ImageReport& image) {
     metadata["containerimage.config.digest"] = image.config_digest;
     metadata["containerimage.digest"] = image.id;
     if (image.id == image.digest)
-        metadata["containerimage.descriptor"] = json::object{{"mediaType", cache::oci::k_manifest_type},
-                                                             {"digest", image.digest},
-                                                             {"size", image.manifest_bytes}};
+        metadata["containerimage.descriptor"] = json::object{
+            {"mediaType", cache::oci::k_manifest_type}, {"digest", image.digest}, {"size", image.manifest_bytes}};
     std::string names;
     for (const auto& tag : image.tags)
         if (const auto reference = cache::oci::ImageReference::parse(tag))

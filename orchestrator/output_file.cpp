@@ -19,7 +19,8 @@ Result<OutputFile> OutputFile::open(const fs::path& path) {
         output.fd_ = STDOUT_FILENO;
     } else if (fs::exists(path, error) && !fs::is_regular_file(path, error)) {
         output.opened_ = Fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-        if (!output.opened_.is_open()) return fail(ErrorKind::unavailable, "cannot open " + path.string() + ": " + std::strerror(errno));
+        if (!output.opened_.is_open())
+            return fail(ErrorKind::unavailable, "cannot open " + path.string() + ": " + std::strerror(errno));
         output.fd_ = output.opened_.get();
     } else {
         const auto target = fs::weakly_canonical(path, error); // replaced: not a link to it

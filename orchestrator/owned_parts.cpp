@@ -26,14 +26,8 @@ executors::buildx::EngineImages images_of(EngineClient& engine) {
 
 Parts OwnedParts::borrow(progress::Reporter& reporter, const std::atomic<bool>& cancelled) {
     const bool is_kept = !index.is_private(); // else its warning is enough
-    return {&index,
-            &layers,
-            executor.get(),
-            engine.get(),
-            remotes.get(),
-            &reporter,
-            &cancelled,
-            is_kept ? layers.root() : std::filesystem::path()};
+    return {&index,        &layers,   executor.get(), engine.get(),
+            remotes.get(), &reporter, &cancelled,     is_kept ? layers.root() : std::filesystem::path()};
 }
 
 Result<OwnedParts> open_parts(EngineAddress address) {

@@ -31,31 +31,33 @@ class SharedContexts;
 struct BuildOptions {
     std::filesystem::path context = ".";
     std::filesystem::path dockerfile; // empty: Dockerfile in the context
-    std::optional<std::string> dockerfile_text; // what `-f -` gave; set before the build, since it can be read only once
+    std::optional<std::string>
+        dockerfile_text; // what `-f -` gave; set before the build, since it can be read only once
     std::vector<std::string> tags;
     std::vector<exporters::Output> outputs; // none: the engine
     std::map<std::string, std::string> build_arguments;
     std::string target;
     std::map<std::string, std::string> labels;
-    std::map<std::string, std::string> annotations; // of the image's manifest
-    bool ignores_cache = false;               // --no-cache
-    std::vector<std::string> uncached_stages; // --no-cache-filter, in lower case
+    std::map<std::string, std::string> annotations;    // of the image's manifest
+    bool ignores_cache = false;                        // --no-cache
+    std::vector<std::string> uncached_stages;          // --no-cache-filter, in lower case
     std::optional<std::chrono::nanoseconds> cache_ttl; // --cache-ttl
     std::optional<std::chrono::nanoseconds> base_ttl;  // --base-ttl
     std::map<std::string, std::string> secret_salts;   // --secret-salt, by the secret's id
-    std::vector<std::string> secrets;         // --secret, as given
-    std::vector<std::string> ssh_agents;      // --ssh, as given
-    bool pulls_bases = false;                 // --pull
-    bool never_pulls = false;                 // --pull=never
+    std::vector<std::string> secrets;                  // --secret, as given
+    std::vector<std::string> ssh_agents;               // --ssh, as given
+    bool pulls_bases = false;                          // --pull
+    bool never_pulls = false;                          // --pull=never
     std::filesystem::path image_id_file;
     std::filesystem::path metadata_file;
-    bool is_quiet = false; // -q: only the image ID, on standard output
-    std::string scope;     // empty: from the first tag, else the context's folder
+    bool is_quiet = false;                               // -q: only the image ID, on standard output
+    std::string scope;                                   // empty: from the first tag, else the context's folder
     std::vector<cache::remote::RemoteUrl> cache_remotes; // --cache-remote, --cache-from, --cache-to
     std::vector<std::string> fallback_scopes;            // --scope-from
     std::chrono::seconds cache_deadline{30};             // for what is left to publish when the build has ended
     std::filesystem::path report;
-    /// What other targets of a bake file have made, by the names of contexts. Shared with the targets that read the same.
+    /// What other targets of a bake file have made, by the names of contexts. Shared with the targets that read the
+    /// same.
     std::map<std::string, std::shared_ptr<const BaseImage>> image_contexts;
     bool keeps_layers = false; // the image's own layers are there afterwards, for a build that stands on it
     std::vector<std::string> docker_arguments; // what docker buildx build is given where it builds instead
@@ -66,12 +68,12 @@ struct Parts {
     cache::store::Index* index = nullptr;
     cache::store::LayerStore* layers = nullptr;
     executors::Executor* executor = nullptr;
-    EngineClient* engine = nullptr; // null: only what is remembered of images counts (find_bases)
+    EngineClient* engine = nullptr;            // null: only what is remembered of images counts (find_bases)
     cache::remote::Remotes* remotes = nullptr; // null: there are none
     progress::Reporter* reporter = nullptr;
     const std::atomic<bool>* cancelled = nullptr; // set by a signal
-    std::filesystem::path cache_folder; // for stat caches and explanations; empty: none are kept
-    SharedContexts* contexts = nullptr; // null: nobody else builds from the same context
+    std::filesystem::path cache_folder;           // for stat caches and explanations; empty: none are kept
+    SharedContexts* contexts = nullptr;           // null: nobody else builds from the same context
 };
 
 } // namespace dbuild::orchestrator

@@ -101,7 +101,8 @@ void Planner::force_as_asked(PlannedStage& plan) const {
     const auto& name = project_.graph.stages[static_cast<std::size_t>(stage.index)].name;
     const auto& filter = project_.options.uncached_stages;
     if (project_.options.ignores_cache) return force("--no-cache");
-    if (!name.empty() && std::find(filter.begin(), filter.end(), name) != filter.end()) return force("--no-cache-filter");
+    if (!name.empty() && std::find(filter.begin(), filter.end(), name) != filter.end())
+        return force("--no-cache-filter");
     if (stage.base.kind != StageReference::Kind::stage) return;
     const auto& parent = plans_.at(stage.base.stage_index);
     if (parent.forced_from != PlannedStage::k_not_forced) force(parent.forced_because);
@@ -156,7 +157,8 @@ Result<const PlannedStage*> Planner::plan_stage(int index) {
     if (stage.base.kind == StageReference::Kind::image)
         plan.base_layers = project_.bases.at(stage.base.image).config.diff_ids;
     auto chain = initial_chain(stage);
-    if (stage.base.kind == StageReference::Kind::stage && chain) plan.base_layers = plans_.at(stage.base.stage_index).layers();
+    if (stage.base.kind == StageReference::Kind::stage && chain)
+        plan.base_layers = plans_.at(stage.base.stage_index).layers();
     std::string blocker = chain ? "" : "its base stage has to be built first";
     for (std::size_t i = 0; i < stage.steps.size(); ++i) {
         PlannedStep planned;

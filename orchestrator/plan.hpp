@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The plan: for every step of every needed stage, whether a stored result serves (hit), none does (miss), or nobody can know
-// before an earlier step was run (unknown). Making it starts nothing and reads no layer.
+// The plan: for every step of every needed stage, whether a stored result serves (hit), none does (miss), or nobody can
+// know before an earlier step was run (unknown). Making it starts nothing and reads no layer.
 #pragma once
 
 #include "cache/context/context_tree.hpp"
@@ -22,27 +22,28 @@ namespace dbuild::orchestrator {
 /// A Dockerfile with everything that can be known about it without its steps' results.
 struct Project {
     BuildOptions options;
-    std::string source;        // text of the Dockerfile
-    std::string ignore_source; // text of the .dockerignore in force, perhaps empty
+    std::string source;                                        // text of the Dockerfile
+    std::string ignore_source;                                 // text of the .dockerignore in force, perhaps empty
     std::unique_ptr<dockerfile_parser::Dockerfile> dockerfile; // steps point into it
     dockerfile_parser::StageGraph graph;
-    std::map<std::string, BaseImage> bases;     // by familiar reference
-    std::map<int, ResolvedStage> stages;        // the needed ones, by index
+    std::map<std::string, BaseImage> bases;               // by familiar reference
+    std::map<int, ResolvedStage> stages;                  // the needed ones, by index
     std::shared_ptr<cache::context::ContextTree> context; // shared with other images that are built from it at once
     std::jthread context_look_ahead;
     std::unique_ptr<RemoteFiles> remote_files;
     std::unique_ptr<GitSources> git_sources;
     std::string scope;
     std::string platform; // "linux/amd64"
-    std::optional<Instant> epoch; // SOURCE_DATE_EPOCH: when all that this build adds to the image's configuration was made
+    std::optional<Instant>
+        epoch; // SOURCE_DATE_EPOCH: when all that this build adds to the image's configuration was made
 
     /// The error, with the excerpt of the Dockerfile where it has a place in it.
     Error explained(Error error) const;
     /// The image at the bottom of a stage's ancestry, or the image itself; null below scratch.
     BaseImage* base_below(const dockerfile_parser::StageReference& from);
     const BaseImage* base_below(const dockerfile_parser::StageReference& from) const;
-    /// How long a result of the step may be used: what its comment directive says, else --cache-ttl for a RUN that may reach the
-    /// network; nothing: for ever.
+    /// How long a result of the step may be used: what its comment directive says, else --cache-ttl for a RUN that may
+    /// reach the network; nothing: for ever.
     std::optional<std::chrono::nanoseconds> time_to_live(const ResolvedStep& step) const;
 };
 
@@ -70,10 +71,11 @@ struct KeyedStep {
 
 struct PlannedStage {
     const ResolvedStage* stage = nullptr;
-    /// Steps from this one on run whatever caches hold, and so does what stands on the stage (docs/cache_key.md, "Forced runs").
+    /// Steps from this one on run whatever caches hold, and so does what stands on the stage (docs/cache_key.md,
+    /// "Forced runs").
     std::size_t forced_from = k_not_forced;
-    std::string forced_because; // "--no-cache", ...
-    std::vector<Digest> base_layers;         // diff_ids below the stage's first step
+    std::string forced_because;      // "--no-cache", ...
+    std::vector<Digest> base_layers; // diff_ids below the stage's first step
     std::vector<PlannedStep> steps;
     std::optional<cache::Chain> final_chain; // known when nothing is missing
 

@@ -49,7 +49,8 @@ Status open_context(const Parts& parts, Project& project) {
     DBUILD_TRY_ASSIGN(auto matcher, parser::IgnoreMatcher::parse(file.text, file.name));
     project.ignore_source = std::move(file.text);
     const auto open = [&]() -> Result<cache::context::ContextTree> {
-        const auto shared = std::make_shared<const parser::IgnoreMatcher>(std::move(matcher)); // by the two functions below
+        const auto shared =
+            std::make_shared<const parser::IgnoreMatcher>(std::move(matcher)); // by the two functions below
         cache::context::ContextTree::PathPredicate is_ignored, can_skip;
         if (!shared->is_empty()) {
             is_ignored = [shared](std::string_view path) { return shared->is_ignored(path); };
@@ -59,7 +60,8 @@ Status open_context(const Parts& parts, Project& project) {
                                                  parts.cache_folder.empty() ? fs::path() : parts.cache_folder / "stat");
     };
     if (parts.contexts) {
-        DBUILD_TRY_ASSIGN(project.context, parts.contexts->find_or_open(project.options.context, project.ignore_source, open));
+        DBUILD_TRY_ASSIGN(project.context,
+                          parts.contexts->find_or_open(project.options.context, project.ignore_source, open));
         return {};
     }
     DBUILD_TRY_ASSIGN(auto context, open());
@@ -73,8 +75,7 @@ Status check_is_plannable(const Project& project) {
         !syntax.starts_with("docker.io/docker/dockerfile"))
         return fail(ErrorKind::unsupported, "# syntax=" + syntax);
     for (const auto& [name, value] : project.options.build_arguments)
-        if (name.starts_with("BUILDKIT_"))
-            return fail(ErrorKind::unsupported, "--build-arg " + name);
+        if (name.starts_with("BUILDKIT_")) return fail(ErrorKind::unsupported, "--build-arg " + name);
     for (const int index : project.graph.needed) {
         const auto& node = project.graph.stages[static_cast<std::size_t>(index)];
         if (!node.platform.empty() && node.platform != project.platform)
@@ -95,8 +96,10 @@ Result<std::optional<Instant>> source_date_epoch(const std::map<std::string, std
     std::int64_t seconds = 0;
     const auto [rest, error] = std::from_chars(begin, end, seconds);
     if (error != std::errc() || rest != end)
-        return fail(ErrorKind::invalid_dockerfile, "invalid SOURCE_DATE_EPOCH: " + text + " is no number of seconds since 1970");
-    if (seconds > k_max_seconds || seconds < -k_max_seconds) return fail(ErrorKind::unsupported, "SOURCE_DATE_EPOCH=" + text);
+        return fail(ErrorKind::invalid_dockerfile,
+                    "invalid SOURCE_DATE_EPOCH: " + text + " is no number of seconds since 1970");
+    if (seconds > k_max_seconds || seconds < -k_max_seconds)
+        return fail(ErrorKind::unsupported, "SOURCE_DATE_EPOCH=" + text);
     return Instant() + std::chrono::seconds(seconds);
 }
 
@@ -136,7 +139,8 @@ Status find_base_images(const Parts& parts, Project& project) {
     DBUILD_TRY_ASSIGN(auto found, find_bases(parts, project.options, {references.begin(), references.end()}));
     for (const auto& [reference, base] : found)
         if (base.config.os + "/" + base.config.architecture != project.platform)
-            return fail(ErrorKind::unsupported, "base image " + reference + " for " + base.config.os + "/" + base.config.architecture);
+            return fail(ErrorKind::unsupported,
+                        "base image " + reference + " for " + base.config.os + "/" + base.config.architecture);
     project.bases.merge(found);
     return {};
 }
@@ -163,20 +167,22 @@ Result<bool> add_triggers(Project& project, std::set<int>& triggered) {
 Status find_stages_and_images(const Parts& parts, Project& project) {
     std::set<int> triggered;
     for (bool has_more = true; has_more;) {
-        parser::StageGraphRequest request{project.options.target, project.options.build_arguments, project.platform, {}, {}};
+        parser::StageGraphRequest request{
+            project.options.target, project.options.build_arguments, project.platform, {}, {}};
         for (const auto& [name, image] : project.options.image_contexts) request.contexts.insert(name);
         DBUILD_TRY_ASSIGN(project.graph, parser::build_stage_graph(*project.dockerfile, request));
         DBUILD_TRY(check_is_plannable(project));
         if (triggered.empty())
-            project.context_look_ahead = look_ahead(project.context, literal_sources(*project.dockerfile, project.graph));
+            project.context_look_ahead =
+                look_ahead(project.context, literal_sources(*project.dockerfile, project.graph));
         DBUILD_TRY(find_base_images(parts, project));
         DBUILD_TRY_ASSIGN(has_more, add_triggers(project, triggered));
     }
     return {};
 }
 
-/// Below `# check=error=true` a lint warning fails the build: BuildKit says it in its own words, and its older versions do not.
-/// Errors: unsupported.
+/// Below `# check=error=true` a lint warning fails the build: BuildKit says it in its own words, and its older versions
+/// do not. Errors: unsupported.
 Status check_for_warnings(const Project& project) {
     if (!project.dockerfile->warnings_are_errors) return {};
     DBUILD_TRY_ASSIGN(const auto ignored, parser::IgnoreMatcher::parse(project.ignore_source, ".dockerignore"));
@@ -197,9 +203,8 @@ Status check_for_warnings(const Project& project) {
 }
 
 Status resolve_stages(Project& project) {
-    DBUILD_TRY_ASSIGN(const auto globals,
-                      parser::global_arguments(*project.dockerfile, project.options.target, project.options.build_arguments,
-                                               project.platform));
+    DBUILD_TRY_ASSIGN(const auto globals, parser::global_arguments(*project.dockerfile, project.options.target,
+                                                                   project.options.build_arguments, project.platform));
     const StageInputs inputs{project.dockerfile.get(), &project.options.build_arguments, &globals};
     for (const int index : project.graph.needed) {
         const auto& node = project.graph.stages[static_cast<std::size_t>(index)];
@@ -208,11 +213,14 @@ Status resolve_stages(Project& project) {
         case parser::StageReference::Kind::scratch:
             state = state_from_scratch("linux", project.platform.substr(project.platform.find('/') + 1), "");
             break;
-        case parser::StageReference::Kind::image: state = state_from_image(project.bases.at(node.base.image).config); break;
+        case parser::StageReference::Kind::image:
+            state = state_from_image(project.bases.at(node.base.image).config);
+            break;
         case parser::StageReference::Kind::stage:
             state = state_from_stage(project.stages.at(node.base.stage_index).final);
             break;
-        case parser::StageReference::Kind::context: return fail(ErrorKind::unsupported, "--build-context " + node.base.image);
+        case parser::StageReference::Kind::context:
+            return fail(ErrorKind::unsupported, "--build-context " + node.base.image);
         }
         DBUILD_TRY_ASSIGN(auto stage, resolve_stage(inputs, node, std::move(state)));
         project.stages.emplace(index, std::move(stage));
@@ -242,7 +250,8 @@ Result<Project> load_project(const Parts& parts, BuildOptions options) {
     project.git_sources = std::make_unique<GitSources>([flag = parts.cancelled] { return flag && *flag; });
     DBUILD_TRY_ASSIGN(project.source, read_dockerfile(options));
     project.options = std::move(options);
-    if (Status filled = fill_project(parts, project); !filled) return fail(project.explained(std::move(filled).error()));
+    if (Status filled = fill_project(parts, project); !filled)
+        return fail(project.explained(std::move(filled).error()));
     return project;
 }
 

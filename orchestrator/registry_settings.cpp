@@ -72,7 +72,8 @@ Result<cache::oci::RegistrySettings> read_registry_settings(const std::atomic<bo
     } else if (config.error().kind != ErrorKind::not_found) {
         return fail(config.error());
     }
-    for (auto& host : list_of(environment("DBUILD_INSECURE_REGISTRIES"))) settings.insecure_hosts.insert(std::move(host));
+    for (auto& host : list_of(environment("DBUILD_INSECURE_REGISTRIES")))
+        settings.insecure_hosts.insert(std::move(host));
     DBUILD_TRY(add_mirrors(settings));
     if (const auto text = environment("DBUILD_REGISTRY_TIMEOUT"); !text.empty()) {
         int seconds = 0;

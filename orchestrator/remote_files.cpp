@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/remote_files.hpp"
 
-
 #include <cerrno>
 #include <charconv>
 #include <cstring>

@@ -54,23 +54,24 @@ std::string Report::to_json() const {
     for (const auto& image : images) {
         json::array tags;
         for (const auto& tag : image.tags) tags.emplace_back(tag);
-        image_list.push_back(json::object{{"id", image.id}, {"digest", image.digest}, {"tags", std::move(tags)}, {"bytes", image.bytes}});
+        image_list.push_back(json::object{
+            {"id", image.id}, {"digest", image.digest}, {"tags", std::move(tags)}, {"bytes", image.bytes}});
     }
     json::object report{{"version", 1},
-                                        {"exit_code", exit_code},
-                                        {"error", error ? json::value(*error) : json::value(nullptr)},
-                                        {"scope", scope},
-                                        {"steps", std::move(step_list)},
-                                        {"totals", json::object{{"executor_calls", totals.executor_calls},
-                                                                {"processes_started", totals.processes_started},
-                                                                {"engine_requests", totals.engine_requests},
-                                                                {"bytes_read", totals.bytes_read},
-                                                                {"bytes_written", totals.bytes_written},
-                                                                {"remote_requests", totals.remote_requests},
-                                                                {"remote_bytes_read", totals.remote_bytes_read},
-                                                                {"remote_bytes_written", totals.remote_bytes_written},
-                                                                {"wall_ms", totals.wall_ms}}},
-                                        {"images", std::move(image_list)}};
+                        {"exit_code", exit_code},
+                        {"error", error ? json::value(*error) : json::value(nullptr)},
+                        {"scope", scope},
+                        {"steps", std::move(step_list)},
+                        {"totals", json::object{{"executor_calls", totals.executor_calls},
+                                                {"processes_started", totals.processes_started},
+                                                {"engine_requests", totals.engine_requests},
+                                                {"bytes_read", totals.bytes_read},
+                                                {"bytes_written", totals.bytes_written},
+                                                {"remote_requests", totals.remote_requests},
+                                                {"remote_bytes_read", totals.remote_bytes_read},
+                                                {"remote_bytes_written", totals.remote_bytes_written},
+                                                {"wall_ms", totals.wall_ms}}},
+                        {"images", std::move(image_list)}};
     if (!targets.empty()) report["targets"] = std::move(target_list);
     return json::serialize(report) + "\n";
 }

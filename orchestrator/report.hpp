@@ -16,7 +16,7 @@ struct StepReport {
     int position = 0; // in the stage, from 1
     int first_line = 0, last_line = 0;
     std::string text;
-    std::string key;                   // empty: unknown or none
+    std::string key;                    // empty: unknown or none
     std::string status = "not_reached"; // hit, ran, made, skipped, failed, not_reached, metadata
     std::string reason;
     std::string executor;

@@ -33,14 +33,15 @@ std::string with_mount_source(std::string text, const std::string& mount, const 
     return text;
 }
 
-/// A RUN with another key in the engine: an optional secret that nobody has makes one there, and unlike --no-cache it keeps the
-/// cache mounts (design §5, 8). In: mark — a fresh one has the engine run it.
+/// A RUN with another key in the engine: an optional secret that nobody has makes one there, and unlike --no-cache it
+/// keeps the cache mounts (design §5, 8). In: mark — a fresh one has the engine run it.
 std::string marked(std::string text, const std::string& mark) {
     constexpr std::size_t keyword_length = 3; // "RUN" in any case
     return text.insert(keyword_length, fmt::format(" --mount=type=secret,id=dbuild-{}", mark));
 }
 
-/// ENV, USER and SHELL change what a later RUN or COPY does; other metadata cannot, and WORKDIR / makes no layer but counts.
+/// ENV, USER and SHELL change what a later RUN or COPY does; other metadata cannot, and WORKDIR / makes no layer but
+/// counts.
 bool matters_to_later_steps(const parser::Instruction& instruction) {
     return std::holds_alternative<parser::EnvInstruction>(instruction.body) ||
            std::holds_alternative<parser::UserInstruction>(instruction.body) ||
@@ -75,7 +76,8 @@ public:
 
     void finish() {
         out_.segment.context_digest = context_reads_.empty() ? "" : sha256(context_reads_).hex();
-        while (!out_.segment.steps.empty() && !out_.segment.steps.back().makes_layer) { // metadata at the end does nothing
+        while (!out_.segment.steps.empty() &&
+               !out_.segment.steps.back().makes_layer) { // metadata at the end does nothing
             out_.segment.steps.pop_back();
             out_.origins.pop_back();
         }
@@ -89,7 +91,8 @@ private:
 
     bool declare(const std::string& name, const std::string& value, std::size_t origin) {
         auto& arguments = out_.segment.arguments;
-        const auto known = std::find_if(arguments.begin(), arguments.end(), [&](const auto& a) { return a.first == name; });
+        const auto known =
+            std::find_if(arguments.begin(), arguments.end(), [&](const auto& a) { return a.first == name; });
         if (known != arguments.end() && known->second != value) return false;
         if (known == arguments.end()) arguments.emplace_back(name, value);
         push("ARG " + name, false, origin);
@@ -103,9 +106,8 @@ private:
         const auto after = origin + 1 < plan.steps.size() ? plan.steps[origin + 1].step->before.variables()
                                                           : final.variables_at(final.size());
         for (const auto& item : arg.items) {
-            const auto variable = std::find_if(after.begin(), after.end(), [&](const auto& v) {
-                return v.name == item.name && v.is_argument;
-            });
+            const auto variable = std::find_if(after.begin(), after.end(),
+                                               [&](const auto& v) { return v.name == item.name && v.is_argument; });
             if (variable != after.end() && !declare(variable->name, variable->value, origin)) return false;
         }
         return true;
@@ -138,12 +140,14 @@ private:
     }
 
     /// What the engine must not answer from its own cache: it knows neither forced runs, nor times to live, nor salts.
-    std::string with_mark(std::string text, const ResolvedStep& step, const RunOperation& run, std::size_t origin) const {
+    std::string with_mark(std::string text, const ResolvedStep& step, const RunOperation& run,
+                          std::size_t origin) const {
         const bool must_run = cache_ == EngineCache::ignored || planner_.planned(stage_).is_forced(origin);
         if (must_run || project_.time_to_live(step)) return marked(std::move(text), nonce_);
         std::string salts;
         for (const auto& mount : run.mounts)
-            if (const auto salt = project_.options.secret_salts.find(mount.secret_id); salt != project_.options.secret_salts.end())
+            if (const auto salt = project_.options.secret_salts.find(mount.secret_id);
+                salt != project_.options.secret_salts.end())
                 salts += salt->first + '\0' + salt->second + '\0';
         return salts.empty() ? text : marked(std::move(text), sha256(salts).hex());
     }
@@ -164,7 +168,8 @@ private:
         executors::SegmentSource source{name, {}};
         DBUILD_TRY_ASSIGN(source.root.layers, root_layers(parts_, project_, planner_, from));
         const bool is_stage = from.kind == parser::StageReference::Kind::stage;
-        source.root.config = is_stage ? project_.stages.at(from.stage_index).final.config : project_.bases.at(from.image).config;
+        source.root.config =
+            is_stage ? project_.stages.at(from.stage_index).final.config : project_.bases.at(from.image).config;
         out_.segment.sources.push_back(std::move(source));
         out_.sources.push_back(from);
         return name;
@@ -189,8 +194,8 @@ std::set<std::string> cache_ids(const ResolvedStage& stage) {
     return ids;
 }
 
-/// --no-cache empties the cache mounts of its build. The first stage that mounts one does so; a later one must find what
-/// that stage left there.
+/// --no-cache empties the cache mounts of its build. The first stage that mounts one does so; a later one must find
+/// what that stage left there.
 bool shares_caches(const Project& project, int stage) {
     const auto own = cache_ids(project.stages.at(stage));
     return std::any_of(project.stages.begin(), project.stages.find(stage), [&](const auto& earlier) {
@@ -201,11 +206,12 @@ bool shares_caches(const Project& project, int stage) {
 
 /// Proxy settings reach RUN without being declared, and are in no key.
 void add_proxy_arguments(const Project& project, executors::Segment& segment) {
-    static constexpr std::array<std::string_view, 10> names = {"HTTP_PROXY",  "http_proxy", "HTTPS_PROXY", "https_proxy",
-                                                               "FTP_PROXY",   "ftp_proxy",  "NO_PROXY",    "no_proxy",
-                                                               "ALL_PROXY",   "all_proxy"};
+    static constexpr std::array<std::string_view, 10> names = {"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy",
+                                                               "FTP_PROXY",  "ftp_proxy",  "NO_PROXY",    "no_proxy",
+                                                               "ALL_PROXY",  "all_proxy"};
     for (const auto& [name, value] : project.options.build_arguments)
-        if (std::find(names.begin(), names.end(), name) != names.end()) segment.proxy_arguments.emplace_back(name, value);
+        if (std::find(names.begin(), names.end(), name) != names.end())
+            segment.proxy_arguments.emplace_back(name, value);
 }
 
 } // namespace
@@ -219,7 +225,8 @@ Result<PreparedSegment> make_segment(const Parts& parts, const Project& project,
     prepared.end = first;
     if (first == limit) return prepared;
     auto& segment = prepared.segment;
-    DBUILD_TRY_ASSIGN(segment.root.layers, root_layers(parts, project, planner, parser::StageReference::to_stage(stage)));
+    DBUILD_TRY_ASSIGN(segment.root.layers,
+                      root_layers(parts, project, planner, parser::StageReference::to_stage(stage)));
     std::size_t below = plan.base_layers.size();
     for (std::size_t i = 0; i < first; ++i) below += plan.steps[i].record ? 1 : 0;
     segment.root.layers.resize(below);

@@ -33,7 +33,8 @@ std::int64_t seconds(Instant instant) {
     return std::chrono::floor<std::chrono::seconds>(instant).time_since_epoch().count();
 }
 
-Digest content_of(const ResolvedStep& step, const cache::oci::TableOfContents& contents, const executors::MadeLayer& made) {
+Digest content_of(const ResolvedStep& step, const cache::oci::TableOfContents& contents,
+                  const executors::MadeLayer& made) {
     const bool is_run = std::holds_alternative<RunOperation>(step.operation);
     return cache::oci::content_id(
         contents, is_run ? cache::oci::TimePolicy::counted_outside_run_interval : cache::oci::TimePolicy::ignored,
@@ -52,7 +53,8 @@ Status StageRunner::run_missing(SharedLock& lock) {
 
 Status StageRunner::remake_lost_layers(SharedLock& lock) {
     const auto& base = plan().stage->base;
-    if (base.kind == StageReference::Kind::stage) DBUILD_TRY(StageRunner(shared_, base.stage_index).remake_lost_layers(lock));
+    if (base.kind == StageReference::Kind::stage)
+        DBUILD_TRY(StageRunner(shared_, base.stage_index).remake_lost_layers(lock));
     if (base.kind == StageReference::Kind::image)
         DBUILD_TRY(load_base(shared_.parts, shared_.project.bases.at(base.image)));
     const auto& steps = plan().steps;
@@ -115,8 +117,8 @@ Status StageRunner::load_images_below(std::size_t first) {
     return {};
 }
 
-/// Of several builds that are about to run the same step, one runs it. Nothing where it has to run whatever the others do,
-/// or where no claim can be had: then it may run twice.
+/// Of several builds that are about to run the same step, one runs it. Nothing where it has to run whatever the others
+/// do, or where no claim can be had: then it may run twice.
 Result<std::optional<StageRunner::Claimed>> StageRunner::claim(std::size_t first, SharedLock& lock) {
     const auto& steps = plan().steps;
     while (first < steps.size() && !steps[first].step->makes_layer()) ++first;
@@ -125,7 +127,9 @@ Result<std::optional<StageRunner::Claimed>> StageRunner::claim(std::size_t first
     DBUILD_TRY_ASSIGN(const auto keyed, shared_.planner.key_of(stage_, first, before));
     if (!keyed) return std::nullopt;
     const auto label = shared_.steps.label(*plan().stage, *steps[first].step);
-    const auto on_wait = [&] { shared_.parts.reporter->note(label.to_string() + " another build runs this step; waiting for it"); };
+    const auto on_wait = [&] {
+        shared_.parts.reporter->note(label.to_string() + " another build runs this step; waiting for it");
+    };
     const bool is_remade = steps[first].record.has_value(); // its layer was lost
     Result<StepClaim> claimed = [&] {
         const Unlocked unlocked(lock);
@@ -150,19 +154,22 @@ Status StageRunner::run_planned_again(std::size_t first, SharedLock& lock) {
 
 /// Returns the step after the segment.
 Result<std::size_t> StageRunner::run_segment(std::size_t first, std::size_t limit, SharedLock& lock) {
-    DBUILD_TRY_ASSIGN(auto prepared, make_segment(shared_.parts, shared_.project, shared_.planner, stage_, first, limit));
+    DBUILD_TRY_ASSIGN(auto prepared,
+                      make_segment(shared_.parts, shared_.project, shared_.planner, stage_, first, limit));
     if (!prepared.segment.steps.empty()) {
         auto result = execute(prepared, lock);
-        if (!result && result.error().kind == ErrorKind::not_found) { // a layer of another stage, which the builder lost too
+        if (!result &&
+            result.error().kind == ErrorKind::not_found) { // a layer of another stage, which the builder lost too
             std::vector<StageReference> sources = prepared.sources;
             sources.push_back(plan().stage->base);
             DBUILD_TRY(remake_layers_of(sources, lock));
             result = execute(prepared, lock);
         }
         if (result && result->is_of_other_steps) {
-            shared_.parts.reporter->warning("the engine answered from its cache with layers that stand on others; running the steps again");
-            DBUILD_TRY_ASSIGN(prepared, make_segment(shared_.parts, shared_.project, shared_.planner, stage_, first, limit,
-                                                     EngineCache::ignored));
+            shared_.parts.reporter->warning(
+                "the engine answered from its cache with layers that stand on others; running the steps again");
+            DBUILD_TRY_ASSIGN(prepared, make_segment(shared_.parts, shared_.project, shared_.planner, stage_, first,
+                                                     limit, EngineCache::ignored));
             result = execute(prepared, lock);
             if (result && result->is_of_other_steps)
                 return fail(ErrorKind::internal, "the engine made other layers than these steps make");
@@ -170,7 +177,8 @@ Result<std::size_t> StageRunner::run_segment(std::size_t first, std::size_t limi
         if (!result) return fail(std::move(result).error());
         DBUILD_TRY(record(prepared, *result, lock));
         if (const auto& failure = result->failure)
-            return fail(failure_of(prepared.origins[failure->step], shared_.parts.executor->name(), failure->exit_code, failure->message));
+            return fail(failure_of(prepared.origins[failure->step], shared_.parts.executor->name(), failure->exit_code,
+                                   failure->message));
         if (result->was_cancelled) return fail(ErrorKind::interrupted, "interrupted");
     }
     DBUILD_TRY(finish(prepared.end));
@@ -191,19 +199,23 @@ Status StageRunner::make_in_process(std::size_t index, SharedLock& lock) {
     DBUILD_TRY_ASSIGN(const auto folder, TempDir::create("dbuild-layer"));
     const auto path = folder.path() / "layer.tar";
     const auto make = [&]() -> Result<executors::MadeLayer> {
-        DBUILD_TRY_ASSIGN(auto step, InProcessStep::prepare(shared_.parts, shared_.project, shared_.planner, stage_, index));
+        DBUILD_TRY_ASSIGN(auto step,
+                          InProcessStep::prepare(shared_.parts, shared_.project, shared_.planner, stage_, index));
         const Unlocked unlocked(lock);
-        return step.run([&](const Digest& blob, const cache::oci::ByteSink& sink) { return shared_.parts.layers->read(blob, sink); },
+        return step.run([&](const Digest& blob,
+                            const cache::oci::ByteSink& sink) { return shared_.parts.layers->read(blob, sink); },
                         path);
     };
     auto made = make();
-    if (!made && made.error().kind == ErrorKind::not_found && !made.error().where) { // a layer that is read from is lost
+    if (!made && made.error().kind == ErrorKind::not_found &&
+        !made.error().where) { // a layer that is read from is lost
         auto sources = planned.step->sources();
         sources.push_back(plan().stage->base);
         DBUILD_TRY(remake_layers_of(sources, lock));
         made = make();
     }
-    if (!made && made.error().kind == ErrorKind::step_failed) return fail(failure_of(index, k_in_process, 0, made.error().message));
+    if (!made && made.error().kind == ErrorKind::step_failed)
+        return fail(failure_of(index, k_in_process, 0, made.error().message));
     if (!made) return fail(std::move(made).error());
     DBUILD_TRY(record_step(index, *made, k_in_process, lock));
     shared_.parts.reporter->report(progress::StepFinished{label, made->finished - made->started, false});
@@ -274,15 +286,16 @@ Status StageRunner::record(const PreparedSegment& prepared, const executors::Seg
     return {};
 }
 
-/// Whether what the executor took from the context can only be what was hashed. Called when the step starts, because the executor
-/// has its own copy by then: edits during a long RUN do no harm.
-/// Errors: transient — something changed; the next plan hashes again.
+/// Whether what the executor took from the context can only be what was hashed. Called when the step starts, because
+/// the executor has its own copy by then: edits during a long RUN do no harm. Errors: transient — something changed;
+/// the next plan hashes again.
 Status StageRunner::verify_context(const ResolvedStep& step) {
     for (const auto& source : step.context_sources()) DBUILD_TRY(shared_.project.context->verify_unchanged(source));
     return {};
 }
 
-Status StageRunner::record_step(std::size_t index, const executors::MadeLayer& made, std::string_view executor, SharedLock& lock) {
+Status StageRunner::record_step(std::size_t index, const executors::MadeLayer& made, std::string_view executor,
+                                SharedLock& lock) {
     const auto& planned = plan().steps[index];
     const auto& step = *planned.step;
     DBUILD_TRY_ASSIGN(const auto before, shared_.planner.chain_before(stage_, index));
@@ -297,8 +310,14 @@ Status StageRunner::record_step(std::size_t index, const executors::MadeLayer& m
     if (executor != k_in_process) DBUILD_TRY(check_copied_bytes(step, scan.contents)); // which checked while it copied
     DBUILD_TRY(shared_.parts.index->record_layer(scan.diff_id, {scan.size, executor == k_in_process}, scan.contents));
     const double wall_ms = std::chrono::duration<double, std::milli>(made.finished - made.started).count();
-    StepRecord record{keyed->key, scan.diff_id, content_of(step, scan.contents, made), scan.size,
-                      format_rfc3339(made.finished), wall_ms, keyed->ingredients, plan().layer_below(index)};
+    StepRecord record{keyed->key,
+                      scan.diff_id,
+                      content_of(step, scan.contents, made),
+                      scan.size,
+                      format_rfc3339(made.finished),
+                      wall_ms,
+                      keyed->ingredients,
+                      plan().layer_below(index)};
     // A forced or remade result replaces the old one: the image that is built now must be the one found next time.
     DBUILD_TRY(shared_.parts.index->record_steps({&record, 1}, shared_.project.scope, Index::OnConflict::replace));
     if (auto* remotes = shared_.parts.remotes)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs what one stage lacks: segment after segment through the executor, and records every layer before the next begins.
-// Stages run side by side; what they share is guarded by one mutex, which is free while an executor or the store works.
+// Runs what one stage lacks: segment after segment through the executor, and records every layer before the next
+// begins. Stages run side by side; what they share is guarded by one mutex, which is free while an executor or the
+// store works.
 #pragma once
 
 #include "cache/store/step_claim.hpp"
@@ -56,7 +57,8 @@ private:
     executors::SegmentObserver observe(const PreparedSegment& prepared);
     Status verify_context(const ResolvedStep& step);
     Status record(const PreparedSegment& prepared, const executors::SegmentResult& result, SharedLock& lock);
-    Status record_step(std::size_t index, const executors::MadeLayer& made, std::string_view executor, SharedLock& lock);
+    Status record_step(std::size_t index, const executors::MadeLayer& made, std::string_view executor,
+                       SharedLock& lock);
     Status check_copied_bytes(const ResolvedStep& step, const cache::oci::TableOfContents& contents);
     Error failure_of(std::size_t index, std::string_view executor, int exit_code, const std::string& message);
     Status finish(std::size_t end);
@@ -65,7 +67,8 @@ private:
 
     SharedRun& shared_;
     int stage_;
-    std::map<std::size_t, Status> verified_; // of the segment that runs: by step, whether the context was still what was hashed
+    std::map<std::size_t, Status>
+        verified_; // of the segment that runs: by step, whether the context was still what was hashed
 };
 
 } // namespace dbuild::orchestrator

@@ -63,8 +63,8 @@ std::string go_duration(std::chrono::nanoseconds duration) {
 
 /// An absolute path without "." and "..", clamped at the root.
 std::string join_path(const std::string& folder, std::string_view path) {
-    const std::filesystem::path joined = std::filesystem::path(path).is_absolute() ? std::filesystem::path(path)
-                                                                                    : std::filesystem::path(folder) / path;
+    const std::filesystem::path joined =
+        std::filesystem::path(path).is_absolute() ? std::filesystem::path(path) : std::filesystem::path(folder) / path;
     std::string text = joined.lexically_normal().string();
     while (text.size() > 1 && text.back() == '/') text.pop_back();
     return text;
@@ -78,7 +78,8 @@ public:
           log_(std::make_shared<VariableLog>(std::move(state_.variables))),
           declared_(state_.declared_arguments.begin(), state_.declared_arguments.end()) {
         const auto& entries = state_.config.env;
-        for (std::size_t i = 0; i < entries.size(); ++i) env_places_.emplace(entries[i].substr(0, entries[i].find('=')), i);
+        for (std::size_t i = 0; i < entries.size(); ++i)
+            env_places_.emplace(entries[i].substr(0, entries[i].find('=')), i);
     }
 
     Result<ResolvedStep> evaluate(const parser::Instruction& instruction, int position) {
@@ -149,7 +150,8 @@ private:
             history += " " + item.name + (value ? "=" + *value : "");
             if (declared_.insert(item.name).second) state_.declared_arguments.push_back(item.name);
             // These two direct the builder; commands never see them.
-            const bool is_builder_setting = item.name == "BUILDKIT_SBOM_SCAN_CONTEXT" || item.name == "BUILDKIT_SBOM_SCAN_STAGE";
+            const bool is_builder_setting =
+                item.name == "BUILDKIT_SBOM_SCAN_CONTEXT" || item.name == "BUILDKIT_SBOM_SCAN_STAGE";
             if (value && !is_builder_setting) log_->assign(item.name, *value, true);
         }
         note(step, std::move(history));
@@ -192,7 +194,8 @@ private:
         if (!run.devices.empty()) return fail(ErrorKind::unsupported, "RUN --device");
         if (!run.network.empty() && run.network != "default" && run.network != "none")
             return fail(ErrorKind::unsupported, "RUN --network=" + run.network);
-        if (!run.security.empty() && run.security != "sandbox") return fail(ErrorKind::unsupported, "RUN --security=" + run.security);
+        if (!run.security.empty() && run.security != "sandbox")
+            return fail(ErrorKind::unsupported, "RUN --security=" + run.security);
         RunOperation operation;
         if (run.network == "none") operation.network = run.network;
         for (const auto& mount : run.mounts) {
@@ -211,7 +214,8 @@ private:
                     line = heredoc.body;
                 }
             } else {
-                for (const auto& heredoc : run.heredocs) line += "\n" + heredoc.raw_body + heredoc.name; // the shell strips
+                for (const auto& heredoc : run.heredocs)
+                    line += "\n" + heredoc.raw_body + heredoc.name; // the shell strips
             }
         }
         operation.arguments = command_words(command);
@@ -230,7 +234,9 @@ private:
         if (operation.target == "/") return fail(ErrorKind::invalid_dockerfile, "invalid mount target \"/\"");
         if (mount.type == parser::MountType::cache) operation.cache_id = mount.id.empty() ? operation.target : mount.id;
         if (mount.type == parser::MountType::secret) {
-            operation.secret_id = !mount.id.empty() ? mount.id : !mount.source.empty() ? mount.source : base_name(mount.target);
+            operation.secret_id = !mount.id.empty()       ? mount.id
+                                  : !mount.source.empty() ? mount.source
+                                                          : base_name(mount.target);
             if (operation.target.empty() && mount.environment_name.empty())
                 operation.target = "/run/secrets/" + base_name(operation.secret_id);
         }
@@ -253,7 +259,8 @@ private:
     Result<parser::StageReference> next_source() {
         if (source_ == node_.sources.size()) return fail(ErrorKind::internal, "the stage graph lacks a source");
         auto from = node_.sources[source_++];
-        if (from.kind == parser::StageReference::Kind::scratch) return fail(ErrorKind::unsupported, "a source that is scratch");
+        if (from.kind == parser::StageReference::Kind::scratch)
+            return fail(ErrorKind::unsupported, "a source that is scratch");
         if (from.kind == parser::StageReference::Kind::image) {
             const auto reference = cache::oci::ImageReference::parse(from.image);
             if (!reference) return fail(ErrorKind::invalid_dockerfile, reference.error().message);
@@ -332,7 +339,8 @@ private:
         return *digest;
     }
 
-    static std::string copy_history(const std::string& keyword, const CopyOperation& copy, const std::string& destination) {
+    static std::string copy_history(const std::string& keyword, const CopyOperation& copy,
+                                    const std::string& destination) {
         std::string text = keyword;
         if (!copy.chown.empty()) text += " --chown=" + copy.chown;
         if (!copy.chmod.empty()) text += " --chmod=" + copy.chmod;
@@ -425,9 +433,10 @@ private:
             result.retries = check.retries;
         }
         state_.config.healthcheck = result;
-        note(step, fmt::format("HEALTHCHECK {{Test:[{}] Interval:{} Timeout:{} StartPeriod:{} StartInterval:{} Retries:{}}}",
-                               fmt::join(result.test, " "), go_duration(result.interval), go_duration(result.timeout),
-                               go_duration(result.start_period), go_duration(result.start_interval), result.retries));
+        note(step,
+             fmt::format("HEALTHCHECK {{Test:[{}] Interval:{} Timeout:{} StartPeriod:{} StartInterval:{} Retries:{}}}",
+                         fmt::join(result.test, " "), go_duration(result.interval), go_duration(result.timeout),
+                         go_duration(result.start_period), go_duration(result.start_interval), result.retries));
         return {};
     }
 
@@ -444,7 +453,7 @@ private:
 
     const StageInputs& inputs_;
     const parser::StageNode& node_;
-    BuildState state_; // without the variables
+    BuildState state_;                 // without the variables
     std::shared_ptr<VariableLog> log_; // shared with the steps, which see its beginning only
     std::unordered_set<std::string> declared_;
     std::unordered_map<std::string, std::size_t> env_places_; // in the configuration

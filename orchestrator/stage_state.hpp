@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Evaluates the instructions of a stage without running anything: expands them, follows ARG, ENV, USER, WORKDIR, SHELL and
-// the image configuration, and says what each step will do. Source of the rules: reference/buildkit-semantics.md §2, §7.1.
+// Evaluates the instructions of a stage without running anything: expands them, follows ARG, ENV, USER, WORKDIR, SHELL
+// and the image configuration, and says what each step will do. Source of the rules: reference/buildkit-semantics.md
+// §2, §7.1.
 #pragma once
 
 #include "cache/oci/copy_selection.hpp"
@@ -53,8 +54,8 @@ struct MountOperation {
 };
 struct RunOperation {
     std::vector<std::string> arguments; // after the shell was put before a shell form
-    std::string script;                 // body of a heredoc that begins with "#!"; arguments name the file that it becomes
-    std::string network;                // "" for the default
+    std::string script;  // body of a heredoc that begins with "#!"; arguments name the file that it becomes
+    std::string network; // "" for the default
     std::vector<MountOperation> mounts;
 };
 struct CopyOperation {
@@ -63,12 +64,12 @@ struct CopyOperation {
     std::vector<std::string> sources;                      // expanded; of ADD also URLs
     std::vector<GitUrl> repositories;                      // of the sources that are git repositories, in order
     std::optional<Digest> checksum;                        // of the only source, which is a URL
-    std::vector<dockerfile_parser::Heredoc> files; // bodies expanded
-    std::string destination;                // absolute; a trailing "/" means a directory
+    std::vector<dockerfile_parser::Heredoc> files;         // bodies expanded
+    std::string destination;                               // absolute; a trailing "/" means a directory
     std::string chown, chmod;
     cache::oci::CopyFilter filter;
-    bool unpacks = false;                   // archives of the context that are named
-    bool unpacks_remote = false;            // --unpack=true: also those of URLs
+    bool unpacks = false;        // archives of the context that are named
+    bool unpacks_remote = false; // --unpack=true: also those of URLs
     bool is_link = false;
 };
 struct WorkdirOperation {
@@ -88,10 +89,11 @@ struct ResolvedStep {
     /// What it copies or mounts from the build context, as ContextTree takes it; perhaps repeated.
     std::vector<std::string> context_sources() const;
     bool makes_layer() const { return !std::holds_alternative<MetadataOperation>(operation); }
-    /// A source that does not exist, or is not what was asked for, is the fault of the instruction that names it, and gets its
-    /// place.
+    /// A source that does not exist, or is not what was asked for, is the fault of the instruction that names it, and
+    /// gets its place.
     Error blamed(Error error) const {
-        if ((error.kind == ErrorKind::not_found || error.kind == ErrorKind::step_failed) && !error.where) error.where = instruction->where;
+        if ((error.kind == ErrorKind::not_found || error.kind == ErrorKind::step_failed) && !error.where)
+            error.where = instruction->where;
         return error;
     }
 };
@@ -105,19 +107,22 @@ struct ResolvedStage {
 
 struct StageInputs {
     const dockerfile_parser::Dockerfile* dockerfile = nullptr;
-    const std::map<std::string, std::string>* build_arguments = nullptr;  // --build-arg
-    const std::map<std::string, std::string>* global_arguments = nullptr; // automatic ones and ARGs before the first FROM
+    const std::map<std::string, std::string>* build_arguments = nullptr; // --build-arg
+    const std::map<std::string, std::string>* global_arguments =
+        nullptr; // automatic ones and ARGs before the first FROM
 };
 
-/// The state a stage starts with: from a base image's configuration, from scratch, or from a parent stage; without their
-/// ONBUILD triggers.
+/// The state a stage starts with: from a base image's configuration, from scratch, or from a parent stage; without
+/// their ONBUILD triggers.
 BuildState state_from_image(cache::oci::ImageConfig config);
 BuildState state_from_scratch(std::string_view os, std::string_view architecture, std::string_view variant);
 BuildState state_from_stage(const BuildState& parent);
 
 /// In: node — from the graph of this Dockerfile, whose sources stand for --from of COPY and mounts, in order.
 /// Cost: linear in the length of the stage.
-/// Errors: invalid_dockerfile, with `where`; unsupported — an instruction that this version does not plan, with `where`.
-Result<ResolvedStage> resolve_stage(const StageInputs& inputs, const dockerfile_parser::StageNode& node, BuildState initial);
+/// Errors: invalid_dockerfile, with `where`; unsupported — an instruction that this version does not plan, with
+/// `where`.
+Result<ResolvedStage> resolve_stage(const StageInputs& inputs, const dockerfile_parser::StageNode& node,
+                                    BuildState initial);
 
 } // namespace dbuild::orchestrator

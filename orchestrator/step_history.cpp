@@ -34,7 +34,9 @@ std::vector<PastStage> from_json(const std::string& text) {
     try {
         const auto document = json::parse(text);
         if (document.at("format").as_int64() != k_format) return {};
-        const auto string = [](const json::value& value, const char* name) { return std::string(value.at(name).as_string()); };
+        const auto string = [](const json::value& value, const char* name) {
+            return std::string(value.at(name).as_string());
+        };
         for (const auto& stage : document.at("stages").as_array()) {
             auto& read = stages.emplace_back(PastStage{string(stage, "name"), string(stage, "base"), {}});
             for (const auto& step : stage.at("steps").as_array())
@@ -52,7 +54,8 @@ void remove_forgotten(const fs::path& folder) {
     if (!files) return;
     std::error_code ignored;
     for (const auto& file : *files)
-        if (fs::file_time_type::clock::now() - fs::last_write_time(file, ignored) > k_forgotten_after) fs::remove(file, ignored);
+        if (fs::file_time_type::clock::now() - fs::last_write_time(file, ignored) > k_forgotten_after)
+            fs::remove(file, ignored);
 }
 
 Status write_atomically(const fs::path& path, std::string_view bytes) {
@@ -74,7 +77,8 @@ StepHistory StepHistory::open(fs::path folder, std::string_view scope) {
 }
 
 const PastStage* StepHistory::find(std::string_view stage) const {
-    const auto found = std::find_if(stages_.begin(), stages_.end(), [&](const PastStage& past) { return past.name == stage; });
+    const auto found =
+        std::find_if(stages_.begin(), stages_.end(), [&](const PastStage& past) { return past.name == stage; });
     return found == stages_.end() ? nullptr : &*found;
 }
 
@@ -91,7 +95,8 @@ bool StepHistory::has_files(const Digest& selection) const {
 
 Status StepHistory::write_files(const Digest& selection, const FileList& files) const {
     std::string text;
-    for (const auto& [path, file] : files) text.append(file.mode).append(" ").append(file.content).append(" ").append(path).append(1, '\0');
+    for (const auto& [path, file] : files)
+        text.append(file.mode).append(" ").append(file.content).append(" ").append(path).append(1, '\0');
     return write_atomically(path_of(selection), text);
 }
 
@@ -103,8 +108,10 @@ std::optional<FileList> StepHistory::find_files(const Digest& selection) const {
     for (std::size_t at = 0; at < text->size();) {
         const auto end = text->find('\0', at);
         const auto first = text->find(' ', at), second = text->find(' ', first + 1);
-        if (end == text->npos || first == text->npos || second == text->npos || second > end) return std::nullopt; // torn
-        files[text->substr(second + 1, end - second - 1)] = {text->substr(at, first - at), text->substr(first + 1, second - first - 1)};
+        if (end == text->npos || first == text->npos || second == text->npos || second > end)
+            return std::nullopt; // torn
+        files[text->substr(second + 1, end - second - 1)] = {text->substr(at, first - at),
+                                                             text->substr(first + 1, second - first - 1)};
         at = end + 1;
     }
     return files;

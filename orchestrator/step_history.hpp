@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the steps of a scope's last build were made from, kept to say later what changed. Nothing is decided by it: losing it, or
-// any part, makes explanations poorer. Who compares is explain.hpp.
+// What the steps of a scope's last build were made from, kept to say later what changed. Nothing is decided by it:
+// losing it, or any part, makes explanations poorer. Who compares is explain.hpp.
 //
-//     <cache dir>/explain/<hash of the scope>    JSON: stages with their base, steps with their text, key and ingredients
-//     <cache dir>/explain/files-<digest>         the files that a COPY source selected, by the digest of the selection
+//     <cache dir>/explain/<hash of the scope>    JSON: stages with their base, steps with their text, key and
+//     ingredients <cache dir>/explain/files-<digest>         the files that a COPY source selected, by the digest of
+//     the selection
 #pragma once
 
 #include "support/digest.hpp"
@@ -32,8 +33,8 @@ struct PastStage {
     friend bool operator==(const PastStage&, const PastStage&) = default;
 };
 
-/// What counts of a file but its path: type and mode as one text, and the beginning of the digest of its bytes, link text and
-/// attributes.
+/// What counts of a file but its path: type and mode as one text, and the beginning of the digest of its bytes, link
+/// text and attributes.
 struct ListedFile {
     std::string mode, content;
     friend bool operator==(const ListedFile&, const ListedFile&) = default;
@@ -42,13 +43,15 @@ using FileList = std::map<std::string, ListedFile>; // by path in the context
 
 class StepHistory {
 public:
-    /// In: folder — <cache dir>/explain; empty: nothing is known or kept. What is missing or damaged is as good as empty.
+    /// In: folder — <cache dir>/explain; empty: nothing is known or kept. What is missing or damaged is as good as
+    /// empty.
     static StepHistory open(std::filesystem::path folder, std::string_view scope);
 
     const PastStage* find(std::string_view stage) const; // null: never built
     std::optional<FileList> find_files(const Digest& selection) const;
 
-    /// Keeps the files of a selection; does nothing for one that is kept already. `list` is called only if it is needed.
+    /// Keeps the files of a selection; does nothing for one that is kept already. `list` is called only if it is
+    /// needed.
     template <class List>
     Status keep_files(const Digest& selection, List list) {
         if (folder_.empty() || has_files(selection)) return {};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The build environment of a stage as ARG and ENV make it, assignment by assignment. Every step sees it as it was before
-// that step; a copy for each of them would take time and space quadratic in the length of a Dockerfile.
+// The build environment of a stage as ARG and ENV make it, assignment by assignment. Every step sees it as it was
+// before that step; a copy for each of them would take time and space quadratic in the length of a Dockerfile.
 #pragma once
 
 #include <string>
@@ -30,8 +30,8 @@ public:
     /// number of variables then, however often they were assigned.
     std::vector<Variable> variables_at(std::size_t point) const;
 
-    /// "NAME=value" of all that ENV or an image set until then, as an image's configuration lists them: in the order of the
-    /// first assignments. Cost: linear.
+    /// "NAME=value" of all that ENV or an image set until then, as an image's configuration lists them: in the order of
+    /// the first assignments. Cost: linear.
     std::vector<std::string> environment_at(std::size_t point) const;
 
 private:
@@ -39,8 +39,8 @@ private:
         Variable variable;
         std::size_t end; // the next assignment of the same name: from there on it is not in force
     };
-    /// The assignments in force at a point. One is made whenever as many assignments followed the one before as there are
-    /// variables: so all of them together take no more room than the assignments, and between two of them are few.
+    /// The assignments in force at a point. One is made whenever as many assignments followed the one before as there
+    /// are variables: so all of them together take no more room than the assignments, and between two of them are few.
     struct Checkpoint {
         std::size_t point;
         std::vector<std::size_t> in_force;

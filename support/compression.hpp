@@ -55,7 +55,8 @@ private:
 std::string zstd_release();
 std::string zlib_release();
 
-/// One frame a call, with its size in the header and a checksum; contexts and memory are used again. For one thread at a time.
+/// One frame a call, with its size in the header and a checksum; contexts and memory are used again. For one thread at
+/// a time.
 class ZstdFrames {
 public:
     ZstdFrames();

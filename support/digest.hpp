@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SHA-256 digests: the strong type, and the incremental hasher over OpenSSL (hardware instructions where there are any).
+// SHA-256 digests: the strong type, and the incremental hasher over OpenSSL (hardware instructions where there are
+// any).
 #pragma once
 
 #include "support/result.hpp"

@@ -47,7 +47,8 @@ Result<std::string> read_file(const fs::path& path) {
     DBUILD_TRY_ASSIGN(Fd fd, open_for_reading(path));
     struct stat status {};
     std::string content;
-    if (::fstat(fd.get(), &status) == 0 && status.st_size > 0) content.reserve(static_cast<std::size_t>(status.st_size) + 1);
+    if (::fstat(fd.get(), &status) == 0 && status.st_size > 0)
+        content.reserve(static_cast<std::size_t>(status.st_size) + 1);
     char buffer[65536];
     for (;;) {
         const ssize_t count = ::read(fd.get(), buffer, sizeof buffer);
@@ -77,7 +78,8 @@ Status write_file(const fs::path& path, std::string_view bytes) {
 Result<std::vector<fs::path>> list_folder(const fs::path& folder) {
     std::vector<fs::path> paths;
     std::error_code error;
-    for (fs::directory_iterator item(folder, error), end; !error && item != end; item.increment(error)) paths.push_back(item->path());
+    for (fs::directory_iterator item(folder, error), end; !error && item != end; item.increment(error))
+        paths.push_back(item->path());
     if (error && error != std::errc::no_such_file_or_directory && error != std::errc::not_a_directory)
         return fail(ErrorKind::unavailable, "cannot list folder " + folder.string() + ": " + error.message());
     return paths;

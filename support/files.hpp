@@ -44,13 +44,14 @@ Status write_all(int fd, std::string_view bytes, const std::filesystem::path& na
 /// Writes a scratch file: not atomic, not synced. Errors: unavailable.
 Status write_file(const std::filesystem::path& path, std::string_view bytes);
 
-/// What a folder holds, in no order; "." and ".." left out. What is not there or no folder holds nothing. Errors: unavailable.
+/// What a folder holds, in no order; "." and ".." left out. What is not there or no folder holds nothing. Errors:
+/// unavailable.
 Result<std::vector<std::filesystem::path>> list_folder(const std::filesystem::path& folder);
 
 Status make_directories(const std::filesystem::path& path);
 
-/// A file that appears under its final name only by commit(): temporary file in the same folder, fdatasync, rename, fsync of
-/// the folder. Without commit() nothing is left behind.
+/// A file that appears under its final name only by commit(): temporary file in the same folder, fdatasync, rename,
+/// fsync of the folder. Without commit() nothing is left behind.
 class AtomicFile {
 public:
     static Result<AtomicFile> create(std::filesystem::path final_path);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// posix_spawn instead of Boost.Process: one thread has to drain two pipes, watch the cancel flag and own a process group,
-// which Boost 1.81 offers only through an event loop.
+// posix_spawn instead of Boost.Process: one thread has to drain two pipes, watch the cancel flag and own a process
+// group, which Boost 1.81 offers only through an event loop.
 #include "support/process.hpp"
 
 #include "support/files.hpp"
@@ -32,14 +32,16 @@ struct Pipe {
 
 Result<Pipe> make_pipe() {
     int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) return fail(ErrorKind::unavailable, std::string("cannot make a pipe: ") + std::strerror(errno));
+    if (::pipe2(ends, O_CLOEXEC) != 0)
+        return fail(ErrorKind::unavailable, std::string("cannot make a pipe: ") + std::strerror(errno));
     return Pipe{Fd(ends[0]), Fd(ends[1])};
 }
 
 /// Standard input as a file and no pipe: nobody has to feed it while the program runs.
 Result<Fd> file_with(std::string_view bytes) {
     Fd file(::memfd_create("standard input", MFD_CLOEXEC));
-    if (!file.is_open()) return fail(ErrorKind::unavailable, std::string("cannot keep standard input: ") + std::strerror(errno));
+    if (!file.is_open())
+        return fail(ErrorKind::unavailable, std::string("cannot keep standard input: ") + std::strerror(errno));
     DBUILD_TRY(write_all(file.get(), bytes, "standard input"));
     ::lseek(file.get(), 0, SEEK_SET);
     return file;
@@ -71,7 +73,8 @@ Result<pid_t> spawn(const ProcessOptions& options, SpawnSettings& settings, shor
     posix_spawnattr_setflags(&settings.attributes, static_cast<short>(flags | POSIX_SPAWN_SETSIGDEF));
     pid_t pid = 0;
     const int error = ::posix_spawnp(&pid, words[0], &settings.actions, &settings.attributes, words.data(), environ);
-    if (error != 0) return fail(ErrorKind::unavailable, "cannot start " + options.arguments[0] + ": " + std::strerror(error));
+    if (error != 0)
+        return fail(ErrorKind::unavailable, "cannot start " + options.arguments[0] + ": " + std::strerror(error));
     return pid;
 }
 
@@ -79,7 +82,8 @@ ProcessResult to_result(int status) { return {WIFEXITED(status) ? WEXITSTATUS(st
 
 ProcessResult wait_for(pid_t pid) {
     int status = 0;
-    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
     return to_result(status);
 }
 
@@ -109,8 +113,8 @@ private:
 
 } // namespace
 
-Result<ProcessResult> run_process(const ProcessOptions& options, const OutputSink& on_stdout, const OutputSink& on_stderr,
-                                  const CancelCheck& is_cancelled) {
+Result<ProcessResult> run_process(const ProcessOptions& options, const OutputSink& on_stdout,
+                                  const OutputSink& on_stderr, const CancelCheck& is_cancelled) {
     DBUILD_TRY_ASSIGN(auto out, make_pipe());
     DBUILD_TRY_ASSIGN(auto err, make_pipe());
     SpawnSettings settings;

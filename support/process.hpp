@@ -24,14 +24,16 @@ using CancelCheck = std::function<bool()>; // asked ten times a second; true: th
 
 /// Runs the program to its end.
 /// In:     on_stdout, on_stderr — called from this thread with whatever arrives, any cut.
-///         is_cancelled — may be empty; once true, the program's process group gets SIGTERM, and SIGKILL after two seconds.
+///         is_cancelled — may be empty; once true, the program's process group gets SIGTERM, and SIGKILL after two
+///         seconds.
 /// Errors: unavailable — it cannot be started; interrupted — it was cancelled.
-Result<ProcessResult> run_process(const ProcessOptions& options, const OutputSink& on_stdout, const OutputSink& on_stderr,
-                                  const CancelCheck& is_cancelled = nullptr);
+Result<ProcessResult> run_process(const ProcessOptions& options, const OutputSink& on_stdout,
+                                  const OutputSink& on_stderr, const CancelCheck& is_cancelled = nullptr);
 
 /// Runs the program with this process's own standard streams and in its process group.
 /// In:     input — standard input where it is not this process's own, which was perhaps read already.
-///         is_cancelled — once true, the program gets SIGTERM (from a terminal it had the signal itself), and it is waited for.
+///         is_cancelled — once true, the program gets SIGTERM (from a terminal it had the signal itself), and it is
+///         waited for.
 /// Errors: unavailable — it cannot be started.
 Result<ProcessResult> run_inherited(const ProcessOptions& options, const std::optional<std::string>& input,
                                     const CancelCheck& is_cancelled);

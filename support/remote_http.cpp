@@ -139,10 +139,8 @@ bool is_unreachable(const Curl& curl, CURL* handle, CURLcode code) {
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_TOO_MANY_REDIRECTS:
-    case CURLE_UNSUPPORTED_PROTOCOL:
-        return true;
-    default:
-        return false;
+    case CURLE_UNSUPPORTED_PROTOCOL: return true;
+    default: return false;
     }
 }
 

@@ -42,22 +42,26 @@ std::string below(const std::string& path, std::string_view name) {
     return path + "/" + std::string(name);
 }
 
-/// What must not move while somebody else reads the file. The change time tells of bytes that were others for a while, too.
+/// What must not move while somebody else reads the file. The change time tells of bytes that were others for a while,
+/// too.
 bool is_same(const Node& a, const Node& b) {
     return a.mode == b.mode && a.size == b.size && a.changed_ns == b.changed_ns && a.content == b.content;
 }
 
 /// Nothing, or the first name at or below `path` that is not the same in both trees.
-std::optional<std::string> first_difference(const FolderTree& before, const FolderTree& after, const std::string& path) {
+std::optional<std::string> first_difference(const FolderTree& before, const FolderTree& after,
+                                            const std::string& path) {
     std::vector<std::pair<std::string, const Node*>> known;
     if (const auto place = before.find(path))
-        before.visit(*place, [&](std::string_view name, const Folder&, const Node& node) { known.emplace_back(name, &node); });
+        before.visit(*place,
+                     [&](std::string_view name, const Folder&, const Node& node) { known.emplace_back(name, &node); });
     std::size_t next = 0;
     std::optional<std::string> difference;
     if (const auto place = after.find(path))
         after.visit(*place, [&](std::string_view name, const Folder&, const Node& node) {
             if (difference) return;
-            if (next == known.size() || known[next].first != name || !is_same(*known[next].second, node)) difference = name;
+            if (next == known.size() || known[next].first != name || !is_same(*known[next].second, node))
+                difference = name;
             ++next;
         });
     if (!difference && next < known.size()) difference = known[next].first;
@@ -74,7 +78,8 @@ struct ContextTree::Impl {
     };
 
     Impl(ContextRoot opened, StatCache stats)
-        : root(std::move(opened)), cache(std::move(stats)), view(root, cache, StatCache::Trust::in_this_run, counters) {}
+        : root(std::move(opened)), cache(std::move(stats)), view(root, cache, StatCache::Trust::in_this_run, counters) {
+    }
 
     Result<const Selection*> selection(std::string_view source) {
         if (const auto known = selections.find(source); known != selections.end()) return &known->second;
@@ -178,7 +183,8 @@ Status ContextTree::verify_unchanged(std::string_view source) {
     if (!targets && targets.error().kind != ErrorKind::not_found) return fail(targets.error());
     if (!targets || *targets != selection->targets) return changed(oci::clean_path(source));
     for (const auto& [path, target] : *targets)
-        if (const auto difference = first_difference(impl_->view.tree(), now.tree(), target)) return changed(*difference);
+        if (const auto difference = first_difference(impl_->view.tree(), now.tree(), target))
+            return changed(*difference);
     return {};
 }
 
@@ -190,9 +196,10 @@ Status ContextTree::save_stat_cache() {
 }
 
 oci::SourceTree source_tree_of(ContextTree& context) {
-    return {[&context](std::string_view source) { return context.select(source); },
-            [&context](const std::string& path) { return context.find(path); },
-            [&context](const std::string& path, std::int64_t folder_time) { return context.subtree(path, folder_time); }};
+    return {
+        [&context](std::string_view source) { return context.select(source); },
+        [&context](const std::string& path) { return context.find(path); },
+        [&context](const std::string& path, std::int64_t folder_time) { return context.subtree(path, folder_time); }};
 }
 
 } // namespace dbuild::cache::context

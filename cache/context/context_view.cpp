@@ -25,9 +25,12 @@ std::string joined(const std::string& folder, const std::string& name) {
     return folder + "/" + name;
 }
 
-tl::unexpected<Error> not_found(const std::string& path) { return fail(ErrorKind::not_found, "\"/" + path + "\": not found"); }
+tl::unexpected<Error> not_found(const std::string& path) {
+    return fail(ErrorKind::not_found, "\"/" + path + "\": not found");
+}
 
-/// True if a separator stands in a class or behind a backslash: then the pattern has no components to be matched one by one.
+/// True if a separator stands in a class or behind a backslash: then the pattern has no components to be matched one by
+/// one.
 bool hides_separator(std::string_view pattern) {
     bool is_in_class = false;
     for (std::size_t i = 0; i < pattern.size(); ++i) {
@@ -57,12 +60,14 @@ Result<std::string> ContextView::follow(const std::string& path) const {
         std::error_code error;
         auto target = fs::read_symlink(root_.path / next, error).string();
         if (!error) return target;
-        return fail(ErrorKind::unavailable, "cannot read link " + (root_.path / next).string() + ": " + error.message());
+        return fail(ErrorKind::unavailable,
+                    "cannot read link " + (root_.path / next).string() + ": " + error.message());
     });
 }
 
 /// The paths below a folder that match a pattern; nothing is looked for below a match.
-Result<std::vector<std::string>> ContextView::matches_below(const std::string& folder, const std::string& pattern) const {
+Result<std::vector<std::string>> ContextView::matches_below(const std::string& folder,
+                                                            const std::string& pattern) const {
     std::vector<std::string> found, waiting = {""};
     while (!waiting.empty()) {
         const auto above = std::move(waiting.back());
@@ -78,7 +83,8 @@ Result<std::vector<std::string>> ContextView::matches_below(const std::string& f
 }
 
 /// The names in a folder that match one component of a pattern; none if it is no folder.
-Result<std::vector<std::string>> ContextView::matching_names(const std::string& folder, const std::string& pattern) const {
+Result<std::vector<std::string>> ContextView::matching_names(const std::string& folder,
+                                                             const std::string& pattern) const {
     std::vector<std::string> names;
     if (!folder.empty() && root_.skips(folder)) return names;
     Fd fd = root_.open_below(folder, O_RDONLY | O_DIRECTORY);
@@ -98,8 +104,8 @@ Result<std::vector<std::string>> ContextView::matching_names(const std::string& 
     return names;
 }
 
-/// The paths that match a pattern. The folders before its first wildcard are followed; from there on, only folders that can match
-/// are listed.
+/// The paths that match a pattern. The folders before its first wildcard are followed; from there on, only folders that
+/// can match are listed.
 Result<std::vector<std::string>> ContextView::matches(std::string_view wanted) const {
     DBUILD_TRY(dockerfile_parser::match_path(wanted, "")); // a malformed pattern is an error also without any file
     const auto slash = wanted.rfind('/', wanted.find_first_of(k_wildcards));

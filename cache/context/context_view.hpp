@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One look at a context: what its sources mean, and every path that they select, loaded once with all below it and hashed.
-// What a selection's digest is made of is context_tree.hpp's business.
+// One look at a context: what its sources mean, and every path that they select, loaded once with all below it and
+// hashed. What a selection's digest is made of is context_tree.hpp's business.
 #pragma once
 
 #include "cache/context/counters.hpp"
@@ -26,7 +26,8 @@ public:
     };
 
     /// What a COPY source selects, sorted by path; loaded.
-    /// Errors:  not_found — a literal that is missing or ignored; unavailable; invalid_dockerfile — a malformed wildcard.
+    /// Errors:  not_found — a literal that is missing or ignored; unavailable; invalid_dockerfile — a malformed
+    /// wildcard.
     Result<std::vector<Target>> targets(std::string_view source);
 
     const FolderTree& tree() const { return tree_; }

@@ -19,12 +19,13 @@ constexpr std::size_t k_buffer_bytes = std::size_t{1} << 17; // stays in a core'
 constexpr std::size_t k_big_file_bytes = std::size_t{1} << 20;
 constexpr std::size_t k_files_before_threads = 32; // of a few KiB: less costs less than a thread
 constexpr std::size_t k_batch_files = 64;          // small ones of one folder, which one thread takes at once
-constexpr int k_attempts = 3; // for a file that changes while it is read
+constexpr int k_attempts = 3;                      // for a file that changes while it is read
 
-/// Whether anybody could write to a file without the kernel stamping it: through a descriptor, or a mapping that is dirty already.
-/// A read lease is refused then. One who opens the file after that stamps it with the first byte.
+/// Whether anybody could write to a file without the kernel stamping it: through a descriptor, or a mapping that is
+/// dirty already. A read lease is refused then. One who opens the file after that stamps it with the first byte.
 Writers writers_of(int fd) {
-    // Who opens the file in between makes the kernel signal the lease's holder; SIGURG is ignored unless somebody asks for it.
+    // Who opens the file in between makes the kernel signal the lease's holder; SIGURG is ignored unless somebody asks
+    // for it.
     ::fcntl(fd, F_SETSIG, SIGURG);
     if (::fcntl(fd, F_SETLEASE, F_RDLCK) == 0) {
         ::fcntl(fd, F_SETLEASE, F_UNLCK);
@@ -35,7 +36,8 @@ Writers writers_of(int fd) {
 
 class Hashing {
 public:
-    Hashing(const ContextRoot& root, std::vector<FileToHash> files, FolderTree& tree, StatCache& cache, ContextCounters& counters)
+    Hashing(const ContextRoot& root, std::vector<FileToHash> files, FolderTree& tree, StatCache& cache,
+            ContextCounters& counters)
         : root_(root), files_(std::move(files)), tree_(tree), cache_(cache), counters_(counters) {}
 
     Status run();
@@ -70,8 +72,8 @@ private:
     std::optional<Error> failure_;
 };
 
-/// Feeds a file's bytes to the hasher. Out: how many. Where times can be trusted no read is spent on finding the end: they tell of a
-/// file that grew. Elsewhere a size may be anything (/proc says 0).
+/// Feeds a file's bytes to the hasher. Out: how many. Where times can be trusted no read is spent on finding the end:
+/// they tell of a file that grew. Elsewhere a size may be anything (/proc says 0).
 Result<std::uint64_t> Hashing::read(int fd, std::uint64_t size, const std::string& path, Scratch& scratch) const {
     std::uint64_t done = 0;
     while (done < size || !cache_.is_trusted()) {
@@ -162,14 +164,17 @@ void Hashing::work() {
     counters_.bytes_read += scratch.bytes_read;
 }
 
-/// Big files come first, each by itself, so that no thread is left alone with one at the end; then each folder's, in the order in
-/// which disks tend to hold them.
+/// Big files come first, each by itself, so that no thread is left alone with one at the end; then each folder's, in
+/// the order in which disks tend to hold them.
 void Hashing::make_batches() {
     const auto big_part = [](const FileToHash& file) { return file.identity.size / k_big_file_bytes; };
-    const auto rank = [&](const FileToHash& file) { return std::make_tuple(~big_part(file), file.folder, file.identity.inode); };
+    const auto rank = [&](const FileToHash& file) {
+        return std::make_tuple(~big_part(file), file.folder, file.identity.inode);
+    };
     std::sort(files_.begin(), files_.end(), [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
     for (std::size_t i = 0; i < files_.size(); ++i)
-        if (i == 0 || big_part(files_[i - 1]) != 0 || files_[i].folder != files_[i - 1].folder || i - batches_.back() == k_batch_files)
+        if (i == 0 || big_part(files_[i - 1]) != 0 || files_[i].folder != files_[i - 1].folder ||
+            i - batches_.back() == k_batch_files)
             batches_.push_back(i);
     batches_.push_back(files_.size());
 }

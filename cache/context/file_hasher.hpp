@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads and hashes files of a context, by several threads where there is enough to do, and tells the stat cache what may be
-// trusted later (docs/stat_cache.md has the rule).
+// Reads and hashes files of a context, by several threads where there is enough to do, and tells the stat cache what
+// may be trusted later (docs/stat_cache.md has the rule).
 #pragma once
 
 #include "cache/context/counters.hpp"

@@ -20,13 +20,15 @@ EntryType type_of(const Node& node) {
 }
 
 const Node* find_node(const Folder& folder, std::string_view name) {
-    const auto found = std::lower_bound(folder.nodes.begin(), folder.nodes.end(), name,
-                                        [&](const Node& node, std::string_view wanted) { return folder.name_of(node) < wanted; });
+    const auto found =
+        std::lower_bound(folder.nodes.begin(), folder.nodes.end(), name,
+                         [&](const Node& node, std::string_view wanted) { return folder.name_of(node) < wanted; });
     const bool is_there = found != folder.nodes.end() && folder.name_of(*found) == name && !found->is_absent();
     return is_there ? &*found : nullptr;
 }
 
-/// Whether everything below `directory` comes before `name`, which comes after `directory` itself: "a" < "a-b" < "a/x" < "a0".
+/// Whether everything below `directory` comes before `name`, which comes after `directory` itself: "a" < "a-b" < "a/x"
+/// < "a0".
 bool ends_before(std::string_view directory, std::string_view name) {
     return !name.starts_with(directory) || static_cast<unsigned char>(name[directory.size()]) > '/';
 }
@@ -149,7 +151,8 @@ void FolderTree::prune(std::uint32_t folder) {
         if (!node.is_directory()) continue;
         prune(node.below);
         const auto& below = at(node.below);
-        const bool is_empty = std::all_of(below.nodes.begin(), below.nodes.end(), [](const Node& child) { return child.is_absent(); });
+        const bool is_empty =
+            std::all_of(below.nodes.begin(), below.nodes.end(), [](const Node& child) { return child.is_absent(); });
         if (below.is_left_out && is_empty) node.mode = 0;
     }
 }

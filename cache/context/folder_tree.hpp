@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What was looked at in a build context, kept small: per folder one array of nodes and one string of names, 72 bytes a file
-// besides. How it gets there is folder_walk.hpp's and file_hasher.hpp's business.
+// What was looked at in a build context, kept small: per folder one array of nodes and one string of names, 72 bytes a
+// file besides. How it gets there is folder_walk.hpp's and file_hasher.hpp's business.
 #pragma once
 
 #include "cache/oci/layer_tar.hpp"
@@ -35,8 +35,9 @@ struct Node {
     std::int64_t mtime_seconds = 0;
     std::uint64_t changed_ns = 0; // ctime, only for comparing
     std::uint32_t name_begin = 0;
-    std::uint32_t below = k_none; // a directory: its folder's number; anything else: its detail in the folder that lists it
-    std::uint16_t mode = 0;       // as in st_mode, with the type; 0: left out after all
+    std::uint32_t below =
+        k_none;             // a directory: its folder's number; anything else: its detail in the folder that lists it
+    std::uint16_t mode = 0; // as in st_mode, with the type; 0: left out after all
     std::uint16_t name_size = 0;
 
     bool is_directory() const { return S_ISDIR(mode); }
@@ -44,12 +45,12 @@ struct Node {
 };
 
 struct Folder {
-    std::string path; // from the context's root; "" is the root
+    std::string path;        // from the context's root; "" is the root
     std::vector<Node> nodes; // sorted by the bytes of their names
     std::string names;
     std::vector<NodeDetail> details;
-    Xattrs xattrs;             // its own
-    bool is_left_out = false;  // ignored: stays only if something below is not
+    Xattrs xattrs;            // its own
+    bool is_left_out = false; // ignored: stays only if something below is not
 
     std::string_view name_of(const Node& node) const {
         return std::string_view(names).substr(node.name_begin, node.name_size);
@@ -60,7 +61,8 @@ struct Folder {
 
 class FolderTree {
 public:
-    /// A path that is there: its node and the folder that lists it. The context's root has no node, and is its own folder.
+    /// A path that is there: its node and the folder that lists it. The context's root has no node, and is its own
+    /// folder.
     struct Place {
         const Folder* folder = nullptr;
         const Node* node = nullptr;
@@ -81,8 +83,8 @@ public:
     /// Whether the path lies at or below one that set_root was called for.
     bool is_known(std::string_view path) const;
 
-    /// Calls `visitor` for the place (name "") and everything below it, in the order of the bytes of whole paths. The context's
-    /// root itself is not visited.
+    /// Calls `visitor` for the place (name "") and everything below it, in the order of the bytes of whole paths. The
+    /// context's root itself is not visited.
     using Visitor = std::function<void(std::string_view name, const Folder& folder, const Node& node)>;
     void visit(const Place& place, const Visitor& visitor) const;
 

@@ -44,7 +44,8 @@ private:
         std::vector<Below> folders;
     };
 
-    Result<bool> look_at(int folder_fd, std::uint32_t number, Folder& folder, Node& node, const std::string& path, Found& found);
+    Result<bool> look_at(int folder_fd, std::uint32_t number, Folder& folder, Node& node, const std::string& path,
+                         Found& found);
     Status set_link_target(int folder_fd, const std::string& name, const std::string& path, NodeDetail& detail) const;
     Status read(std::uint32_t number, std::string& buffer);
     void publish(Folder& folder, const Found& found);
@@ -57,7 +58,8 @@ private:
 
     std::mutex mutex_; // of what follows, and of adding to the tree
     std::condition_variable changed_;
-    std::vector<std::uint32_t> waiting_; // last in, first out: folders that were just listed are still in the kernel's caches
+    std::vector<std::uint32_t>
+        waiting_; // last in, first out: folders that were just listed are still in the kernel's caches
     std::vector<FileToHash> files_;
     std::vector<std::uint32_t> added_; // by add_path
     std::size_t busy_ = 0, names_seen_ = 0;
@@ -66,7 +68,8 @@ private:
     Workers workers_; // last: joined before the rest goes
 };
 
-Status Walk::set_link_target(int folder_fd, const std::string& name, const std::string& path, NodeDetail& detail) const {
+Status Walk::set_link_target(int folder_fd, const std::string& name, const std::string& path,
+                             NodeDetail& detail) const {
     detail.link_target.resize(PATH_MAX);
     const auto size = ::readlinkat(folder_fd, name.c_str(), detail.link_target.data(), detail.link_target.size());
     if (size < 0) return root_.failure("cannot read link", path);
@@ -76,7 +79,8 @@ Status Walk::set_link_target(int folder_fd, const std::string& name, const std::
 }
 
 /// Describes one name of a folder. Out: false for what is gone or ignored.
-Result<bool> Walk::look_at(int folder_fd, std::uint32_t number, Folder& folder, Node& node, const std::string& path, Found& found) {
+Result<bool> Walk::look_at(int folder_fd, std::uint32_t number, Folder& folder, Node& node, const std::string& path,
+                           Found& found) {
     const bool is_left_out = root_.ignores(path);
     struct stat status {};
     const std::string name(folder.name_of(node));
@@ -226,7 +230,8 @@ Status Walk::add_path(const std::string& path) {
     holder.nodes.resize(1);
     holder.nodes.front().name_size = static_cast<std::uint16_t>(holder.names.size());
     const auto fd = root_.open_below(holder.path, O_RDONLY | O_DIRECTORY);
-    if (!fd.is_open() && errno != ENOENT && errno != ENOTDIR && errno != ELOOP) return root_.failure("cannot read folder", holder.path);
+    if (!fd.is_open() && errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
+        return root_.failure("cannot read folder", holder.path);
     Found found;
     bool is_there = false;
     if (fd.is_open()) {
@@ -256,7 +261,8 @@ Fd ContextRoot::open_below(const std::string& below, int flags) const {
     const auto* name = below.empty() ? "." : below.c_str();
     Fd opened(static_cast<int>(::syscall(SYS_openat2, fd.get(), name, &how, sizeof how)));
     if (opened.is_open() || (errno != ENOSYS && errno != EPERM)) return opened;
-    return Fd(::openat(fd.get(), name, flags | O_CLOEXEC | O_NOFOLLOW)); // Linux before 5.6, or a sandbox that does not know it
+    return Fd(::openat(fd.get(), name,
+                       flags | O_CLOEXEC | O_NOFOLLOW)); // Linux before 5.6, or a sandbox that does not know it
 }
 
 tl::unexpected<Error> ContextRoot::failure(std::string_view what, std::string_view below) const {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads folders of a context into a FolderTree, by several threads where there is enough to do. What is ignored is not entered.
-// Files that the stat cache knows get their digests; the others are listed for file_hasher.hpp.
+// Reads folders of a context into a FolderTree, by several threads where there is enough to do. What is ignored is not
+// entered. Files that the stat cache knows get their digests; the others are listed for file_hasher.hpp.
 #pragma once
 
 #include "cache/context/folder_tree.hpp"

@@ -25,9 +25,10 @@ namespace {
 constexpr std::string_view k_magic = "dbuild stat 1\n";
 constexpr std::uint64_t k_byte_order = 0x0102030405060708;
 constexpr std::uint64_t k_second = 1'000'000'000;
-constexpr std::uint64_t k_foreign_clock_slack = 2 * k_second; // more than the coarsest time stamps of a trusted file system
-/// Without a lease, a file this old is taken to have no dirty mapping: the kernel writes those back after 35 s by default,
-/// and the next store into one after that stamps the file.
+constexpr std::uint64_t k_foreign_clock_slack =
+    2 * k_second; // more than the coarsest time stamps of a trusted file system
+/// Without a lease, a file this old is taken to have no dirty mapping: the kernel writes those back after 35 s by
+/// default, and the next store into one after that stamps the file.
 constexpr std::uint64_t k_unleased_age = 60 * k_second;
 constexpr std::uint8_t k_max_age = 16;
 constexpr std::size_t k_write_bytes = std::size_t{1} << 20;
@@ -73,7 +74,8 @@ StatCache StatCache::open(fs::path folder, int context) {
     return cache;
 }
 
-/// By the root's inode and not by its path: a context that was moved keeps its cache, and another one in its place has its own.
+/// By the root's inode and not by its path: a context that was moved keeps its cache, and another one in its place has
+/// its own.
 fs::path StatCache::path() const { return folder_ / fmt::format("{:x}-{:x}.sc", device_, root_inode_); }
 
 Status StatCache::read() {
@@ -92,14 +94,15 @@ Status StatCache::read() {
     struct stat status {};
     if (!read_all(&header, sizeof header) || ::fstat(fd.get(), &status) != 0) return damaged();
     if (static_cast<std::uint64_t>(status.st_size) < sizeof header + Digest::k_size) return damaged();
-    if (!std::string_view(header.magic, sizeof header.magic).starts_with(k_magic) || header.byte_order != k_byte_order ||
-        header.device != device_ || header.root_inode != root_inode_)
+    if (!std::string_view(header.magic, sizeof header.magic).starts_with(k_magic) ||
+        header.byte_order != k_byte_order || header.device != device_ || header.root_inode != root_inode_)
         return damaged();
     const auto size = static_cast<std::uint64_t>(status.st_size) - sizeof header - Digest::k_size;
     if (size % sizeof(Record) != 0 || header.count != size / sizeof(Record)) return damaged();
     known_.resize(static_cast<std::size_t>(header.count));
     std::array<std::uint8_t, Digest::k_size> checksum{};
-    if (!read_all(known_.data(), static_cast<std::size_t>(size)) || !read_all(checksum.data(), checksum.size())) return damaged();
+    if (!read_all(known_.data(), static_cast<std::size_t>(size)) || !read_all(checksum.data(), checksum.size()))
+        return damaged();
     Sha256 hasher;
     hasher.update({reinterpret_cast<const char*>(&header), sizeof header});
     hasher.update({reinterpret_cast<const char*>(known_.data()), static_cast<std::size_t>(size)});
@@ -132,7 +135,8 @@ std::uint64_t StatCache::clock() const {
     if (!folder_.empty()) {
         const Fd probe(::open(folder_.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
         struct stat status {};
-        if (probe.is_open() && ::fstat(probe.get(), &status) == 0 && status.st_dev == device_) return nanoseconds(status.st_ctim);
+        if (probe.is_open() && ::fstat(probe.get(), &status) == 0 && status.st_dev == device_)
+            return nanoseconds(status.st_ctim);
     }
     timespec now{};
     ::clock_gettime(CLOCK_REALTIME_COARSE, &now); // what the kernel stamps inodes with
@@ -149,8 +153,8 @@ void StatCache::add(const HashedFile& file) {
     const auto& identity = file.identity;
     if (identity.device != device_) return;
     has_news_ = has_news_ || file.is_proven;
-    fresh_.push_back({identity.inode, identity.size, identity.modified_ns, identity.changed_ns, identity.mode, file.has_xattrs,
-                      file.is_proven, 0, 0, file.content.bytes()});
+    fresh_.push_back({identity.inode, identity.size, identity.modified_ns, identity.changed_ns, identity.mode,
+                      file.has_xattrs, file.is_proven, 0, 0, file.content.bytes()});
 }
 
 void StatCache::end_adding() {
@@ -219,7 +223,8 @@ void StatCache::delete_forgotten() const {
     for (const auto& file : *files) {
         struct stat status {};
         if (::lstat(file.c_str(), &status) != 0) continue;
-        const auto last_use = std::chrono::system_clock::from_time_t(std::max(status.st_atim.tv_sec, status.st_mtim.tv_sec));
+        const auto last_use =
+            std::chrono::system_clock::from_time_t(std::max(status.st_atim.tv_sec, status.st_mtim.tv_sec));
         if (std::chrono::system_clock::now() - last_use > k_forgotten_after) ::unlink(file.c_str());
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which files of a context need not be read again, because the kernel says that nobody wrote to them since they were hashed.
-// The rule, the file's format and what it does not cover are in docs/stat_cache.md.
+// Which files of a context need not be read again, because the kernel says that nobody wrote to them since they were
+// hashed. The rule, the file's format and what it does not cover are in docs/stat_cache.md.
 #pragma once
 
 #include "support/digest.hpp"
@@ -25,7 +25,8 @@ struct FileIdentity {
     friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
 };
 
-/// Whether a file is free of writers that the kernel would not tell of: what a read lease said before its first byte was read.
+/// Whether a file is free of writers that the kernel would not tell of: what a read lease said before its first byte
+/// was read.
 enum class Writers { none, possible, unknown };
 
 struct HashedFile {
@@ -58,8 +59,9 @@ public:
     /// Whether the context lies on a file system whose times can be trusted: ext4, xfs, btrfs.
     bool is_trusted() const { return is_trusted_; }
 
-    /// A moment of the file system's own clock, in ns since the epoch, taken now: whatever is written later gets this time or a
-    /// later one. From a file in `folder` if that is on the same file system, else the kernel's coarse clock less 2 s.
+    /// A moment of the file system's own clock, in ns since the epoch, taken now: whatever is written later gets this
+    /// time or a later one. From a file in `folder` if that is on the same file system, else the kernel's coarse clock
+    /// less 2 s.
     std::uint64_t clock() const;
 
     /// Whether a later change must show in the identity. In: clock — taken before the first byte was read.
@@ -71,8 +73,8 @@ public:
     void add(const HashedFile& file);
     void end_adding();
 
-    /// Makes what is proven known to later runs: a new file, renamed over the old one. Does nothing if there is nothing new.
-    /// Errors:  unavailable, no_space — nothing is lost but time.
+    /// Makes what is proven known to later runs: a new file, renamed over the old one. Does nothing if there is nothing
+    /// new. Errors:  unavailable, no_space — nothing is lost but time.
     Status save();
 
 private:

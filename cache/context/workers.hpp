@@ -12,8 +12,8 @@ namespace dbuild::cache::context {
 class Workers {
 public:
     bool is_empty() const { return threads_.empty(); }
-    /// Runs `work` in as many threads as there are processors besides the caller's, at most 7. At least one: waiting for a
-    /// disk needs no processor.
+    /// Runs `work` in as many threads as there are processors besides the caller's, at most 7. At least one: waiting
+    /// for a disk needs no processor.
     void start(const std::function<void()>& work) {
         const auto count = std::clamp(std::thread::hardware_concurrency(), 2U, k_max_threads) - 1;
         for (unsigned i = 0; i < count; ++i) threads_.emplace_back(work);

@@ -43,13 +43,15 @@ Xattrs read_with(List list, Get get) {
 } // namespace
 
 Xattrs read_xattrs(int fd) {
-    return read_with([&](char* names, std::size_t size) { return ::flistxattr(fd, names, size); },
-                     [&](const char* name, char* value, std::size_t size) { return ::fgetxattr(fd, name, value, size); });
+    return read_with(
+        [&](char* names, std::size_t size) { return ::flistxattr(fd, names, size); },
+        [&](const char* name, char* value, std::size_t size) { return ::fgetxattr(fd, name, value, size); });
 }
 
 Xattrs read_xattrs(const std::string& path) {
-    return read_with([&](char* names, std::size_t size) { return ::llistxattr(path.c_str(), names, size); },
-                     [&](const char* name, char* value, std::size_t size) { return ::lgetxattr(path.c_str(), name, value, size); });
+    return read_with(
+        [&](char* names, std::size_t size) { return ::llistxattr(path.c_str(), names, size); },
+        [&](const char* name, char* value, std::size_t size) { return ::lgetxattr(path.c_str(), name, value, size); });
 }
 
 } // namespace dbuild::cache::context

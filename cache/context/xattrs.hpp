@@ -6,8 +6,8 @@
 
 namespace dbuild::cache::context {
 
-/// Those that count: neither security labels (but for capabilities) nor what a desktop attached. What cannot be read is absent.
-/// In: fd — open for reading.
+/// Those that count: neither security labels (but for capabilities) nor what a desktop attached. What cannot be read is
+/// absent. In: fd — open for reading.
 Xattrs read_xattrs(int fd);
 /// Of a path, not following a link.
 Xattrs read_xattrs(const std::string& path);

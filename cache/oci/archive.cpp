@@ -65,7 +65,8 @@ Result<std::string> Archive::read_file(std::string_view name) const {
     while (done < bytes.size()) {
         const auto count = ::pread(fd.get(), bytes.data() + done, bytes.size() - done,
                                    static_cast<off_t>(member->second.offset + done));
-        if (count <= 0) return fail(ErrorKind::unavailable, "cannot read " + path_.string() + ": " + std::strerror(errno));
+        if (count <= 0)
+            return fail(ErrorKind::unavailable, "cannot read " + path_.string() + ": " + std::strerror(errno));
         done += static_cast<std::size_t>(count);
     }
     return bytes;
@@ -73,7 +74,8 @@ Result<std::string> Archive::read_file(std::string_view name) const {
 
 Result<std::string> Archive::read_blob(const Digest& digest) const {
     DBUILD_TRY_ASSIGN(auto bytes, read_file("blobs/sha256/" + digest.hex()));
-    if (sha256(bytes) != digest) return fail(ErrorKind::corrupt, "image archive: blob " + digest.to_string() + " is damaged");
+    if (sha256(bytes) != digest)
+        return fail(ErrorKind::corrupt, "image archive: blob " + digest.to_string() + " is damaged");
     return bytes;
 }
 
@@ -90,7 +92,8 @@ Result<ByteSource> Archive::blob_source(const Digest& digest) const {
         const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(capacity, cursor->left));
         if (wanted == 0) return std::size_t{0};
         const auto count = ::pread(cursor->fd.get(), buffer, wanted, static_cast<off_t>(cursor->offset));
-        if (count <= 0) return fail(ErrorKind::unavailable, "cannot read " + path.string() + ": " + std::strerror(errno));
+        if (count <= 0)
+            return fail(ErrorKind::unavailable, "cannot read " + path.string() + ": " + std::strerror(errno));
         cursor->offset += static_cast<std::uint64_t>(count);
         cursor->left -= static_cast<std::uint64_t>(count);
         return static_cast<std::size_t>(count);
@@ -99,7 +102,9 @@ Result<ByteSource> Archive::blob_source(const Digest& digest) const {
 
 std::string tar_header(std::string_view name, std::uint64_t size) {
     std::string header(k_block, '\0');
-    const auto put = [&](std::size_t at, std::string_view text) { std::copy(text.begin(), text.end(), header.begin() + static_cast<std::ptrdiff_t>(at)); };
+    const auto put = [&](std::size_t at, std::string_view text) {
+        std::copy(text.begin(), text.end(), header.begin() + static_cast<std::ptrdiff_t>(at));
+    };
     put(0, name.substr(0, 100));
     put(100, "0000644");
     put(108, "0000000");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Image archives: reading the OCI layout in a tar as an engine saves it, and writing one piece by piece as an engine loads
-// it. Blobs are read in place; nothing is unpacked to disk.
+// Image archives: reading the OCI layout in a tar as an engine saves it, and writing one piece by piece as an engine
+// loads it. Blobs are read in place; nothing is unpacked to disk.
 #pragma once
 
 #include "cache/oci/layer_tar.hpp"

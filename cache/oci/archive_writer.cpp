@@ -42,7 +42,8 @@ Result<ArchiveFile> ArchiveFile::write(const ImageToArchive& image, const BlobRe
     for (const auto& layer : image.layers)
         if (known.insert(layer.digest).second) DBUILD_TRY(archive.add_blob(layer, read_layer));
     DBUILD_TRY(archive.append(std::string(k_tar_end_bytes, '\0')));
-    if (::lseek(archive.fd_.get(), 0, SEEK_SET) != 0) return fail(ErrorKind::unavailable, "cannot rewind " + path.string());
+    if (::lseek(archive.fd_.get(), 0, SEEK_SET) != 0)
+        return fail(ErrorKind::unavailable, "cannot rewind " + path.string());
     return archive;
 }
 

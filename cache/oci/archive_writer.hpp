@@ -18,7 +18,7 @@ struct ImageToArchive {
     ImageConfig config; // for the platform in the index
     std::string config_json, manifest_json;
     std::vector<Descriptor> layers;
-    std::string name; // e.g. "docker.io/library/app:latest"; may be empty
+    std::string name;               // e.g. "docker.io/library/app:latest"; may be empty
     std::set<Digest> left_out = {}; // layers that the manifest names and that the reader of the archive should have
 };
 

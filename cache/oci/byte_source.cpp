@@ -35,9 +35,11 @@ ByteSource text_source(std::string_view text) {
     };
 }
 
-Status pull_what_is_pushed(const std::function<Status(const ByteSink&)>& push, const std::function<Status(const ByteSource&)>& pull) {
+Status pull_what_is_pushed(const std::function<Status(const ByteSink&)>& push,
+                           const std::function<Status(const ByteSource&)>& pull) {
     int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) return fail(ErrorKind::unavailable, std::string("cannot make a pipe: ") + std::strerror(errno));
+    if (::pipe2(ends, O_CLOEXEC) != 0)
+        return fail(ErrorKind::unavailable, std::string("cannot make a pipe: ") + std::strerror(errno));
     const Fd output(ends[0]);
     Fd input(ends[1]);
     std::atomic<bool> is_over = false;
@@ -54,13 +56,15 @@ Status pull_what_is_pushed(const std::function<Status(const ByteSink&)>& push, c
         for (;;) {
             const auto count = ::read(output.get(), buffer, capacity);
             if (count >= 0) return static_cast<std::size_t>(count);
-            if (errno != EINTR) return fail(ErrorKind::unavailable, std::string("cannot read a pipe: ") + std::strerror(errno));
+            if (errno != EINTR)
+                return fail(ErrorKind::unavailable, std::string("cannot read a pipe: ") + std::strerror(errno));
         }
     };
     const Status pulled = pull(source);
     is_over = true;
     char rest[4096];
-    while (::read(output.get(), rest, sizeof rest) > 0) {} // a pipe that nobody reads would end this process
+    while (::read(output.get(), rest, sizeof rest) > 0) {
+    } // a pipe that nobody reads would end this process
     pusher.join();
     return pushed || was_cut ? pulled : pushed;
 }

@@ -19,7 +19,8 @@ ByteSource text_source(std::string_view text);
 
 /// Turns a reader that pushes into a source that is pulled from: `push` runs in a thread of its own, behind a pipe.
 /// Out: what `pull` gives. Errors: those of push, before those of pull; unavailable — no pipe.
-Status pull_what_is_pushed(const std::function<Status(const ByteSink&)>& push, const std::function<Status(const ByteSource&)>& pull);
+Status pull_what_is_pushed(const std::function<Status(const ByteSink&)>& push,
+                           const std::function<Status(const ByteSource&)>& pull);
 
 /// Hands everything to `sink`. Errors: corrupt — other bytes than the descriptor says, or another number; those of
 /// both.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything of layer_tar.hpp that follows from tables of contents alone: content ID, stored form, merged trees, selections.
+// Everything of layer_tar.hpp that follows from tables of contents alone: content ID, stored form, merged trees,
+// selections.
 #include "cache/oci/layer_tar.hpp"
 
 #include "cache/oci/path_walk.hpp"
@@ -14,7 +15,8 @@ namespace {
 // Changing what follows changes every content ID: raise the version, and the golden values in the tests with it.
 constexpr std::string_view k_content_schema = "dbuild content 1";
 constexpr std::string_view k_contents_magic = "dbuild toc 1\n";
-constexpr std::size_t k_usual_attribute_bytes = 128; // those of a file without extended attributes, and the name's length
+constexpr std::size_t k_usual_attribute_bytes =
+    128; // those of a file without extended attributes, and the name's length
 
 class Encoder {
 public:
@@ -104,15 +106,18 @@ bool is_below(std::string_view path, std::string_view folder) {
 void encode_subtree(Encoder& out, const FileTree& tree, const std::string& path) {
     const auto add = [&](std::string_view name, LayerEntry entry) {
         out.text(name);
-        // A hard link is the file that it shares; one that points outside of the selection would else change with that path.
+        // A hard link is the file that it shares; one that points outside of the selection would else change with that
+        // path.
         if (entry.type == EntryType::hard_link)
             if (const auto* target = tree.find(entry.link_target)) entry = *target;
         encode_attributes(out, entry);
     };
     if (const auto* self = tree.find(path)) add("", *self);
     const auto& entries = tree.entries();
-    for (auto it = entries.upper_bound(path); it != entries.end() && (path.empty() || it->first.starts_with(path)); ++it)
-        if (is_below(it->first, path)) add(std::string_view(it->first).substr(path.empty() ? 0 : path.size() + 1), it->second);
+    for (auto it = entries.upper_bound(path); it != entries.end() && (path.empty() || it->first.starts_with(path));
+         ++it)
+        if (is_below(it->first, path))
+            add(std::string_view(it->first).substr(path.empty() ? 0 : path.size() + 1), it->second);
 }
 
 } // namespace
@@ -264,7 +269,8 @@ Result<std::vector<SelectedPath>> select(const FileTree& tree, std::string_view 
         DBUILD_TRY_ASSIGN(const bool matches, dockerfile_parser::match_path(pattern, name));
         if (!matches) continue;
         DBUILD_TRY_ASSIGN(auto target, tree.resolve(it->first));
-        selected.push_back({written.empty() ? std::string(name) : written + "/" + std::string(name), std::move(target)});
+        selected.push_back(
+            {written.empty() ? std::string(name) : written + "/" + std::string(name), std::move(target)});
     }
     std::sort(selected.begin(), selected.end(),
               [](const auto& a, const auto& b) { return is_walked_before(a.named, b.named); });

@@ -62,7 +62,8 @@ Digest digest_of(const json::value& value) {
 }
 
 Descriptor read_descriptor(const json::object& object) {
-    return {string_member(object, "mediaType"), digest_of(object.at("digest")), object.at("size").to_number<std::uint64_t>()};
+    return {string_member(object, "mediaType"), digest_of(object.at("digest")),
+            object.at("size").to_number<std::uint64_t>()};
 }
 
 std::optional<Healthcheck> read_healthcheck(const json::object& config) {
@@ -74,8 +75,9 @@ std::optional<Healthcheck> read_healthcheck(const json::object& config) {
         return std::chrono::nanoseconds(nanoseconds ? nanoseconds->to_number<std::int64_t>() : 0);
     };
     const auto* retries = member(object, "Retries");
-    return Healthcheck{strings_member(object, "Test"), duration("Interval"), duration("Timeout"),
-                       duration("StartPeriod"), duration("StartInterval"), retries ? retries->to_number<int>() : 0};
+    return Healthcheck{
+        strings_member(object, "Test"), duration("Interval"),      duration("Timeout"),
+        duration("StartPeriod"),        duration("StartInterval"), retries ? retries->to_number<int>() : 0};
 }
 
 /// The "config" object, which an image configuration and an engine's inspection share.
@@ -132,7 +134,8 @@ json::object execution_config(const ImageConfig& image) {
     put_text(config, "User", image.user);
     if (!image.exposed_ports.empty()) config["ExposedPorts"] = to_set(image.exposed_ports);
     put_strings(config, "Env", image.env);
-    // One that is given but empty differs while a stage is built, and is left out like one that is not, as BuildKit does.
+    // One that is given but empty differs while a stage is built, and is left out like one that is not, as BuildKit
+    // does.
     put_strings(config, "Entrypoint", image.entrypoint.value_or(std::vector<std::string>{}));
     put_strings(config, "Cmd", image.cmd.value_or(std::vector<std::string>{}));
     if (!image.volumes.empty()) config["Volumes"] = to_set(image.volumes);
@@ -175,7 +178,8 @@ Result<ImageConfig> ImageConfig::parse(std::string_view text) {
         image.author = string_member(object, "author");
         image.created = string_member(object, "created");
         if (const auto* config = member(object, "config")) read_execution_config(config->as_object(), image);
-        for (const auto& id : object.at("rootfs").as_object().at("diff_ids").as_array()) image.diff_ids.push_back(digest_of(id));
+        for (const auto& id : object.at("rootfs").as_object().at("diff_ids").as_array())
+            image.diff_ids.push_back(digest_of(id));
         if (const auto* history = member(object, "history"))
             for (const auto& item : history->as_array()) {
                 const auto& entry = item.as_object();
@@ -223,9 +227,11 @@ Result<Manifest> Manifest::parse(std::string_view text) {
     return read_json(text, "image manifest", [](const json::object& object) {
         Manifest manifest;
         manifest.config = read_descriptor(object.at("config").as_object());
-        for (const auto& layer : object.at("layers").as_array()) manifest.layers.push_back(read_descriptor(layer.as_object()));
+        for (const auto& layer : object.at("layers").as_array())
+            manifest.layers.push_back(read_descriptor(layer.as_object()));
         if (const auto* annotations = member(object, "annotations"))
-            for (const auto& [name, value] : annotations->as_object()) manifest.annotations.emplace(name, value.as_string());
+            for (const auto& [name, value] : annotations->as_object())
+                manifest.annotations.emplace(name, value.as_string());
         return manifest;
     });
 }

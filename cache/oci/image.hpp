@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The OCI image types that dbuild reads and writes: descriptor, image configuration, manifest. JSON in and out, always in
-// the same byte order, so that equal images have equal digests. Where blobs are kept is not known here.
-// Source: OCI image specification 1.1; Docker's additions (Healthcheck, OnBuild, Shell, ArgsEscaped) as BuildKit writes them.
+// The OCI image types that dbuild reads and writes: descriptor, image configuration, manifest. JSON in and out, always
+// in the same byte order, so that equal images have equal digests. Where blobs are kept is not known here. Source: OCI
+// image specification 1.1; Docker's additions (Healthcheck, OnBuild, Shell, ArgsEscaped) as BuildKit writes them.
 #pragma once
 
 #include "support/digest.hpp"

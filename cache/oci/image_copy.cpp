@@ -26,14 +26,9 @@ public:
         report_.digest = root.descriptor.digest;
         DBUILD_TRY_ASSIGN(const auto presence, to_.find_image(root.descriptor));
         switch (presence) {
-        case ImageTarget::Presence::absent:
-            DBUILD_TRY(copy_manifest(root, ImageTarget::Role::root, 0));
-            break;
-        case ImageTarget::Presence::unnamed:
-            DBUILD_TRY(to_.put_manifest(root, ImageTarget::Role::root));
-            break;
-        case ImageTarget::Presence::complete:
-            report_.was_complete = true;
+        case ImageTarget::Presence::absent: DBUILD_TRY(copy_manifest(root, ImageTarget::Role::root, 0)); break;
+        case ImageTarget::Presence::unnamed: DBUILD_TRY(to_.put_manifest(root, ImageTarget::Role::root)); break;
+        case ImageTarget::Presence::complete: report_.was_complete = true;
         }
         return report_;
     }
@@ -71,15 +66,9 @@ private:
 
     void note(PushOutcome outcome, std::uint64_t bytes) {
         switch (outcome) {
-        case PushOutcome::was_there:
-            ++report_.blobs_there;
-            break;
-        case PushOutcome::mounted:
-            ++report_.blobs_mounted;
-            break;
-        case PushOutcome::uploaded:
-            ++report_.blobs_moved;
-            report_.bytes_moved += bytes;
+        case PushOutcome::was_there: ++report_.blobs_there; break;
+        case PushOutcome::mounted: ++report_.blobs_mounted; break;
+        case PushOutcome::uploaded: ++report_.blobs_moved; report_.bytes_moved += bytes;
         }
     }
 

@@ -79,7 +79,8 @@ Result<std::string> entry_path(const char* name) {
     const std::string_view text(name);
     for (std::size_t begin = 0; begin <= text.size();) {
         const auto end = std::min(text.find('/', begin), text.size());
-        if (text.substr(begin, end - begin) == "..") return fail(ErrorKind::corrupt, "layer: entry leaves the root: " + std::string(text));
+        if (text.substr(begin, end - begin) == "..")
+            return fail(ErrorKind::corrupt, "layer: entry leaves the root: " + std::string(text));
         begin = end + 1;
     }
     return clean_path(text);
@@ -118,7 +119,7 @@ Result<LayerEntry> read_entry(archive* tar, archive_entry* raw, const FileSink& 
     entry.uid = static_cast<std::uint64_t>(archive_entry_uid(raw));
     entry.gid = static_cast<std::uint64_t>(archive_entry_gid(raw));
     entry.mtime_seconds = archive_entry_mtime(raw);
-    const char *name = nullptr;
+    const char* name = nullptr;
     const void* value = nullptr;
     std::size_t size = 0;
     archive_entry_xattr_reset(raw);
@@ -172,8 +173,9 @@ Result<LayerScan> scan_layer(const ByteSource& blob, const ByteSink& uncompresse
     archive_read_support_format_raw(decoder.get());
     archive_read_support_format_empty(decoder.get());
     archive_entry* whole = nullptr;
-    const bool is_open = archive_read_open(decoder.get(), &blob_input, nullptr, BlobInput::read, nullptr) == ARCHIVE_OK &&
-                         archive_read_next_header(decoder.get(), &whole) == ARCHIVE_OK;
+    const bool is_open =
+        archive_read_open(decoder.get(), &blob_input, nullptr, BlobInput::read, nullptr) == ARCHIVE_OK &&
+        archive_read_next_header(decoder.get(), &whole) == ARCHIVE_OK;
     if (blob_input.error) return fail(std::move(*blob_input.error));
     if (!is_open) return fail(ErrorKind::corrupt, "layer: an empty or unreadable blob");
 
@@ -183,10 +185,11 @@ Result<LayerScan> scan_layer(const ByteSource& blob, const ByteSink& uncompresse
     const ArchiveReader tar(archive_read_new());
     archive_read_support_format_tar(tar.get());
     const bool is_tar = archive_read_open(tar.get(), &tar_input, nullptr, TarInput::read, nullptr) == ARCHIVE_OK;
-    Result<TableOfContents> contents = is_tar ? read_contents(tar.get(), files)
-                                              : Result<TableOfContents>(archive_failure(tar.get(), "no tar"));
+    Result<TableOfContents> contents =
+        is_tar ? read_contents(tar.get(), files) : Result<TableOfContents>(archive_failure(tar.get(), "no tar"));
     if (contents) // the diff_id covers also what comes after the end of the tar
-        while (tar_input.pull() > 0) {}
+        while (tar_input.pull() > 0) {
+        }
     if (blob_input.error) return fail(std::move(*blob_input.error));
     if (tar_input.error) return fail(std::move(*tar_input.error));
     if (!contents) return fail(std::move(contents).error());

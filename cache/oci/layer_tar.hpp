@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a layer's tar holds: the scan of it, its table of contents and the stored form of that, content IDs, and the tree that
-// several layers give. Storing layers is cache/store's business.
+// What a layer's tar holds: the scan of it, its table of contents and the stored form of that, content IDs, and the
+// tree that several layers give. Storing layers is cache/store's business.
 #pragma once
 
 #include "support/digest.hpp"
@@ -49,10 +49,11 @@ using ByteSource = std::function<Result<std::size_t>(char* buffer, std::size_t c
 using ByteSink = std::function<Status(std::string_view)>;
 using FileSink = std::function<Status(const std::string& path, std::string_view bytes)>; // piece by piece
 
-/// Reads a layer once, of any length, decompressing it if need be; `uncompressed` may be null and gets every byte of the tar,
-/// `files` may be null and gets the bytes of every regular file.
-/// Errors: corrupt — no tar, damaged, or an entry that leaves the root; what source and sinks fail with.
-Result<LayerScan> scan_layer(const ByteSource& blob, const ByteSink& uncompressed = nullptr, const FileSink& files = nullptr);
+/// Reads a layer once, of any length, decompressing it if need be; `uncompressed` may be null and gets every byte of
+/// the tar, `files` may be null and gets the bytes of every regular file. Errors: corrupt — no tar, damaged, or an
+/// entry that leaves the root; what source and sinks fail with.
+Result<LayerScan> scan_layer(const ByteSource& blob, const ByteSink& uncompressed = nullptr,
+                             const FileSink& files = nullptr);
 
 enum class TimePolicy { ignored, counted_outside_run_interval };
 
@@ -78,7 +79,7 @@ std::string parent_path(std::string_view path);
 /// The files that layers give, one applied over the other.
 class FileTree {
 public:
-    void apply(const TableOfContents& layer); // with whiteouts
+    void apply(const TableOfContents& layer);            // with whiteouts
     const LayerEntry* find(std::string_view path) const; // does not follow links; null if absent
     /// Follows links, never out of the root. Errors: not_found.
     Result<std::string> resolve(std::string_view path) const;
@@ -89,7 +90,8 @@ private:
     std::map<std::string, LayerEntry, std::less<>> entries_;
 };
 
-/// Digest of a path with everything below it, told entry by entry in the order of the bytes of the names. Times do not count.
+/// Digest of a path with everything below it, told entry by entry in the order of the bytes of the names. Times do not
+/// count.
 class SubtreeHasher {
 public:
     /// In: name — relative to the path; "" is the path itself. entry — its own path is not looked at; no hard link.
@@ -109,8 +111,9 @@ struct SelectedPath {
 /// True when a walk that sorts each folder's names by bytes comes to `a` first.
 bool is_walked_before(std::string_view a, std::string_view b);
 
-/// What a COPY source selects, in the order in which it is copied; it may hold Go's wildcards, which may select nothing.
-/// Errors: not_found — `"/x": not found`, also of the folder before the first wildcard; invalid_dockerfile — a malformed wildcard.
+/// What a COPY source selects, in the order in which it is copied; it may hold Go's wildcards, which may select
+/// nothing. Errors: not_found — `"/x": not found`, also of the folder before the first wildcard; invalid_dockerfile — a
+/// malformed wildcard.
 Result<std::vector<SelectedPath>> select(const FileTree& tree, std::string_view source);
 
 /// Of what a COPY --from source selects; it may hold Go's wildcards. Errors: not_found — `"/x": not found`.

@@ -17,7 +17,8 @@ namespace dbuild::cache::oci {
 using LinkLookup = std::function<Result<std::optional<std::string>>(const std::string& path)>;
 
 /// The path that a path means when every link in it is followed, the last one too.
-/// In:      path — from `top` on; "." and empty parts are skipped. top — neither ".." nor a link leads out of it; "": the
+/// In:      path — from `top` on; "." and empty parts are skipped. top — neither ".." nor a link leads out of it; "":
+/// the
 ///          root folder.
 /// Errors:  not_found — more than 255 links, where BuildKit gives up as well: `"/x": too many links`; the lookup's.
 Result<std::string> follow_links(std::string_view path, const LinkLookup& link_at, const std::string& top = {});

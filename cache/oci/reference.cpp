@@ -9,7 +9,8 @@ namespace dbuild::cache::oci {
 namespace {
 
 bool is_tag_character(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
 }
 
 bool is_edge(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
@@ -47,8 +48,8 @@ bool is_domain(std::string_view text) {
 /// References hold no name and password; somebody may try, and would not want to see them in a log.
 std::string without_user_info(std::string_view text) {
     const auto at = text.rfind('@');
-    const bool has_password = at != text.npos && text.substr(0, at).find(':') != text.npos &&
-                              !text.substr(at).starts_with("@sha256:");
+    const bool has_password =
+        at != text.npos && text.substr(0, at).find(':') != text.npos && !text.substr(at).starts_with("@sha256:");
     return has_password ? "***" + std::string(text.substr(at)) : std::string(text);
 }
 
@@ -67,8 +68,8 @@ Result<ImageReference> ImageReference::parse(std::string_view text) {
     }
     if (const auto colon = rest.rfind(':'); colon != rest.npos && rest.find('/', colon) == rest.npos) {
         reference.tag = rest.substr(colon + 1);
-        if (reference.tag.empty() || reference.tag.size() > 128 || reference.tag.front() == '.' || reference.tag.front() == '-' ||
-            !std::all_of(reference.tag.begin(), reference.tag.end(), is_tag_character))
+        if (reference.tag.empty() || reference.tag.size() > 128 || reference.tag.front() == '.' ||
+            reference.tag.front() == '-' || !std::all_of(reference.tag.begin(), reference.tag.end(), is_tag_character))
             return invalid();
         rest = rest.substr(0, colon);
     }

@@ -42,16 +42,18 @@ public:
 
 private:
     ImageReference image_;
-    std::vector<Registry*> places_;       // the registry itself is the last
+    std::vector<Registry*> places_;      // the registry itself is the last
     std::atomic<std::size_t> first_ = 0; // those before it could not be reached
 
     template <class Question>
-    auto ask(Question question, const std::function<bool()>& may_go_on = [] { return true; })
+    auto ask(
+        Question question, const std::function<bool()>& may_go_on = [] { return true; })
         -> std::invoke_result_t<Question, Registry&> {
         for (std::size_t i = first_;; ++i) {
             auto answer = question(*places_[i]);
             if (!answer && answer.error().kind == ErrorKind::unavailable && i + 1 < places_.size()) first_ = i + 1;
-            if (answer || i + 1 == places_.size() || answer.error().kind == ErrorKind::interrupted || !may_go_on()) return answer;
+            if (answer || i + 1 == places_.size() || answer.error().kind == ErrorKind::interrupted || !may_go_on())
+                return answer;
         }
     }
 };

@@ -312,16 +312,10 @@ tl::unexpected<Error> RegistrySession::refused(const RegistryRequest& request, c
     auto kind = ErrorKind::internal;
     switch (response.status) {
     case 401:
-    case 403:
-        kind = ErrorKind::unauthorized;
-        break;
-    case 404:
-        kind = ErrorKind::not_found;
-        break;
+    case 403: kind = ErrorKind::unauthorized; break;
+    case 404: kind = ErrorKind::not_found; break;
     case 408:
-    case 429:
-        kind = ErrorKind::transient;
-        break;
+    case 429: kind = ErrorKind::transient; break;
     default:
         if (response.status >= 500) kind = ErrorKind::transient;
     }

@@ -175,7 +175,8 @@ public:
     template <class Request>
     auto call(const Request& request) -> decltype(request()) {
         if (made_++ >= limit_)
-            return fail(ErrorKind::unavailable, "all " + std::to_string(limit_) + " requests of this build are used up");
+            return fail(ErrorKind::unavailable,
+                        "all " + std::to_string(limit_) + " requests of this build are used up");
         return request();
     }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every backend gets by wrapping: it tries again, it gives up on a remote that does not work, it counts, and it keeps
-// within limits: of requests at once, of requests at all, and of what its errors may say.
+// What every backend gets by wrapping: it tries again, it gives up on a remote that does not work, it counts, and it
+// keeps within limits: of requests at once, of requests at all, and of what its errors may say.
 #pragma once
 
 #include "cache/remote/backend.hpp"

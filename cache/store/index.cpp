@@ -196,7 +196,9 @@ Status Index::record_pin(std::string_view reference, std::string_view id) {
     }
     if (known == id && is_used) return {};
     return database_.write([&]() -> Status {
-        DBUILD_TRY_ASSIGN(auto insert, database_.query("INSERT OR REPLACE INTO base_pin(reference, id) VALUES(?,?)")); // asked: not known
+        DBUILD_TRY_ASSIGN(
+            auto insert,
+            database_.query("INSERT OR REPLACE INTO base_pin(reference, id) VALUES(?,?)")); // asked: not known
         DBUILD_TRY(insert.bind(reference).bind(id).run());
         DBUILD_TRY_ASSIGN(auto use, database_.query("UPDATE base_image SET used = ? WHERE id = ?"));
         return use.bind(now()).bind(id).run();

@@ -100,7 +100,8 @@ public:
 
     Result<std::optional<BaseRecord>> find_base(std::string_view id);
     Status record_base(const BaseRecord& base);
-    /// What a reference meant when it was last seen; in: asked_since — only as an answer of that time (seconds since 1970) or later.
+    /// What a reference meant when it was last seen; in: asked_since — only as an answer of that time (seconds since
+    /// 1970) or later.
     Result<std::optional<std::string>> find_pin(std::string_view reference, std::int64_t asked_since = 0);
     Status record_pin(std::string_view reference, std::string_view id);
     /// A pin that find_pin() takes for an answer of this moment.

@@ -36,13 +36,15 @@ Result<std::vector<std::string>> IndexCheck::structure() {
 }
 
 /// Out: how many of the pack's pieces have a row that says where they are in it. wrong — how many have one that lies.
-Result<std::uint64_t> IndexCheck::count_right_pieces(std::uint64_t pack, const PackTables& tables, std::uint64_t& wrong) {
-    DBUILD_TRY_ASSIGN(auto query, database_.query("SELECT block, start, length FROM piece WHERE hash = ? AND pack = ?"));
+Result<std::uint64_t> IndexCheck::count_right_pieces(std::uint64_t pack, const PackTables& tables,
+                                                     std::uint64_t& wrong) {
+    DBUILD_TRY_ASSIGN(auto query,
+                      database_.query("SELECT block, start, length FROM piece WHERE hash = ? AND pack = ?"));
     std::uint64_t right = 0;
     for (const auto& piece : tables.pieces) {
         DBUILD_TRY_ASSIGN(const bool is_row, query.bind(piece.hash).bind(pack).step());
-        const bool is_right =
-            is_row && query.integer(0) == piece.block && query.integer(1) == piece.start && query.integer(2) == piece.length;
+        const bool is_right = is_row && query.integer(0) == piece.block && query.integer(1) == piece.start &&
+                              query.integer(2) == piece.length;
         if (is_row) ++(is_right ? right : wrong);
         query.reset();
     }
@@ -52,8 +54,9 @@ Result<std::uint64_t> IndexCheck::count_right_pieces(std::uint64_t pack, const P
 /// Whether prune knows of every pack that this layer cannot be restored without.
 Result<bool> IndexCheck::has_needs_of(std::uint64_t pack, const PackedLayer& layer) {
     std::map<Digest, std::uint64_t> listed;
-    DBUILD_TRY_ASSIGN(auto query, database_.query("SELECT CASE pack.id WHEN ? THEN zeroblob(32) ELSE name END, need.raw_bytes FROM "
-                                                  "packed_layer_needs need JOIN pack ON pack.id = need.pack WHERE diff_id = ?"));
+    DBUILD_TRY_ASSIGN(auto query,
+                      database_.query("SELECT CASE pack.id WHEN ? THEN zeroblob(32) ELSE name END, need.raw_bytes FROM "
+                                      "packed_layer_needs need JOIN pack ON pack.id = need.pack WHERE diff_id = ?"));
     query.bind(pack).bind(layer.diff_id);
     for (;;) {
         DBUILD_TRY_ASSIGN(const bool is_row, query.step());
@@ -79,12 +82,14 @@ Result<std::string> IndexCheck::problem_now(const Digest& name, std::uint64_t by
     const auto id = listed.integer(0);
     std::uint64_t raw_bytes = 0, wrong = 0;
     for (const auto& piece : tables.pieces) raw_bytes += piece.length;
-    if (listed.integer(1) != bytes || listed.integer(2) != raw_bytes) return std::string("the index has another size of it");
+    if (listed.integer(1) != bytes || listed.integer(2) != raw_bytes)
+        return std::string("the index has another size of it");
 
     DBUILD_TRY_ASSIGN(const auto right, count_right_pieces(id, tables, wrong));
     DBUILD_TRY_ASSIGN(auto count, database_.query("SELECT COUNT(*) FROM piece WHERE pack = ?"));
     DBUILD_TRY(count.bind(id).step());
-    if (wrong > 0 || count.integer(0) != right) return std::string("the index has pieces elsewhere than they are in it");
+    if (wrong > 0 || count.integer(0) != right)
+        return std::string("the index has pieces elsewhere than they are in it");
 
     DBUILD_TRY_ASSIGN(auto is_here, database_.query("SELECT 1 FROM packed_layer WHERE diff_id = ? AND pack = ?"));
     for (const auto& layer : tables.layers) {
@@ -98,8 +103,9 @@ Result<std::string> IndexCheck::problem_now(const Digest& name, std::uint64_t by
 }
 
 Result<std::vector<Digest>> IndexCheck::layers_without_pack() {
-    DBUILD_TRY_ASSIGN(auto query, database_.query("SELECT diff_id FROM packed_layer WHERE pack NOT IN (SELECT id FROM pack) UNION "
-                                                  "SELECT diff_id FROM packed_layer_needs WHERE pack NOT IN (SELECT id FROM pack)"));
+    DBUILD_TRY_ASSIGN(
+        auto query, database_.query("SELECT diff_id FROM packed_layer WHERE pack NOT IN (SELECT id FROM pack) UNION "
+                                    "SELECT diff_id FROM packed_layer_needs WHERE pack NOT IN (SELECT id FROM pack)"));
     return digests(query);
 }
 

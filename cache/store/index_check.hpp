@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the index says, held against what it speaks of: SQLite's own structure, packs' tables, tables of contents. Finds rows that
-// would mislead. Rows that lack what they name (a step whose layer was never looked into, a piece of a pack that is gone) are found by
-// nobody and are no damage. Who asks for it is verify.hpp.
+// What the index says, held against what it speaks of: SQLite's own structure, packs' tables, tables of contents. Finds
+// rows that would mislead. Rows that lack what they name (a step whose layer was never looked into, a piece of a pack
+// that is gone) are found by nobody and are no damage. Who asks for it is verify.hpp.
 #pragma once
 
 #include "cache/store/database.hpp"

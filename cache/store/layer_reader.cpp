@@ -146,12 +146,9 @@ private:
 
     Status restore(const RecipePart& part, const std::string* block) {
         switch (part.kind) {
-        case RecipePart::Kind::literal:
-            return emit(part.bytes);
-        case RecipePart::Kind::zeros:
-            return emit_zeros(part.count);
-        case RecipePart::Kind::piece:
-            break;
+        case RecipePart::Kind::literal: return emit(part.bytes);
+        case RecipePart::Kind::zeros: return emit_zeros(part.count);
+        case RecipePart::Kind::piece: break;
         }
         const auto& piece = part.piece;
         if (piece.start > block->size() || piece.length > block->size() - piece.start)

@@ -170,14 +170,10 @@ std::uint64_t get_fixed(std::string_view bytes) {
 
 std::string encode_table(const PackTables& tables, PackTable table) {
     switch (table) {
-    case PackTable::blocks:
-        return encode_blocks(tables);
-    case PackTable::layers:
-        return encode_layers(tables);
-    case PackTable::pieces:
-        return encode_pieces(tables);
-    case PackTable::steps:
-        return encode_steps(tables);
+    case PackTable::blocks: return encode_blocks(tables);
+    case PackTable::layers: return encode_layers(tables);
+    case PackTable::pieces: return encode_pieces(tables);
+    case PackTable::steps: return encode_steps(tables);
     }
     return {};
 }

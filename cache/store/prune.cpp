@@ -168,7 +168,8 @@ public:
     }
 
 private:
-    /// No file goes whose row could not be removed from the disk: an index that went on in memory says nothing about it.
+    /// No file goes whose row could not be removed from the disk: an index that went on in memory says nothing about
+    /// it.
     Status require_kept_rows() {
         if (!store_.catalog().is_private()) return {};
         return fail(ErrorKind::unavailable, "the cache folder cannot be written: nothing is evicted");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Evicts layers until the store fits its limits, and gives the space back. In which order: eviction_order.hpp. What stays
-// keeps what it stands on. Records outlive layers.
+// Evicts layers until the store fits its limits, and gives the space back. In which order: eviction_order.hpp. What
+// stays keeps what it stands on. Records outlive layers.
 #pragma once
 
 #include "cache/store/layer_store.hpp"

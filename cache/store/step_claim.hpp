@@ -15,8 +15,8 @@ namespace dbuild::cache::store {
 class StepClaim {
 public:
     /// Waits while another one holds the claim. Afterwards look the step up again if had_to_wait().
-    /// In: root — the cache folder; on_wait — told once, before waiting; may be null; is_cancelled — ends the waiting; may
-    /// be null. Errors: interrupted — cancelled; unavailable — the folder cannot be written: run without a claim.
+    /// In: root — the cache folder; on_wait — told once, before waiting; may be null; is_cancelled — ends the waiting;
+    /// may be null. Errors: interrupted — cancelled; unavailable — the folder cannot be written: run without a claim.
     static Result<StepClaim> acquire(const std::filesystem::path& root, const StepKey& key,
                                      const std::function<void()>& on_wait, const CancelCheck& is_cancelled);
     StepClaim(StepClaim&&) noexcept = default;

@@ -59,17 +59,12 @@ Status TarSplitter::write(std::string_view bytes) {
     while (!bytes.empty()) {
         switch (state_) {
         case State::content:
-        case State::opaque:
-            DBUILD_TRY(take_content(bytes));
-            continue;
-        case State::metadata:
-            DBUILD_TRY(take_literal(bytes));
-            continue;
+        case State::opaque: DBUILD_TRY(take_content(bytes)); continue;
+        case State::metadata: DBUILD_TRY(take_literal(bytes)); continue;
         case State::padding:
         case State::block:
         case State::sparse_map:
-        case State::tail:
-            break;
+        case State::tail: break;
         }
         // The others want their bytes in one piece: a block, or the padding up to the next one.
         const std::size_t wanted = state_ == State::padding ? static_cast<std::size_t>(left_) : k_block;
@@ -113,8 +108,7 @@ Status TarSplitter::take_block(std::string_view block) {
     case State::tail:
         if (is_zero(block)) return sink_.zeros(block.size());
         break;
-    default:
-        break;
+    default: break;
     }
     begin_opaque();
     return take_content(block);

@@ -78,7 +78,8 @@ Status Verification::check_structure() {
     for (const auto& problem : problems) note("index: {}", problem);
     if (!problems.empty() && repairs_) DBUILD_TRY(index_.reindex());
     DBUILD_TRY_ASSIGN(const auto homeless, index_.layers_without_pack());
-    for (const auto& diff_id : homeless) note("layer {}: the index names a pack for it that there is not", diff_id.to_string());
+    for (const auto& diff_id : homeless)
+        note("layer {}: the index names a pack for it that there is not", diff_id.to_string());
     return repairs_ ? catalog_.forget_layers(homeless) : Status();
 }
 

@@ -31,7 +31,8 @@ std::string generate_dockerfile(const Segment& segment) {
 
 /// What one call of docker buildx build needs on disk, and what came out of it.
 struct Workspace {
-    Workspace(TempDir folder, std::unique_ptr<LayerExchange> layers) : temporary(std::move(folder)), exchange(std::move(layers)) {}
+    Workspace(TempDir folder, std::unique_ptr<LayerExchange> layers)
+        : temporary(std::move(folder)), exchange(std::move(layers)) {}
     TempDir temporary;
     std::unique_ptr<LayerExchange> exchange; // below the folder, so destroyed before it
     fs::path dockerfile() const { return temporary.path() / "Dockerfile"; }
@@ -39,8 +40,8 @@ struct Workspace {
 
 /// What one call of buildx told.
 struct Outcome {
-    std::size_t first_number = 0;       // of the vertex of the first layer-making step; 0: not known yet
-    std::vector<VertexState> unplaced;  // numbered vertices that came before that was known
+    std::size_t first_number = 0;      // of the vertex of the first layer-making step; 0: not known yet
+    std::vector<VertexState> unplaced; // numbered vertices that came before that was known
     int exit_status = 0;
     bool was_cancelled = false;
     std::map<std::size_t, VertexState> vertices; // by number of the layer-making step, from 0
@@ -48,11 +49,13 @@ struct Outcome {
     std::optional<std::size_t> failed;           // number of the layer-making step
 };
 
-using StepsByVertex = std::map<std::string, std::size_t, std::less<>>; // vertex digest → number of the layer-making step
+using StepsByVertex =
+    std::map<std::string, std::size_t, std::less<>>; // vertex digest → number of the layer-making step
 
 /// A builder that lost a blob asks for it, gets the empty placeholder, and says one of these. (Tried: design §5, 1.)
 bool lacks_a_blob(const Outcome& outcome) {
-    return outcome.text.find("short read") != std::string::npos || outcome.text.find("unexpected EOF") != std::string::npos;
+    return outcome.text.find("short read") != std::string::npos ||
+           outcome.text.find("unexpected EOF") != std::string::npos;
 }
 
 int exit_code_in(std::string_view message) {
@@ -78,7 +81,8 @@ public:
 
     Result<SegmentResult> run(const Segment& segment, const SegmentObserver& observer, const LayerReader& read_layer,
                               const CancelCheck& is_cancelled) override {
-        DBUILD_TRY_ASSIGN(auto attempt, run_once(segment, observer, read_layer, LayerBlobs::placeholders, is_cancelled));
+        DBUILD_TRY_ASSIGN(auto attempt,
+                          run_once(segment, observer, read_layer, LayerBlobs::placeholders, is_cancelled));
         if (!attempt) { // the builder lost what it had: it is not harmed, and gets the real layers
             DBUILD_TRY_ASSIGN(attempt, run_once(segment, observer, read_layer, LayerBlobs::real, is_cancelled));
             if (!attempt) return fail(ErrorKind::unavailable, "docker buildx cannot read the layers that it was given");
@@ -95,15 +99,18 @@ private:
 
     /// Nothing: the builder lacks a layer of which it was given a placeholder.
     Result<std::optional<Attempt>> run_once(const Segment& segment, const SegmentObserver& observer,
-                                            const LayerReader& read_layer, LayerBlobs blobs, const CancelCheck& is_cancelled) {
+                                            const LayerReader& read_layer, LayerBlobs blobs,
+                                            const CancelCheck& is_cancelled) {
         const bool through_images = uses_images_;
         DBUILD_TRY_ASSIGN(const auto workspace, make_workspace(through_images));
         DBUILD_TRY_ASSIGN(const auto command, prepare(segment, *workspace, read_layer, blobs));
         DBUILD_TRY_ASSIGN(const auto outcome, call_buildx(segment, command, observer, is_cancelled));
         if (!through_images && outcome.exit_status != 0 && lacks_oci_layouts(outcome)) {
             if (!uses_images_.exchange(true) && observer.on_note)
-                observer.on_note("this engine has Docker's classic image store: layers go through images and `docker save`, which is "
-                                 "slow; its containerd image store (\"containerd-snapshotter\" in daemon.json) makes it fast");
+                observer.on_note(
+                    "this engine has Docker's classic image store: layers go through images and `docker save`, which "
+                    "is "
+                    "slow; its containerd image store (\"containerd-snapshotter\" in daemon.json) makes it fast");
             return run_once(segment, observer, read_layer, blobs, is_cancelled);
         }
         Attempt attempt;
@@ -141,7 +148,8 @@ private:
                                             [](const SegmentStep& step) { return step.makes_layer; });
         if (!has_layers) return std::move(attempt.result);
         auto kept = run_once(finished, {}, read_layer, LayerBlobs::placeholders, nullptr);
-        if (kept && *kept && (*kept)->finished_steps == finished.steps.size()) { // else only the keeping failed: no news
+        if (kept && *kept &&
+            (*kept)->finished_steps == finished.steps.size()) { // else only the keeping failed: no news
             attempt.result.layers = std::move((*kept)->result.layers);
             attempt.result.files = std::move((*kept)->result.files);
         }
@@ -194,11 +202,12 @@ private:
     static Status write_inputs(const Segment& segment, const Workspace& workspace) {
         DBUILD_TRY(write_file(workspace.dockerfile(), generate_dockerfile(segment)));
         // The comment makes the file count: BuildKit takes an empty one for an absent one.
-        return write_file(workspace.temporary.path() / "Dockerfile.dockerignore", "# dbuild\n" + segment.ignore_patterns);
+        return write_file(workspace.temporary.path() / "Dockerfile.dockerignore",
+                          "# dbuild\n" + segment.ignore_patterns);
     }
 
-    /// BuildKit shares transferred contexts by the base name of their directory, and does not read a file again whose size and
-    /// mtime are as before. So each content of each directory gets a name of its own. (Tried: design §5, 7.)
+    /// BuildKit shares transferred contexts by the base name of their directory, and does not read a file again whose
+    /// size and mtime are as before. So each content of each directory gets a name of its own. (Tried: design §5, 7.)
     static Result<fs::path> name_context(const Segment& segment, const Workspace& workspace) {
         if (segment.context.empty()) {
             DBUILD_TRY(make_directories(workspace.temporary.path() / "empty"));
@@ -206,7 +215,8 @@ private:
         }
         std::error_code error;
         const auto real = fs::canonical(segment.context, error);
-        if (error) return fail(ErrorKind::unavailable, "cannot resolve " + segment.context.string() + ": " + error.message());
+        if (error)
+            return fail(ErrorKind::unavailable, "cannot resolve " + segment.context.string() + ": " + error.message());
         const auto name = sha256(real.string() + '\0' + segment.context_digest).hex().substr(0, 24);
         const auto link = workspace.temporary.path() / ("dbuild-" + name);
         fs::create_directory_symlink(real, link, error);
@@ -241,7 +251,8 @@ private:
     }
 
     /// Vertices are numbered "[k/n]". Whether FROM counts depends on where it comes from: it has number 1, or (a named
-    /// context, seen with buildx 0.13) no number at all, or does not exist (scratch). So number 1 says where steps begin.
+    /// context, seen with buildx 0.13) no number at all, or does not exist (scratch). So number 1 says where steps
+    /// begin.
     static void note_vertex(const Segment& segment, const VertexState& vertex, const SegmentObserver& observer,
                             Outcome& outcome, StepsByVertex& step_of) {
         const auto number = vertex_number(vertex.name);
@@ -287,11 +298,13 @@ private:
         return segment.steps.size();
     }
 
-    /// Layers by position: the k-th layer-making step made diff_ids[root layers + k]. Nothing where they stand on other layers, or
-    /// their number is another one: BuildKit 0.13 finds results of RUN --mount=type=secret by the content of the root file system,
-    /// and takes one that stands on other layers (tests/cli/other_layers.sh).
-    static Result<std::optional<std::vector<MadeLayer>>> collect_layers(const Segment& segment, const Workspace& workspace,
-                                                         const Outcome& outcome, const LayerReader& read_layer) {
+    /// Layers by position: the k-th layer-making step made diff_ids[root layers + k]. Nothing where they stand on other
+    /// layers, or their number is another one: BuildKit 0.13 finds results of RUN --mount=type=secret by the content of
+    /// the root file system, and takes one that stands on other layers (tests/cli/other_layers.sh).
+    static Result<std::optional<std::vector<MadeLayer>>> collect_layers(const Segment& segment,
+                                                                        const Workspace& workspace,
+                                                                        const Outcome& outcome,
+                                                                        const LayerReader& read_layer) {
         DBUILD_TRY_ASSIGN(const auto exported, workspace.exchange->take_out(segment, read_layer));
         const auto below = segment.root.layers.size();
         const auto count = count_layers(segment);

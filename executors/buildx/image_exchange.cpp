@@ -22,7 +22,8 @@ public:
         for (const auto& name : names_) (void)engine_.remove(name); // a name that stays does no harm
     }
 
-    Result<std::vector<std::string>> hand_in(const Segment& segment, LayerBlobs, const LayerReader& read_layer) override {
+    Result<std::vector<std::string>> hand_in(const Segment& segment, LayerBlobs,
+                                             const LayerReader& read_layer) override {
         std::vector<std::string> words;
         DBUILD_TRY(add_context(k_root_name, segment.root, read_layer, words));
         for (const auto& source : segment.sources) DBUILD_TRY(add_context(source.name, source.root, read_layer, words));
@@ -36,17 +37,20 @@ public:
         DBUILD_TRY_ASSIGN(const auto archive, oci::Archive::open(path));
         DBUILD_TRY_ASSIGN(const auto index_json, archive.read_file("index.json"));
         DBUILD_TRY_ASSIGN(const auto index, oci::parse_index(index_json));
-        if (index.size() != 1) return fail(ErrorKind::internal, "engine: the archive of a segment holds no single image");
+        if (index.size() != 1)
+            return fail(ErrorKind::internal, "engine: the archive of a segment holds no single image");
         DBUILD_TRY_ASSIGN(const auto manifest_json, archive.read_blob(index.front().descriptor.digest));
         DBUILD_TRY_ASSIGN(const auto manifest, oci::Manifest::parse(manifest_json));
         DBUILD_TRY_ASSIGN(const auto config_json, archive.read_blob(manifest.config.digest));
         DBUILD_TRY_ASSIGN(const auto config, oci::ImageConfig::parse(config_json));
         if (config.diff_ids.size() != manifest.layers.size())
-            return fail(ErrorKind::internal, "engine: the archive of a segment has other layers than its configuration says");
+            return fail(ErrorKind::internal,
+                        "engine: the archive of a segment has other layers than its configuration says");
         std::vector<ExportedLayer> layers;
         for (std::size_t i = 0; i < config.diff_ids.size(); ++i) {
             layers.push_back({config.diff_ids[i], folder_ / config.diff_ids[i].hex()});
-            if (i >= segment.root.layers.size()) DBUILD_TRY(extract(archive, manifest.layers[i].digest, layers.back().blob));
+            if (i >= segment.root.layers.size())
+                DBUILD_TRY(extract(archive, manifest.layers[i].digest, layers.back().blob));
         }
         return layers;
     }

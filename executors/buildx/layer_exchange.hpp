@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How layers get into a builder and out of it again, for one call of docker buildx build. Two ways, by what the engine can do:
-// OCI layouts on disk (oci_exchange), or images in its classic store (image_exchange).
+// How layers get into a builder and out of it again, for one call of docker buildx build. Two ways, by what the engine
+// can do: OCI layouts on disk (oci_exchange), or images in its classic store (image_exchange).
 #pragma once
 
 #include "executors/executor.hpp"
@@ -25,13 +25,13 @@ class LayerExchange {
 public:
     virtual ~LayerExchange() = default;
 
-    /// Makes the root file systems of the segment known under their names, and says what docker buildx build has to be told
-    /// for that and for the output.
-    /// Errors: unavailable — disk or engine; whatever read_layer fails with.
-    virtual Result<std::vector<std::string>> hand_in(const Segment& segment, LayerBlobs blobs, const LayerReader& read_layer) = 0;
+    /// Makes the root file systems of the segment known under their names, and says what docker buildx build has to be
+    /// told for that and for the output. Errors: unavailable — disk or engine; whatever read_layer fails with.
+    virtual Result<std::vector<std::string>> hand_in(const Segment& segment, LayerBlobs blobs,
+                                                     const LayerReader& read_layer) = 0;
 
-    /// All layers of what was built, lowest first, those of the root too; blobs are there only for the new ones, and live as
-    /// long as this object. Errors: internal — no image came out; whatever read_layer fails with.
+    /// All layers of what was built, lowest first, those of the root too; blobs are there only for the new ones, and
+    /// live as long as this object. Errors: internal — no image came out; whatever read_layer fails with.
     virtual Result<std::vector<ExportedLayer>> take_out(const Segment& segment, const LayerReader& read_layer) = 0;
 };
 

@@ -32,9 +32,10 @@ class OciExchange final : public LayerExchange {
 public:
     explicit OciExchange(fs::path folder) : folder_(std::move(folder)) {}
 
-    Result<std::vector<std::string>> hand_in(const Segment& segment, LayerBlobs blobs, const LayerReader& read_layer) override {
-        std::vector<std::string> words = {
-            "--output", "type=oci,tar=false,compression=uncompressed,dest=" + (folder_ / "output").string()};
+    Result<std::vector<std::string>> hand_in(const Segment& segment, LayerBlobs blobs,
+                                             const LayerReader& read_layer) override {
+        std::vector<std::string> words = {"--output", "type=oci,tar=false,compression=uncompressed,dest=" +
+                                                          (folder_ / "output").string()};
         const auto root = with_seam(segment.root).root;
         DBUILD_TRY(add_context(k_root_name, root, blobs, read_layer, words));
         for (const auto& source : segment.sources)
@@ -58,13 +59,15 @@ public:
         std::vector<ExportedLayer> layers;
         for (std::size_t i = 0; i < config.diff_ids.size(); ++i)
             layers.push_back({config.diff_ids[i], output_blobs() / manifest.layers[i].digest.hex()});
-        // A new layer with the bytes of one below (two RUNs that change nothing) was skipped too: its file is a placeholder.
+        // A new layer with the bytes of one below (two RUNs that change nothing) was skipped too: its file is a
+        // placeholder.
         std::error_code absent; // whoever reads a blob that is not there says so
         for (std::size_t i = with_seam(segment.root).root.layers.size(); i < layers.size(); ++i)
             if (fs::file_size(layers[i].blob, absent) == 0)
                 DBUILD_TRY(write_layer(layers[i].blob, manifest.layers[i].digest, read_layer));
         if (const auto seam = with_seam(segment.root).seam) {
-            if (*seam >= layers.size()) return fail(ErrorKind::internal, "docker buildx exported fewer layers than it was given");
+            if (*seam >= layers.size())
+                return fail(ErrorKind::internal, "docker buildx exported fewer layers than it was given");
             layers.erase(layers.begin() + static_cast<std::ptrdiff_t>(*seam));
         }
         return layers;
@@ -73,12 +76,12 @@ public:
 private:
     fs::path output_blobs() const { return folder_ / "output" / "blobs" / "sha256"; }
 
-    Status add_context(std::string_view name, const RootFileSystem& root, LayerBlobs blobs, const LayerReader& read_layer,
-                       std::vector<std::string>& words) const {
+    Status add_context(std::string_view name, const RootFileSystem& root, LayerBlobs blobs,
+                       const LayerReader& read_layer, std::vector<std::string>& words) const {
         const auto layout = folder_ / name;
         DBUILD_TRY_ASSIGN(const auto digest, write_oci_layout(layout, root, blobs, read_layer));
-        words.insert(words.end(),
-                     {"--build-context", fmt::format("{}=oci-layout://{}@{}", name, layout.string(), digest.to_string())});
+        words.insert(words.end(), {"--build-context",
+                                   fmt::format("{}=oci-layout://{}@{}", name, layout.string(), digest.to_string())});
         return {};
     }
 
@@ -87,14 +90,18 @@ private:
 
 } // namespace
 
-std::unique_ptr<LayerExchange> make_oci_exchange(fs::path folder) { return std::make_unique<OciExchange>(std::move(folder)); }
+std::unique_ptr<LayerExchange> make_oci_exchange(fs::path folder) {
+    return std::make_unique<OciExchange>(std::move(folder));
+}
 
 SeamedRoot with_seam(RootFileSystem root) {
-    const auto lowest = std::find_if(root.layers.begin(), root.layers.end(), [](const auto& layer) { return layer.is_made_in_process; });
+    const auto lowest = std::find_if(root.layers.begin(), root.layers.end(),
+                                     [](const auto& layer) { return layer.is_made_in_process; });
     if (lowest == root.layers.end()) return {std::move(root), std::nullopt};
     const auto seam = static_cast<std::size_t>(lowest - root.layers.begin());
     const auto digest = sha256(empty_layer());
-    root.layers.insert(lowest, {digest, empty_layer().size(), oci::uncompressed_layer(digest, empty_layer().size()), true});
+    root.layers.insert(lowest,
+                       {digest, empty_layer().size(), oci::uncompressed_layer(digest, empty_layer().size()), true});
     return {std::move(root), seam};
 }
 
@@ -111,7 +118,8 @@ Result<Digest> write_oci_layout(const fs::path& folder, const RootFileSystem& ro
         else
             DBUILD_TRY(write_file(path, ""));
     }
-    const oci::Descriptor manifest{std::string(oci::k_manifest_type), image.manifest_digest, image.manifest_json.size()};
+    const oci::Descriptor manifest{std::string(oci::k_manifest_type), image.manifest_digest,
+                                   image.manifest_json.size()};
     DBUILD_TRY(write_file(blob_folder / image.config_digest.hex(), image.config_json));
     DBUILD_TRY(write_file(blob_folder / manifest.digest.hex(), image.manifest_json));
     DBUILD_TRY(write_file(folder / "oci-layout", R"({"imageLayoutVersion":"1.0.0"})"));

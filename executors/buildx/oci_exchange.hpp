@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Layers through OCI layouts on disk. Layers that BuildKit should have already stand there as zero-length placeholders: it
-// asks for a blob only if its own content store lacks it, and buildx skips blobs of the output whose file is there.
+// Layers through OCI layouts on disk. Layers that BuildKit should have already stand there as zero-length placeholders:
+// it asks for a blob only if its own content store lacks it, and buildx skips blobs of the output whose file is there.
 // Source: design §5, 1 and 2; seen on Docker 26.1.5 with buildx 0.13.1.
 #pragma once
 
@@ -20,9 +20,10 @@ std::unique_ptr<LayerExchange> make_oci_exchange(std::filesystem::path folder);
 Result<Digest> write_oci_layout(const std::filesystem::path& folder, const RootFileSystem& root, LayerBlobs blobs,
                                 const LayerReader& read_layer);
 
-/// The root as a builder gets it: below the lowest layer that no engine made stands an empty one, the seam. BuildKit names what it
-/// unpacks by its chain of layers, but what it made itself not; an engine that later unpacks an image of the same chain would then
-/// find its upper layers, and never make the lower ones that `docker history` asks for. The seam keeps the chains apart.
+/// The root as a builder gets it: below the lowest layer that no engine made stands an empty one, the seam. BuildKit
+/// names what it unpacks by its chain of layers, but what it made itself not; an engine that later unpacks an image of
+/// the same chain would then find its upper layers, and never make the lower ones that `docker history` asks for. The
+/// seam keeps the chains apart.
 struct SeamedRoot {
     RootFileSystem root;
     std::optional<std::size_t> seam; // its index

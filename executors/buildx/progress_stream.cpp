@@ -38,9 +38,10 @@ struct ProgressStream::Impl {
             for (const auto& item : *vertexes)
                 if (const auto* vertex = item.if_object()) {
                     const auto* cached = vertex->if_contains("cached");
-                    sink.on_vertex({std::string(text_of(*vertex, "digest")), std::string(text_of(*vertex, "name")),
-                                    parse_rfc3339(text_of(*vertex, "started")), parse_rfc3339(text_of(*vertex, "completed")),
-                                    cached && cached->is_bool() && cached->get_bool(), std::string(text_of(*vertex, "error"))});
+                    sink.on_vertex(
+                        {std::string(text_of(*vertex, "digest")), std::string(text_of(*vertex, "name")),
+                         parse_rfc3339(text_of(*vertex, "started")), parse_rfc3339(text_of(*vertex, "completed")),
+                         cached && cached->is_bool() && cached->get_bool(), std::string(text_of(*vertex, "error"))});
                 }
         if (const auto* logs = array_of(*status, "logs"))
             for (const auto& item : *logs)
@@ -106,7 +107,8 @@ std::optional<VertexNumber> vertex_number(std::string_view name) {
         const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
         return error == std::errc() && end == digits.data() + digits.size();
     };
-    if (!read(label.substr(0, slash), result.number) || !read(label.substr(slash + 1), result.total)) return std::nullopt;
+    if (!read(label.substr(0, slash), result.number) || !read(label.substr(slash + 1), result.total))
+        return std::nullopt;
     return result;
 }
 

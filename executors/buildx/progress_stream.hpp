@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads what `docker buildx build --progress=rawjson` writes to stderr: a stream of solve-status objects (pretty-printed or
-// one a line, by version), with plain text lines between and after them. Knows nothing of segments.
+// Reads what `docker buildx build --progress=rawjson` writes to stderr: a stream of solve-status objects
+// (pretty-printed or one a line, by version), with plain text lines between and after them. Knows nothing of segments.
 #pragma once
 
 #include "support/time.hpp"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who owns what COPY --chown and WORKDIR make: the text of the flag or of USER, looked up in the image's accounts.
-// Source: BuildKit's llb.WithUser and readUser: a name that is not there is 0, a user's number alone is also the group's.
+// Source: BuildKit's llb.WithUser and readUser: a name that is not there is 0, a user's number alone is also the
+// group's.
 #pragma once
 
 #include "executors/in_process/pending_layer.hpp"
@@ -14,7 +15,7 @@ namespace dbuild::executors::in_process {
 /// "user", "user:group", "user:", ":group"; numbers or names. In: text — not empty.
 struct OwnerText {
     std::string user;
-    std::optional<std::string> group; // nothing: that of the user
+    std::optional<std::string> group;               // nothing: that of the user
     bool needs_passwd = false, needs_group = false; // holds a name other than root
 
     /// A user or group that is left out beside the colon is 0.

@@ -141,20 +141,13 @@ Status check_name(std::string_view path) {
 
 Result<EntryType> type_of(archive_entry* raw) {
     switch (archive_entry_filetype(raw)) {
-    case AE_IFREG:
-        return EntryType::file;
-    case AE_IFDIR:
-        return EntryType::directory;
-    case AE_IFLNK:
-        return EntryType::symlink;
-    case AE_IFCHR:
-        return EntryType::character_device;
-    case AE_IFBLK:
-        return EntryType::block_device;
-    case AE_IFIFO:
-        return EntryType::fifo;
-    default:
-        break;
+    case AE_IFREG: return EntryType::file;
+    case AE_IFDIR: return EntryType::directory;
+    case AE_IFLNK: return EntryType::symlink;
+    case AE_IFCHR: return EntryType::character_device;
+    case AE_IFBLK: return EntryType::block_device;
+    case AE_IFIFO: return EntryType::fifo;
+    default: break;
     }
     return fail(ErrorKind::step_failed, "cannot unpack: an entry of a type that no file has");
 }
@@ -218,8 +211,8 @@ Result<CopiedEntry> read_entry(archive* reader, archive_entry* raw, std::string_
     return copied;
 }
 
-/// Whether all that is missing are zeros behind a body, up to a full block: Go's reader takes that for the archive's end.
-/// In: reader — failed to find the next header, after all bodies were read.
+/// Whether all that is missing are zeros behind a body, up to a full block: Go's reader takes that for the archive's
+/// end. In: reader — failed to find the next header, after all bodies were read.
 bool is_cut_behind_body(archive* reader) {
     const char* text = archive_error_string(reader); // of skipping; what cannot be read has other words
     return text && std::string_view(text).starts_with("Truncated input file");

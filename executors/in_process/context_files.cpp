@@ -23,7 +23,8 @@ Result<Fd> open_below(int root, const std::string& path) {
     how.flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
     how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
     Fd fd(static_cast<int>(::syscall(SYS_openat2, root, path.c_str(), &how, sizeof how)));
-    if (!fd.is_open() && errno == ENOSYS) // before Linux 5.6: what the context's owner does meanwhile is not guarded against
+    if (!fd.is_open() &&
+        errno == ENOSYS) // before Linux 5.6: what the context's owner does meanwhile is not guarded against
         fd = Fd(::openat(root, path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     if (fd.is_open()) return fd;
     const bool is_changed = errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == EXDEV;
@@ -37,7 +38,9 @@ Status read_below(int root, const std::string& path, const cache::oci::ByteSink&
     for (;;) {
         const auto count = ::read(fd.get(), buffer.data(), buffer.size());
         if (count < 0 && errno == EINTR) continue;
-        if (count < 0) return fail(ErrorKind::unavailable, "cannot read " + path + " in the build context: " + std::strerror(errno));
+        if (count < 0)
+            return fail(ErrorKind::unavailable,
+                        "cannot read " + path + " in the build context: " + std::strerror(errno));
         if (count == 0) return {};
         DBUILD_TRY(sink({buffer.data(), static_cast<std::size_t>(count)}));
     }
@@ -47,14 +50,16 @@ Status read_below(int root, const std::string& path, const cache::oci::ByteSink&
 
 Result<ContextFiles> ContextFiles::open(const std::filesystem::path& root) {
     auto fd = std::make_shared<Fd>(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!fd->is_open()) return fail(ErrorKind::unavailable, "cannot open " + root.string() + ": " + std::strerror(errno));
+    if (!fd->is_open())
+        return fail(ErrorKind::unavailable, "cannot open " + root.string() + ": " + std::strerror(errno));
     return ContextFiles(std::move(fd));
 }
 
 CopiedEntry ContextFiles::file(cache::oci::LayerEntry entry) const {
     CopiedEntry copied;
     struct stat status {};
-    const bool has_names = ::fstatat(root_->get(), entry.path.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && status.st_nlink > 1;
+    const bool has_names =
+        ::fstatat(root_->get(), entry.path.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && status.st_nlink > 1;
     if (has_names && S_ISREG(status.st_mode)) copied.link_group = fmt::format("{}.{}", status.st_dev, status.st_ino);
     copied.body = [root = root_, path = entry.path](const cache::oci::ByteSink& sink) {
         return read_below(root->get(), path, sink);

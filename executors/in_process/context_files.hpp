@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The files of a build context as copies read them: a second time, after they were hashed, by a path that cannot lead through a
-// link put there in between.
+// The files of a build context as copies read them: a second time, after they were hashed, by a path that cannot lead
+// through a link put there in between.
 #pragma once
 
 #include "executors/in_process/copy.hpp"

@@ -45,8 +45,8 @@ public:
 private:
     static std::size_t below(const std::string& folder) { return folder.empty() ? 0 : folder.size() + 1; }
 
-    /// The path that the source itself gets; its folder exists afterwards. A link that is the destination is followed, one that
-    /// stands where a file of a copied folder goes is replaced.
+    /// The path that the source itself gets; its folder exists afterwards. A link that is the destination is followed,
+    /// one that stands where a file of a copied folder goes is replaced.
     Result<std::string> target_of(const CopySource& source) {
         const auto owner = request_.owner.value_or(Owner{});
         const auto& destination = request_.destination;
@@ -95,7 +95,8 @@ private:
     }
 
     Status put(const CopiedEntry& copied, const std::string& path) {
-        DBUILD_TRY(layer_.make_directories(parent_path(path), Owner{})); // a layer may leave out the folders of its files
+        DBUILD_TRY(
+            layer_.make_directories(parent_path(path), Owner{})); // a layer may leave out the folders of its files
         layer_.put(entry_at(copied, path), copied.link_group.empty() ? "" : number_ + copied.link_group, copied.body);
         return {};
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// COPY, ADD of what is no archive, and WORKDIR, as changes of a PendingLayer. Which files a source selects was decided before;
-// here is decided where they go, and with which owner, mode and time.
-// Source: fsutil's copy as BuildKit 0.13 calls it; ../reference/buildkit-semantics.md §5.1, ../reference/executor.md §4.
+// COPY, ADD of what is no archive, and WORKDIR, as changes of a PendingLayer. Which files a source selects was decided
+// before; here is decided where they go, and with which owner, mode and time. Source: fsutil's copy as BuildKit 0.13
+// calls it; ../reference/buildkit-semantics.md §5.1, ../reference/executor.md §4.
 #pragma once
 
 #include "executors/in_process/mode_change.hpp"
@@ -24,7 +24,8 @@ struct CopySource {
     std::string base_name;            // as the Dockerfile names it, links not followed
     std::vector<CopiedEntry> entries; // the source itself first
     bool becomes_destination = false; // a destination that is made gets the folder's own attributes (repositories)
-    std::shared_ptr<const Fd> archive = nullptr; // the source's file, if it is unpacked instead; shared by copies of this
+    std::shared_ptr<const Fd> archive =
+        nullptr; // the source's file, if it is unpacked instead; shared by copies of this
 };
 
 struct CopyRequest {

@@ -15,12 +15,11 @@ using cache::oci::ByteSource;
 using cache::oci::EntryType;
 
 Status scan_pushed(const LayerReader& read_layer, const Digest& blob, const cache::oci::FileSink& files) {
-    return cache::oci::pull_what_is_pushed(
-        [&](const cache::oci::ByteSink& sink) { return read_layer(blob, sink); },
-        [&](const ByteSource& source) -> Status {
-            DBUILD_TRY(cache::oci::scan_layer(source, nullptr, files));
-            return {};
-        });
+    return cache::oci::pull_what_is_pushed([&](const cache::oci::ByteSink& sink) { return read_layer(blob, sink); },
+                                           [&](const ByteSource& source) -> Status {
+                                               DBUILD_TRY(cache::oci::scan_layer(source, nullptr, files));
+                                               return {};
+                                           });
 }
 
 } // namespace
@@ -53,22 +52,26 @@ CopiedEntry LayerFiles::entry(const std::string& path) const {
     return copied;
 }
 
-Status LayerFiles::read(std::span<CopiedEntry* const> files, const LayerReader& read_layer, const NamesSink& sink) const {
-    std::map<std::size_t, std::map<std::string, std::vector<CopiedEntry*>, std::less<>>> wanted; // by layer and path in it
+Status LayerFiles::read(std::span<CopiedEntry* const> files, const LayerReader& read_layer,
+                        const NamesSink& sink) const {
+    std::map<std::size_t, std::map<std::string, std::vector<CopiedEntry*>, std::less<>>>
+        wanted; // by layer and path in it
     for (auto* copied : files) {
         if (copied->entry.type != EntryType::file || copied->entry.size == 0) continue;
         const auto origin = origins_.find(copied->entry.path);
-        if (origin == origins_.end()) return fail(ErrorKind::corrupt, "no layer has the bytes of /" + copied->entry.path);
+        if (origin == origins_.end())
+            return fail(ErrorKind::corrupt, "no layer has the bytes of /" + copied->entry.path);
         wanted[origin->second.layer][origin->second.path].push_back(copied);
     }
     for (const auto& [layer, paths] : wanted) {
         std::set<std::string_view> found;
-        DBUILD_TRY(scan_pushed(read_layer, blobs_[layer], [&](const std::string& path, std::string_view bytes) -> Status {
-            const auto names = paths.find(path);
-            if (names == paths.end()) return {};
-            found.insert(names->first);
-            return sink(names->second, bytes);
-        }));
+        DBUILD_TRY(
+            scan_pushed(read_layer, blobs_[layer], [&](const std::string& path, std::string_view bytes) -> Status {
+                const auto names = paths.find(path);
+                if (names == paths.end()) return {};
+                found.insert(names->first);
+                return sink(names->second, bytes);
+            }));
         for (const auto& [path, names] : paths)
             if (!found.contains(path)) return fail(ErrorKind::corrupt, "a layer lacks the bytes of /" + path);
     }

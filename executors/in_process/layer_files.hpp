@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The files that a pile of layers holds, for COPY --from and for looking up accounts: which layer has the bytes of a path, and
-// reading those of many paths with one pass over each layer that has some. Nothing is unpacked; what was read lies in one
-// nameless scratch file.
+// The files that a pile of layers holds, for COPY --from and for looking up accounts: which layer has the bytes of a
+// path, and reading those of many paths with one pass over each layer that has some. Nothing is unpacked; what was read
+// lies in one nameless scratch file.
 #pragma once
 
 #include "executors/executor.hpp"
@@ -20,12 +20,14 @@ public:
 
     const cache::oci::FileTree& tree() const { return tree_; }
 
-    /// The entry at a path of tree(), in which files that are names of one inode share their link group. It has no body yet.
+    /// The entry at a path of tree(), in which files that are names of one inode share their link group. It has no body
+    /// yet.
     CopiedEntry entry(const std::string& path) const;
 
     /// Gets the bytes of a file piece by piece, with all those of the paths asked for that are names of it.
     using NamesSink = std::function<Status(std::span<CopiedEntry* const> names, std::string_view bytes)>;
-    /// Hands out the bytes of the files that are not empty, layer by layer. Errors: what read_layer and the sink fail with; corrupt.
+    /// Hands out the bytes of the files that are not empty, layer by layer. Errors: what read_layer and the sink fail
+    /// with; corrupt.
     Status read(std::span<CopiedEntry* const> files, const LayerReader& read_layer, const NamesSink& sink) const;
 
     /// Gives those entries their bodies. Errors: as read(); unavailable — the scratch file.

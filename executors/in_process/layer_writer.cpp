@@ -29,12 +29,15 @@ bool is_ascii(std::string_view text) {
 
 std::string only_ascii(std::string_view text) {
     std::string kept;
-    std::copy_if(text.begin(), text.end(), std::back_inserter(kept), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+    std::copy_if(text.begin(), text.end(), std::back_inserter(kept),
+                 [](char c) { return static_cast<unsigned char>(c) < 0x80; });
     return kept;
 }
 
 /// A field of n bytes holds n - 1 octal digits.
-bool fits_octal(std::size_t bytes, std::int64_t value) { return value >= 0 && value < std::int64_t{1} << ((bytes - 1) * 3); }
+bool fits_octal(std::size_t bytes, std::int64_t value) {
+    return value >= 0 && value < std::int64_t{1} << ((bytes - 1) * 3);
+}
 
 /// Where a long name is cut for USTAR: the length of its prefix, or nothing when it cannot be.
 std::size_t ustar_prefix(std::string_view name) {
@@ -170,7 +173,8 @@ std::string layer_header(const LayerEntry& entry) {
 
 Result<LayerWriter> LayerWriter::create(std::filesystem::path path) {
     Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (!fd.is_open()) return fail(ErrorKind::unavailable, "cannot create " + path.string() + ": " + std::strerror(errno));
+    if (!fd.is_open())
+        return fail(ErrorKind::unavailable, "cannot create " + path.string() + ": " + std::strerror(errno));
     return LayerWriter(std::move(path), std::move(fd));
 }
 

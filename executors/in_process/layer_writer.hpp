@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes the tar of a layer with the very bytes that BuildKit would write, hashing it on the way. What goes into the layer, and
-// in which order, is the caller's business.
-// Source: headers as Go's archive/tar makes them (USTAR where it fits, else PAX) from what containerd's differ hands it: no names
-// of users, whole seconds, of all extended attributes only security.capability.
+// Writes the tar of a layer with the very bytes that BuildKit would write, hashing it on the way. What goes into the
+// layer, and in which order, is the caller's business. Source: headers as Go's archive/tar makes them (USTAR where it
+// fits, else PAX) from what containerd's differ hands it: no names of users, whole seconds, of all extended attributes
+// only security.capability.
 #pragma once
 
 #include "cache/oci/layer_tar.hpp"
@@ -30,8 +30,9 @@ public:
     /// Errors: unavailable — the file cannot be made.
     static Result<LayerWriter> create(std::filesystem::path path);
 
-    /// In:     entry — of a file: `size` and `content` that the bytes are expected to have. body — of a file that is not empty.
-    /// Errors: transient — the bytes are others; unavailable — disk; what `body` fails with. The tar is of no use then.
+    /// In:     entry — of a file: `size` and `content` that the bytes are expected to have. body — of a file that is
+    /// not empty. Errors: transient — the bytes are others; unavailable — disk; what `body` fails with. The tar is of
+    /// no use then.
     Status add(const cache::oci::LayerEntry& entry, const BodyReader& body = nullptr);
 
     struct Written {

@@ -12,16 +12,11 @@ constexpr std::uint32_t k_all_classes = 06777, k_permissions = 0777;
 
 std::uint32_t bits_of_class(char name) {
     switch (name) {
-    case 'u':
-        return k_setuid | 0700;
-    case 'g':
-        return k_setgid | 070;
-    case 'o':
-        return 07;
-    case 'a':
-        return k_all_classes;
-    default:
-        return 0;
+    case 'u': return k_setuid | 0700;
+    case 'g': return k_setgid | 070;
+    case 'o': return 07;
+    case 'a': return k_all_classes;
+    default: return 0;
     }
 }
 

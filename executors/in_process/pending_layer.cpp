@@ -99,7 +99,9 @@ void PendingLayer::put(LayerEntry entry, std::string link_group, BodyReader body
 
 void PendingLayer::remove(const std::string& path) {
     touch(parent_path(path));
-    const auto is_inside = [&](const auto& changed) { return changed.first == path || changed.first.starts_with(path + "/"); };
+    const auto is_inside = [&](const auto& changed) {
+        return changed.first == path || changed.first.starts_with(path + "/");
+    };
     std::erase_if(changed_, is_inside);
     removed_.insert(path);
 }
@@ -163,7 +165,7 @@ bool PendingLayer::is_in_root(const Node& node) const {
 
 Result<LayerWriter::Written> PendingLayer::write(const std::filesystem::path& path) const {
     DBUILD_TRY_ASSIGN(auto writer, LayerWriter::create(path));
-    std::set<std::string, std::less<>> folders; // written
+    std::set<std::string, std::less<>> folders;                  // written
     std::map<std::string, std::string, std::less<>> first_names; // by link group
     const auto add_folders = [&](std::string_view below) -> Status {
         for (auto slash = below.find('/'); slash != below.npos; slash = below.find('/', slash + 1)) {
@@ -175,7 +177,8 @@ Result<LayerWriter::Written> PendingLayer::write(const std::filesystem::path& pa
     for (const auto& path_gone : whiteouts()) {
         LayerEntry whiteout;
         const auto folder = parent_path(path_gone);
-        whiteout.path = (folder.empty() ? "" : folder + "/") + ".wh." + path_gone.substr(folder.empty() ? 0 : folder.size() + 1);
+        whiteout.path =
+            (folder.empty() ? "" : folder + "/") + ".wh." + path_gone.substr(folder.empty() ? 0 : folder.size() + 1);
         DBUILD_TRY(add_folders(whiteout.path));
         DBUILD_TRY(writer.add(whiteout));
     }

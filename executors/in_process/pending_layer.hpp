@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A layer while it is being made: a root file system that is known from tables of contents only, and the changes over it. No file
-// of the root is read, and none is ever touched; paths are resolved inside the tree, so nothing can lead out of it.
-// Source: what fsutil's copy does to a mounted overlay, and what containerd's differ then finds (../reference/executor.md §3.2).
+// A layer while it is being made: a root file system that is known from tables of contents only, and the changes over
+// it. No file of the root is read, and none is ever touched; paths are resolved inside the tree, so nothing can lead
+// out of it. Source: what fsutil's copy does to a mounted overlay, and what containerd's differ then finds
+// (../reference/executor.md §3.2).
 #pragma once
 
 #include "cache/oci/layer_tar.hpp"
@@ -39,8 +40,8 @@ public:
     bool is_directory(const std::string& path) const;
 
     /// Follows every link, the last one too; what does not exist stays as it is written.
-    /// In:     top — a folder, no link on the way to it, below which the path begins and which neither links nor ".." leave.
-    /// Errors: step_failed — links that never end.
+    /// In:     top — a folder, no link on the way to it, below which the path begins and which neither links nor ".."
+    /// leave. Errors: step_failed — links that never end.
     Result<std::string> resolve(std::string_view path, const std::string& top = {}) const;
 
     /// Makes the folders that are missing, 0755. Errors: step_failed — something else stands in the way.

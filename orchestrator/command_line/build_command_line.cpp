@@ -103,7 +103,9 @@ Status check_together(const BuildCommandLine& line) {
     for (const auto& output : line.options.outputs)
         if (output.kind == exporters::Output::Kind::registry && output.names.empty() && line.options.tags.empty())
             return fail(ErrorKind::usage, "a tag is needed to push to a registry: -t NAME");
-    const auto writes_to_terminal = [](const exporters::Output& output) { return output.path == "-" && ::isatty(STDOUT_FILENO) == 1; };
+    const auto writes_to_terminal = [](const exporters::Output& output) {
+        return output.path == "-" && ::isatty(STDOUT_FILENO) == 1;
+    };
     if (std::any_of(line.options.outputs.begin(), line.options.outputs.end(), writes_to_terminal))
         return fail(ErrorKind::usage, "--output: standard output is a terminal; dest=FILE is needed");
     return {};

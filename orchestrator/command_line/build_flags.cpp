@@ -63,7 +63,8 @@ Status add_annotation(Line& line, Value value) {
         return fail(ErrorKind::usage, fmt::format("--annotation: \"{}\" is not NAME=VALUE", value));
     auto name = value.substr(0, equals);
     if (name.starts_with("manifest:")) name.erase(0, name.find(':') + 1);
-    if (name.empty() || name.find(':') != name.npos) return not_planned("--annotation " + name.substr(0, name.find(':')));
+    if (name.empty() || name.find(':') != name.npos)
+        return not_planned("--annotation " + name.substr(0, name.find(':')));
     line.options.annotations.insert_or_assign(std::move(name), value.substr(equals + 1));
     return {};
 }

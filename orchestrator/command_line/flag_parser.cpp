@@ -70,8 +70,9 @@ private:
             const auto parsed = parse_boolean(value.value_or("true"));
             const bool is_third = !flag.third.empty() && value == flag.third;
             if (!parsed && !is_third)
-                return fail(ErrorKind::usage, fmt::format("{}: \"{}\" is neither true nor false{}", shown, *value,
-                                                          flag.third.empty() ? "" : fmt::format(" nor {}", flag.third)));
+                return fail(ErrorKind::usage,
+                            fmt::format("{}: \"{}\" is neither true nor false{}", shown, *value,
+                                        flag.third.empty() ? "" : fmt::format(" nor {}", flag.third)));
             result.value = is_third ? flag.third : *parsed ? "true" : "false";
         } else if (value) {
             result.value = *value;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `dbuild affected`: which images of a bake file differ between a commit and the work tree. docs/bake.md is the contract.
+// `dbuild affected`: which images of a bake file differ between a commit and the work tree. docs/bake.md is the
+// contract.
 #pragma once
 
 #include "support/result.hpp"

@@ -122,7 +122,8 @@ Result<int> run_explain_command(std::span<const std::string> words, const std::a
         else
             others.push_back(words[i]);
     }
-    if (format != "text" && format != "json") return fail(ErrorKind::usage, "--format takes text or json, not \"" + format + "\"");
+    if (format != "text" && format != "json")
+        return fail(ErrorKind::usage, "--format takes text or json, not \"" + format + "\"");
     return run(others, format == "json" ? Purpose::explain_as_json : Purpose::explain_as_text, cancelled);
 }
 

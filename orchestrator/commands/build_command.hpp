@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `dbuild build`, `dbuild plan` and `dbuild explain`: make the parts, build, plan or explain, print the outcome, write ID file and report. As rows
-// of the command table, see Command::run.
+// `dbuild build`, `dbuild plan` and `dbuild explain`: make the parts, build, plan or explain, print the outcome, write
+// ID file and report. As rows of the command table, see Command::run.
 #pragma once
 
 #include "support/result.hpp"

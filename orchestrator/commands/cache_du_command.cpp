@@ -118,8 +118,9 @@ Status show_usage(const store::LayerStore& layers, const CacheOptions& options) 
     fmt::print("  {:>10}  in all; prune keeps {} unless told otherwise\n", size_text(total + index_bytes),
                size_text(limit));
     if (engine)
-        fmt::print("beside it, which prune does not touch:\n  {:>10}  images of the engine\n  {:>10}  BuildKit's cache\n",
-                   size_text(engine->image_bytes), size_text(engine->build_cache_bytes));
+        fmt::print(
+            "beside it, which prune does not touch:\n  {:>10}  images of the engine\n  {:>10}  BuildKit's cache\n",
+            size_text(engine->image_bytes), size_text(engine->build_cache_bytes));
     if (!scopes.empty()) fmt::print("\n{:>10}  {:>10}  {:>6}  SCOPE\n", "ALONE", "SHARED", "LAYERS");
     for (const auto& [name, use] : scopes)
         fmt::print("{:>10}  {:>10}  {:>6}  {}\n", size_text(use.alone), size_text(use.shared), use.layers.size(), name);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the verbs of `dbuild cache` share: their options, and how they print. Each verb prints its result to standard output.
+// What the verbs of `dbuild cache` share: their options, and how they print. Each verb prints its result to standard
+// output.
 #pragma once
 
 #include "cache/store/layer_store.hpp"

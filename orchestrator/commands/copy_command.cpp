@@ -40,12 +40,15 @@ public:
 
 private:
     const std::atomic<bool>& cancelled_;
-    std::unique_ptr<progress::Reporter> reporter_ = progress::make_reporter(progress::Form::plain, progress::standard_error());
+    std::unique_ptr<progress::Reporter> reporter_ =
+        progress::make_reporter(progress::Form::plain, progress::standard_error());
     std::optional<OwnedParts> owned_;
 };
 
-Result<std::unique_ptr<oci::ImageSource>> open_source(const ImagePlace& place, LocalPlaces& local, oci::Registries& registries) {
-    if (place.kind != ImagePlace::Kind::engine && place.kind != ImagePlace::Kind::cache) return make_source(place, registries);
+Result<std::unique_ptr<oci::ImageSource>> open_source(const ImagePlace& place, LocalPlaces& local,
+                                                      oci::Registries& registries) {
+    if (place.kind != ImagePlace::Kind::engine && place.kind != ImagePlace::Kind::cache)
+        return make_source(place, registries);
     DBUILD_TRY_ASSIGN(const auto parts, local.parts());
     return place.kind == ImagePlace::Kind::engine ? make_engine_source(parts, place.reference)
                                                   : make_cache_source(parts, place.reference);
@@ -61,14 +64,16 @@ Result<Outcome> copy_to_engine(oci::ImageSource& source, const ImagePlace& to, L
     DBUILD_TRY_ASSIGN(const auto manifest, oci::read_platform_manifest(source, native_platform()));
     DBUILD_TRY_ASSIGN(auto image, read_image(source, manifest));
     DBUILD_TRY_ASSIGN(const auto exported, bring_to_engine(parts, std::move(image), {to.reference.to_string()}));
-    return Outcome{exported.was_loaded ? "loaded" : "the image was there already", manifest.descriptor.digest.to_string()};
+    return Outcome{exported.was_loaded ? "loaded" : "the image was there already",
+                   manifest.descriptor.digest.to_string()};
 }
 
 Result<Outcome> copy_to_cache(oci::ImageSource& source, const ImagePlace& to, LocalPlaces& local) {
     DBUILD_TRY_ASSIGN(const auto parts, local.parts());
-    DBUILD_TRY_ASSIGN(const auto pulled, pull_into_store(source, native_platform(), to.reference.familiar(), *parts.index, *parts.layers));
-    return Outcome{fmt::format("layers: {} fetched ({} bytes), {} were there", pulled.layers_fetched, pulled.bytes_fetched,
-                               pulled.layers_there),
+    DBUILD_TRY_ASSIGN(const auto pulled,
+                      pull_into_store(source, native_platform(), to.reference.familiar(), *parts.index, *parts.layers));
+    return Outcome{fmt::format("layers: {} fetched ({} bytes), {} were there", pulled.layers_fetched,
+                               pulled.bytes_fetched, pulled.layers_there),
                    pulled.id};
 }
 
@@ -78,8 +83,8 @@ Result<Outcome> copy_elsewhere(oci::ImageSource& source, const ImagePlace& to, o
     DBUILD_TRY(target.finish());
     Outcome outcome{"the image was there already", report.digest.to_string()};
     if (!report.was_complete)
-        outcome.told = fmt::format("blobs: {} moved ({} bytes), {} mounted, {} were there", report.blobs_moved, report.bytes_moved,
-                                   report.blobs_mounted, report.blobs_there);
+        outcome.told = fmt::format("blobs: {} moved ({} bytes), {} mounted, {} were there", report.blobs_moved,
+                                   report.bytes_moved, report.blobs_mounted, report.blobs_there);
     return outcome;
 }
 

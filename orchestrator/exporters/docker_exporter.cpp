@@ -12,9 +12,11 @@ namespace {
 
 namespace oci = cache::oci;
 
-constexpr std::string_view k_is_brought = "brought to an engine"; // memo in the index, by manifest: with every layer's blob
+constexpr std::string_view k_is_brought =
+    "brought to an engine"; // memo in the index, by manifest: with every layer's blob
 
-/// A delta leaves out what the engine should have: everything that it made itself, and what an earlier build brought to it.
+/// A delta leaves out what the engine should have: everything that it made itself, and what an earlier build brought to
+/// it.
 enum class Extent { delta, whole };
 
 bool is_in_delta(const executors::RootLayer& layer) { return layer.is_new && layer.is_made_in_process; }
@@ -37,7 +39,8 @@ Status send(const Parts& parts, const AssembledImage& image, const std::string& 
     return parts.engine->load([&](char* buffer, std::size_t capacity) { return archive.read(buffer, capacity); });
 }
 
-/// An engine knows an image by the digest of its manifest (containerd image store) or of its configuration (classic store).
+/// An engine knows an image by the digest of its manifest (containerd image store) or of its configuration (classic
+/// store).
 bool is_of(const EngineImage& found, const AssembledImage& image) {
     return found.id == image.manifest_digest.to_string() || found.id == image.config_digest.to_string();
 }
@@ -53,8 +56,8 @@ Result<std::optional<EngineImage>> find_in_engine(const Parts& parts, const Asse
     return found;
 }
 
-/// What the delta leaves out is in the image that has the name now, which was seen whole when it was brought there. Blobs stay
-/// as long as an image names them. Asking instead takes the engine longer the more images it has.
+/// What the delta leaves out is in the image that has the name now, which was seen whole when it was brought there.
+/// Blobs stay as long as an image names them. Asking instead takes the engine longer the more images it has.
 Result<bool> is_rest_of(const Parts& parts, const AssembledImage& image, const EngineImage& holder) {
     const auto manifest = Digest::parse(holder.id);
     if (!manifest) return false;
@@ -66,10 +69,10 @@ Result<bool> is_rest_of(const Parts& parts, const AssembledImage& image, const E
                        [&](const auto& layer) { return is_in_delta(layer) || held.contains(layer.diff_id); });
 }
 
-/// As a delta; whole where the engine lacks a layer. It does not always say so: with the snapshots of an image at hand, the
-/// containerd store takes it without the blobs (tried, Docker 26.1.5), for instance where BuildKit has them in another
-/// compression.
-/// In: reference — the name that the image gets; may be null. holder — the image that has the first tag until now, if any.
+/// As a delta; whole where the engine lacks a layer. It does not always say so: with the snapshots of an image at hand,
+/// the containerd store takes it without the blobs (tried, Docker 26.1.5), for instance where BuildKit has them in
+/// another compression. In: reference — the name that the image gets; may be null. holder — the image that has the
+/// first tag until now, if any.
 Status load(const Parts& parts, const AssembledImage& image, const oci::ImageReference* reference,
             const std::optional<EngineImage>& holder) {
     const auto name = reference ? reference->to_string() : std::string();
@@ -114,7 +117,8 @@ Status expect_layers_of(const Parts& parts, const std::vector<std::string>& tags
     return {};
 }
 
-Result<ExportedImage> export_to_engine(const Parts& parts, const AssembledImage& image, const std::vector<std::string>& tags) {
+Result<ExportedImage> export_to_engine(const Parts& parts, const AssembledImage& image,
+                                       const std::vector<std::string>& tags) {
     DBUILD_TRY_ASSIGN(const auto references, parse_tags(tags));
     ExportedImage exported;
     exported.manifest_digest = image.manifest_digest;
@@ -131,8 +135,9 @@ Result<ExportedImage> export_to_engine(const Parts& parts, const AssembledImage&
         DBUILD_TRY_ASSIGN(present, find_in_engine(parts, image));
     }
     if (!present) {
-        // An engine has layers unpacked for the first image with them, and drops them some time after that lost its name
-        // (Docker 26.1.5, containerd store): a container started just then fails. Tagging keeps the image, without a name.
+        // An engine has layers unpacked for the first image with them, and drops them some time after that lost its
+        // name (Docker 26.1.5, containerd store): a container started just then fails. Tagging keeps the image, without
+        // a name.
         if (holder && holder->config.diff_ids == image.config.diff_ids) name = nullptr;
         DBUILD_TRY(load(parts, image, name, holder));
         exported.was_loaded = true;

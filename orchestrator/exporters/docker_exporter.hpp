@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Brings an image into the engine: nothing if it is there already, else as a delta, an archive without the layers that the
-// engine should have; only if that fails, whole.
+// Brings an image into the engine: nothing if it is there already, else as a delta, an archive without the layers that
+// the engine should have; only if that fails, whole.
 #pragma once
 
 #include "orchestrator/assemble.hpp"
@@ -16,11 +16,13 @@ struct ExportedImage {
 };
 
 /// In: tags — as given by the user; may be empty, then the image is loaded without a name.
-/// Errors: usage — a tag is no reference; not_found, corrupt — a layer is in neither the engine nor the store; the engine's.
-Result<ExportedImage> export_to_engine(const Parts& parts, const AssembledImage& image, const std::vector<std::string>& tags);
+/// Errors: usage — a tag is no reference; not_found, corrupt — a layer is in neither the engine nor the store; the
+/// engine's.
+Result<ExportedImage> export_to_engine(const Parts& parts, const AssembledImage& image,
+                                       const std::vector<std::string>& tags);
 
-/// For an image that this build did not make: the engine is expected to have the layers of the image that has the first of
-/// the tags now, and no other ones. Errors: as above.
+/// For an image that this build did not make: the engine is expected to have the layers of the image that has the first
+/// of the tags now, and no other ones. Errors: as above.
 Status expect_layers_of(const Parts& parts, const std::vector<std::string>& tags, AssembledImage& image);
 
 } // namespace dbuild::orchestrator::exporters

@@ -60,7 +60,8 @@ bool set_attributes(int folder, const std::string& name, const LayerEntry& entry
 Result<FolderWriter> FolderWriter::open(const std::filesystem::path& folder) {
     DBUILD_TRY(make_directories(folder));
     Fd root(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!root.is_open()) return fail(ErrorKind::unavailable, "cannot open " + folder.string() + ": " + std::strerror(errno));
+    if (!root.is_open())
+        return fail(ErrorKind::unavailable, "cannot open " + folder.string() + ": " + std::strerror(errno));
     return FolderWriter(folder, std::move(root));
 }
 
@@ -78,7 +79,8 @@ Result<FolderWriter::Place> FolderWriter::place_of(const std::string& path) {
         for (std::size_t begin = 0; begin < parent.size();) {
             const auto end = std::min(parent.find('/', begin), parent.size());
             const auto below = folder.is_open() ? folder.get() : root_.get();
-            folder = Fd(::openat(below, parent.substr(begin, end - begin).c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+            folder = Fd(::openat(below, parent.substr(begin, end - begin).c_str(),
+                                 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
             if (!folder.is_open()) return failed("open", parent.substr(0, end));
             begin = end + 1;
         }
@@ -114,7 +116,8 @@ Status FolderWriter::add(const LayerEntry& entry) {
     if (is_link ? ::symlinkat(entry.link_target.c_str(), place.folder, k_temporary) != 0
                 : ::mknodat(place.folder, k_temporary, device_type(entry.type) | 0600, device) != 0)
         return failed("make", entry.path);
-    if (is_link ? !set_times(place.folder, k_temporary, entry.mtime_seconds) : !set_attributes(place.folder, k_temporary, entry))
+    if (is_link ? !set_times(place.folder, k_temporary, entry.mtime_seconds)
+                : !set_attributes(place.folder, k_temporary, entry))
         return failed("make", entry.path);
     return put_in_place(place, entry.path);
 }
@@ -137,7 +140,8 @@ Status FolderWriter::append(std::string_view bytes) {
 Status FolderWriter::end_file(std::span<const std::string> other_names) {
     file_.reset();
     const auto& path = file_entry_.path;
-    if (received_ != file_entry_.size) return fail(ErrorKind::corrupt, "a layer has other bytes of /" + path + " than it said");
+    if (received_ != file_entry_.size)
+        return fail(ErrorKind::corrupt, "a layer has other bytes of /" + path + " than it said");
     DBUILD_TRY_ASSIGN(auto place, place_of(path));
     if (!set_attributes(place.folder, k_temporary, file_entry_)) return failed("write", path);
     DBUILD_TRY(put_in_place(place, path));
@@ -146,7 +150,8 @@ Status FolderWriter::end_file(std::span<const std::string> other_names) {
     for (const auto& other : other_names) {
         DBUILD_TRY_ASSIGN(place, place_of(other));
         if (!remove_tree(place.folder, k_temporary)) return failed("replace", other);
-        if (::linkat(first_folder.get(), first_name.c_str(), place.folder, k_temporary, 0) != 0) return failed("link", other);
+        if (::linkat(first_folder.get(), first_name.c_str(), place.folder, k_temporary, 0) != 0)
+            return failed("link", other);
         DBUILD_TRY(put_in_place(place, other));
     }
     return {};

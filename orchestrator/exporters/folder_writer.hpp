@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Puts files into a folder that may hold others: what has the name already is replaced, folders are merged, nothing else goes.
-// A link in the folder is never followed. Source: fsutil's DiskWriter, by which docker buildx writes --output type=local.
+// Puts files into a folder that may hold others: what has the name already is replaced, folders are merged, nothing
+// else goes. A link in the folder is never followed. Source: fsutil's DiskWriter, by which docker buildx writes
+// --output type=local.
 #pragma once
 
 #include "cache/oci/layer_tar.hpp"
@@ -23,7 +24,8 @@ public:
     /// Anything but a hard link or a file that has bytes, in a folder that was added before it.
     Status add(const cache::oci::LayerEntry& entry);
 
-    /// A file whose bytes come by append(). It gets its names, the entry's and those of hard links to it, when it is whole.
+    /// A file whose bytes come by append(). It gets its names, the entry's and those of hard links to it, when it is
+    /// whole.
     Status begin_file(const cache::oci::LayerEntry& entry);
     Status append(std::string_view bytes);
     /// Errors: corrupt — another number of bytes than the entry says.

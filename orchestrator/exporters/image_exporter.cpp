@@ -83,8 +83,7 @@ Result<ExportedImage> export_image(const Parts& parts, const AssembledImage& ima
         }
         switch (output.kind) {
         case Output::Kind::engine:
-        case Output::Kind::nothing:
-            break;
+        case Output::Kind::nothing: break;
         case Output::Kind::folder:
         case Output::Kind::tar: {
             const auto form = output.kind == Output::Kind::tar ? TreeForm::tar : TreeForm::folder;

@@ -70,12 +70,9 @@ Result<Compression::Kind> Compression::parse_kind(std::string_view text) {
 
 std::string Compression::name() const {
     switch (kind) {
-    case Kind::gzip:
-        return fmt::format("gzip level {} by {}", level < 0 ? k_gzip_level : level, zlib_release());
-    case Kind::zstd:
-        return fmt::format("zstd level {} by {}", level < 0 ? k_zstd_level : level, zstd_release());
-    case Kind::uncompressed:
-        break;
+    case Kind::gzip: return fmt::format("gzip level {} by {}", level < 0 ? k_gzip_level : level, zlib_release());
+    case Kind::zstd: return fmt::format("zstd level {} by {}", level < 0 ? k_zstd_level : level, zstd_release());
+    case Kind::uncompressed: break;
     }
     return "uncompressed";
 }
@@ -123,7 +120,8 @@ Result<Output> Output::parse(std::string_view text) {
     } else if (type != "image" || !output.path.empty()) {
         return fail(ErrorKind::unsupported, "--output type=" + type);
     }
-    if (output.kind != Kind::registry && !output.is_loaded) return fail(ErrorKind::unsupported, "--output with store=false");
+    if (output.kind != Kind::registry && !output.is_loaded)
+        return fail(ErrorKind::unsupported, "--output with store=false");
     if (output.kind == Kind::engine && text.find("compression") != text.npos)
         return fail(ErrorKind::unsupported, "--output with compression for an engine");
     return output;

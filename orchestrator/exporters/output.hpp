@@ -39,7 +39,8 @@ struct Output {
     std::vector<std::string> names; // instead of the tags
     Compression compression;
     bool is_insecure = false; // of a registry
-    bool is_loaded = true;    // of a registry: the engine gets the image too, as with docker's own builder; store=false: not
+    bool is_loaded =
+        true; // of a registry: the engine gets the image too, as with docker's own builder; store=false: not
 
     /// In: text — "type=TYPE,NAME=VALUE…", or FOLDER (type=local) or "-" (a tar on standard output).
     /// Errors: usage; unsupported — docker buildx has to make it.

@@ -57,12 +57,9 @@ std::string oci_layer_type(const std::string& type) {
 std::string packed_type(Compression::Kind kind) {
     const std::string type(oci::k_layer_type);
     switch (kind) {
-    case Compression::Kind::gzip:
-        return type + "+gzip";
-    case Compression::Kind::zstd:
-        return type + "+zstd";
-    case Compression::Kind::uncompressed:
-        break;
+    case Compression::Kind::gzip: return type + "+gzip";
+    case Compression::Kind::zstd: return type + "+zstd";
+    case Compression::Kind::uncompressed: break;
     }
     return type;
 }
@@ -82,8 +79,7 @@ Status pack(const cache::store::LayerStore& layers, const Digest& diff_id, const
     case Compression::Kind::zstd:
         return write_through(layers, diff_id,
                              ZstdWriter(sink, compression.level < 0 ? k_zstd_level : compression.level));
-    case Compression::Kind::uncompressed:
-        break;
+    case Compression::Kind::uncompressed: break;
     }
     return layers.read(diff_id, sink);
 }

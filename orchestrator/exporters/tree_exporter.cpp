@@ -24,7 +24,9 @@ std::vector<CopiedEntry> walk(const LayerFiles& files, const std::optional<Insta
     for (const auto& [path, entry] : files.tree().entries()) {
         if (path.empty()) continue;
         entries.push_back(files.entry(path));
-        if (time) entries.back().entry.mtime_seconds = std::chrono::floor<std::chrono::seconds>(time->time_since_epoch()).count();
+        if (time)
+            entries.back().entry.mtime_seconds =
+                std::chrono::floor<std::chrono::seconds>(time->time_since_epoch()).count();
     }
     std::sort(entries.begin(), entries.end(),
               [](const auto& a, const auto& b) { return oci::is_walked_before(a.entry.path, b.entry.path); });
@@ -113,7 +115,8 @@ Status export_tree(const Parts& parts, const AssembledImage& image, TreeForm for
     };
     if (form == TreeForm::folder) return write_folder(std::move(entries), files, read_layer, path);
     DBUILD_TRY_ASSIGN(auto file, OutputFile::open(path));
-    DBUILD_TRY(write_tar(std::move(entries), files, read_layer, [&](std::string_view bytes) { return file.write(bytes); }));
+    DBUILD_TRY(
+        write_tar(std::move(entries), files, read_layer, [&](std::string_view bytes) { return file.write(bytes); }));
     return file.commit();
 }
 

@@ -11,7 +11,8 @@ namespace dbuild::orchestrator::exporters {
 
 enum class TreeForm { folder, tar };
 
-/// In:     path — of the folder, merged with what it holds (folder_writer.hpp), or of the tar, which appears when it is whole; "-":
+/// In:     path — of the folder, merged with what it holds (folder_writer.hpp), or of the tar, which appears when it is
+/// whole; "-":
 ///         standard output. With SOURCE_DATE_EPOCH all files get that time.
 /// Errors: not_found, corrupt — a layer is not in the store; unavailable — disk.
 Status export_tree(const Parts& parts, const AssembledImage& image, TreeForm form, const std::filesystem::path& path);

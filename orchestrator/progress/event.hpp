@@ -19,11 +19,11 @@ using Seconds = std::chrono::duration<double>;
 
 /// Says which step an event is about.
 struct StepLabel {
-    std::string stage; // its name, or "stage-0"
-    int position = 0;  // of the instruction in its stage, from 1
-    int count = 0;     // instructions of the stage
-    std::string text;  // the instruction; may have several lines
-    int line = 0;      // its first one in the Dockerfile, from 1
+    std::string stage;   // its name, or "stage-0"
+    int position = 0;    // of the instruction in its stage, from 1
+    int count = 0;       // instructions of the stage
+    std::string text;    // the instruction; may have several lines
+    int line = 0;        // its first one in the Dockerfile, from 1
     std::string image{}; // of several that are built at once; else empty
 
     std::string to_string() const; // "[build 2/5]", "[image build 2/5]"

@@ -111,21 +111,11 @@ void OutputLines::take_in_sequence(char32_t value, const Sink& sink) {
 void OutputLines::take_control(char32_t value, const Sink& sink) {
     state_ = State::text;
     switch (value) {
-    case '\n':
-        end_line(sink);
-        break;
-    case '\r':
-        has_returned_ = true;
-        break;
-    case '\t':
-        take_text("\t");
-        break;
-    case '\b':
-        remove_last_character();
-        break;
-    case k_escape:
-        state_ = State::escape;
-        break;
+    case '\n': end_line(sink); break;
+    case '\r': has_returned_ = true; break;
+    case '\t': take_text("\t"); break;
+    case '\b': remove_last_character(); break;
+    case k_escape: state_ = State::escape; break;
     case 0x9b:
         state_ = State::sequence;
         parameters_.clear();
@@ -134,9 +124,7 @@ void OutputLines::take_control(char32_t value, const Sink& sink) {
     case 0x98:
     case 0x9d:
     case 0x9e:
-    case 0x9f:
-        state_ = State::command_string;
-        break;
+    case 0x9f: state_ = State::command_string; break;
     default:
         if (value < 0x80) take_text(std::string{'^', static_cast<char>(value ^ 0x40)}); // as `cat -v` shows them
     }

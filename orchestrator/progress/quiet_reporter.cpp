@@ -24,7 +24,9 @@ private:
     static void ignore_line(std::string_view) {}
     void note(const StepOutput& e) { logs_.add(e, ignore_line); }
     void note(const StepFinished& e) { logs_.close(e.step, ignore_line); }
-    void note(const StepFailed& e) { failed_.insert_or_assign(e.step.image, FailedStep{e, logs_.close(e.step, ignore_line)}); }
+    void note(const StepFailed& e) {
+        failed_.insert_or_assign(e.step.image, FailedStep{e, logs_.close(e.step, ignore_line)});
+    }
     void note(const ImageFailed& e) { console_.write(failure(e.error, failed_, e.image)); }
     void note(const BuildFailed& e) { console_.write(failure(e.error, failed_, {})); }
     void note(const Warning& e) { warn("warning: " + harmless(e.text)); }

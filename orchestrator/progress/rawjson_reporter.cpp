@@ -105,7 +105,8 @@ private:
     static json::object document(const Warning& e) {
         auto own = about("warning");
         own["text"] = valid_utf8(e.text);
-        return {{"dbuild", own}, {"warnings", json::array{json::object{{"level", 1}, {"short", base64_encode(e.text)}}}}};
+        return {{"dbuild", own},
+                {"warnings", json::array{json::object{{"level", 1}, {"short", base64_encode(e.text)}}}}};
     }
     static json::object document(const BuildFinished& e) {
         auto own = about("build_finished");

@@ -32,18 +32,12 @@ Result<Form> parse_form(std::string_view name) {
 
 std::unique_ptr<Reporter> make_reporter(Form form, Console console) {
     switch (form) {
-    case Form::automatic:
-        return can_redraw(console) ? make_tty_reporter(console) : make_plain_reporter(console);
-    case Form::tty:
-        return console.is_terminal ? make_tty_reporter(console) : make_plain_reporter(console);
-    case Form::rawjson:
-        return make_rawjson_reporter(console);
-    case Form::quiet:
-        return make_quiet_reporter(console);
-    case Form::none:
-        return make_failure_reporter(console);
-    case Form::plain:
-        break;
+    case Form::automatic: return can_redraw(console) ? make_tty_reporter(console) : make_plain_reporter(console);
+    case Form::tty: return console.is_terminal ? make_tty_reporter(console) : make_plain_reporter(console);
+    case Form::rawjson: return make_rawjson_reporter(console);
+    case Form::quiet: return make_quiet_reporter(console);
+    case Form::none: return make_failure_reporter(console);
+    case Form::plain: break;
     }
     return make_plain_reporter(console);
 }

@@ -161,20 +161,11 @@ void TtyScreen::append(const Line& line, std::size_t columns, std::string& bytes
     }
     std::string_view colour;
     switch (line.style) {
-    case Style::none:
-        break;
-    case Style::done:
-        colour = "\x1b[36m";
-        break; // cyan
-    case Style::failed:
-        colour = "\x1b[31m";
-        break; // red
-    case Style::warning:
-        colour = "\x1b[33m";
-        break; // yellow
-    case Style::output:
-        colour = "\x1b[2m";
-        break; // faint
+    case Style::none: break;
+    case Style::done: colour = "\x1b[36m"; break;    // cyan
+    case Style::failed: colour = "\x1b[31m"; break;  // red
+    case Style::warning: colour = "\x1b[33m"; break; // yellow
+    case Style::output: colour = "\x1b[2m"; break;   // faint
     }
     if (has_colours_ && !colour.empty())
         bytes.append(colour).append(text).append("\x1b[0m");

@@ -60,7 +60,8 @@ std::string failure(const Error& error, const FailedSteps& steps, const std::str
     if (has_step && !step->second.event.reproduction.empty())
         text += "To try it again:\n  " + harmless_lines(step->second.event.reproduction);
     const auto place = error.where ? fmt::format("{}:{}: ", error.where->file, error.where->first_line) : std::string();
-    return text + harmless_lines(fmt::format("{}{}{}error: {}", image, image.empty() ? "" : ": ", place, error.message));
+    return text +
+           harmless_lines(fmt::format("{}{}{}error: {}", image, image.empty() ? "" : ": ", place, error.message));
 }
 
 std::string table(const ImagesFinished& finished) {
@@ -72,12 +73,14 @@ std::string table(const ImagesFinished& finished) {
         ran += image.ran;
         ++outcomes[image.outcome];
     }
-    auto text = fmt::format("{:<{}}  {:<11}  {:>5}  {:>5}  {:>9}  {:>10}\n", "image", width, "outcome", "hit", "run", "time", "size");
+    auto text = fmt::format("{:<{}}  {:<11}  {:>5}  {:>5}  {:>9}  {:>10}\n", "image", width, "outcome", "hit", "run",
+                            "time", "size");
     for (const auto& image : finished.images) {
         const auto name = harmless(image.name);
         const auto size = image.bytes == 0 ? "" : fmt::format("{:.1f} MB", static_cast<double>(image.bytes) / 1e6);
-        auto line = fmt::format("{}{}  {:<11}  {:>5}  {:>5}  {:>7.2f} s  {:>10}  {}", name, std::string(width - cells(name), ' '),
-                                image.outcome, image.hit, image.ran, image.wall.count(), size, fmt::join(image.tags, " "));
+        auto line = fmt::format("{}{}  {:<11}  {:>5}  {:>5}  {:>7.2f} s  {:>10}  {}", name,
+                                std::string(width - cells(name), ' '), image.outcome, image.hit, image.ran,
+                                image.wall.count(), size, fmt::join(image.tags, " "));
         text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
     }
     std::vector<std::string> counts;

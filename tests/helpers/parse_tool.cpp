@@ -52,7 +52,8 @@ std::size_t count_variables(const Stages& stages) {
     std::size_t count = 0;
     for (const auto& [index, stage] : stages)
         for (const auto& step : stage.steps)
-            if (std::holds_alternative<orchestrator::RunOperation>(step.operation)) count += step.before.variables().size();
+            if (std::holds_alternative<orchestrator::RunOperation>(step.operation))
+                count += step.before.variables().size();
     return count;
 }
 

@@ -4,7 +4,8 @@
 //     store_tool read ROOT DIFF_ID                writes the tar to standard output
 //     store_tool time-read ROOT DIFF_ID           reads it only; prints "DIFF_ID SECONDS"
 //     store_tool has ROOT DIFF_ID...              succeeds if all are there
-//     store_tool time-lookups ROOT COUNT          records COUNT steps, opens the index anew and looks them up as a plan of
+//     store_tool time-lookups ROOT COUNT          records COUNT steps, opens the index anew and looks them up as a plan
+//     of
 //                                                 hits does; prints "lookups SECONDS"
 #include "cache/store/index.hpp"
 #include "cache/store/layer_store.hpp"
@@ -90,8 +91,8 @@ Status time_lookups(const std::string& root, int count) {
     std::vector<store::StepRecord> records;
     for (int i = 0; i < count; ++i) {
         keys.push_back({sha256("key " + std::to_string(i))});
-        records.push_back({keys.back(), sha256("layer " + std::to_string(i)), sha256("content " + std::to_string(i)), 4096,
-                           "2026-11-21T05:43:13Z", 200, std::string(500, 'i')});
+        records.push_back({keys.back(), sha256("layer " + std::to_string(i)), sha256("content " + std::to_string(i)),
+                           4096, "2026-11-21T05:43:13Z", 200, std::string(500, 'i')});
     }
     {
         DBUILD_TRY_ASSIGN(auto index, store::Index::open(root));

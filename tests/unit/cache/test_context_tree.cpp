@@ -31,7 +31,8 @@ public:
     void put(const std::string& name, std::string_view bytes, mode_t mode = 0644) const {
         const auto full = path() / name;
         std::vector<fs::path> made;
-        for (auto parent = full.parent_path(); !fs::exists(parent); parent = parent.parent_path()) made.push_back(parent);
+        for (auto parent = full.parent_path(); !fs::exists(parent); parent = parent.parent_path())
+            made.push_back(parent);
         std::reverse(made.begin(), made.end());
         for (const auto& parent : made) {
             fs::create_directory(parent);
@@ -42,7 +43,9 @@ public:
     }
     void link(const std::string& name, const std::string& target) const { fs::create_symlink(target, path() / name); }
     ContextTree open() const {
-        return ContextTree::open(path(), [](std::string_view) { return false; }, [](std::string_view) { return false; }).value();
+        return ContextTree::open(
+                   path(), [](std::string_view) { return false; }, [](std::string_view) { return false; })
+            .value();
     }
     /// Ignores one name at the top with all below, except one path.
     ContextTree open_ignoring(std::string name, std::string kept = "") const {

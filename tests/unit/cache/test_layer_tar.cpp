@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Layer tars, tables of contents and file trees: what is read, what is refused, what an identity depends on, and stored bytes.
+// Layer tars, tables of contents and file trees: what is read, what is refused, what an identity depends on, and stored
+// bytes.
 #include "cache/oci/layer_tar.hpp"
 
 #include "support/compression.hpp"
@@ -246,7 +247,8 @@ TEST_CASE("a compressed layer that is cut off is corrupt") {
 }
 
 TEST_CASE("a member or a hard link that climbs out of the root is corrupt") {
-    for (const auto& entry : {file("../evil", ""), file("a/../../evil", ""), link_to("a", "../evil", EntryType::hard_link)}) {
+    for (const auto& entry :
+         {file("../evil", ""), file("a/../../evil", ""), link_to("a", "../evil", EntryType::hard_link)}) {
         TarMaker maker;
         maker.add(entry);
         const auto layer = scan(maker.finish());
@@ -256,11 +258,13 @@ TEST_CASE("a member or a hard link that climbs out of the root is corrupt") {
 }
 
 TEST_CASE("what the source or the sink fails with comes out unchanged") {
-    const auto read = scan_layer([](char*, std::size_t) -> Result<std::size_t> { return fail(ErrorKind::transient, "gone"); });
+    const auto read =
+        scan_layer([](char*, std::size_t) -> Result<std::size_t> { return fail(ErrorKind::transient, "gone"); });
     REQUIRE_FALSE(read);
     CHECK(read.error().kind == ErrorKind::transient);
     const auto tar = sample_tar();
-    const auto written = scan(tar, [](std::string_view) -> Status { return fail(ErrorKind::unavailable, "disk full"); });
+    const auto written =
+        scan(tar, [](std::string_view) -> Status { return fail(ErrorKind::unavailable, "disk full"); });
     REQUIRE_FALSE(written);
     CHECK(written.error().message == "disk full");
 }
@@ -306,7 +310,8 @@ TEST_CASE("a time counts only outside of the run's own interval, whose ends belo
 
 TEST_CASE("golden: the content ID of a small layer") {
     CHECK(plain_id({}).hex() == "f1485b12d0010fa553d693841554f11ffc6473cfbf6723d15cdf8613725a8d8c");
-    CHECK(plain_id({folder("etc"), file("etc/a", "x"), link_to("etc/l", "a")}).hex() == "862a996f7e457829294bfcd3c99a8b9f0fd6abbb181fa7be1700594d73fc2755");
+    CHECK(plain_id({folder("etc"), file("etc/a", "x"), link_to("etc/l", "a")}).hex() ==
+          "862a996f7e457829294bfcd3c99a8b9f0fd6abbb181fa7be1700594d73fc2755");
 }
 
 TEST_CASE("a table of contents comes back from its stored form") {
@@ -322,7 +327,8 @@ TEST_CASE("a table of contents comes back from its stored form") {
 }
 
 TEST_CASE("golden: the stored bytes of a table of contents") {
-    CHECK(sha256(encode(contents_of({folder("etc"), file("etc/a", "x"), link_to("etc/l", "a")}))).hex() == "3f0c8c9029e440b842065ed5e50064c876255068e9b18ead3b0cca78bc897acd");
+    CHECK(sha256(encode(contents_of({folder("etc"), file("etc/a", "x"), link_to("etc/l", "a")}))).hex() ==
+          "3f0c8c9029e440b842065ed5e50064c876255068e9b18ead3b0cca78bc897acd");
 }
 
 TEST_CASE("stored bytes that are cut off, have a tail, or are of another kind are corrupt") {

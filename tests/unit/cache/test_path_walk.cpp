@@ -11,7 +11,8 @@ using dbuild::Result;
 namespace {
 
 /// Follows a path where those links stand and everything else is a folder.
-Result<std::string> follow(std::string_view path, const std::map<std::string, std::string>& links, const std::string& top = {}) {
+Result<std::string> follow(std::string_view path, const std::map<std::string, std::string>& links,
+                           const std::string& top = {}) {
     return dbuild::cache::oci::follow_links(
         path,
         [&](const std::string& here) -> Result<std::optional<std::string>> {

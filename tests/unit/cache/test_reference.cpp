@@ -31,7 +31,8 @@ TEST_CASE("a digest stands without a tag") {
 }
 
 TEST_CASE("what the grammar does not allow is a usage error") {
-    for (const char* text : {"", ":/x", "a b.c/x", "-a.b/x", "foo/-bar", "a/.b", "x..y", "App", "a//b", "a:", "a:-x", "a@sha256:12"}) {
+    for (const char* text :
+         {"", ":/x", "a b.c/x", "-a.b/x", "foo/-bar", "a/.b", "x..y", "App", "a//b", "a:", "a:-x", "a@sha256:12"}) {
         CAPTURE(text);
         const auto reference = ImageReference::parse(text);
         REQUIRE_FALSE(reference);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stat caches through the contexts that use them: files that changed are always noticed, however they changed, and files that did
-// not are read once.
+// Stat caches through the contexts that use them: files that changed are always noticed, however they changed, and
+// files that did not are read once.
 #include "cache/context/stat_cache.hpp"
 
 #include "cache/context/context_tree.hpp"
@@ -62,7 +62,8 @@ public:
     void settle() const {
         const Fd fd(::open(context().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         const auto cache = StatCache::open(stats(), fd.get());
-        for (const auto start = cache.clock(); cache.clock() <= start + 1'000'000;) {}
+        for (const auto start = cache.clock(); cache.clock() <= start + 1'000'000;) {
+        }
     }
     /// What a build does: everything is hashed as far as needed, and remembered.
     Run run() const { return run_in(context()); }
@@ -166,7 +167,8 @@ TEST_CASE("only a file that is older than the clock's present tick is proven" * 
     CHECK_FALSE(cache.is_proven(elsewhere, Writers::none, clock));
 }
 
-TEST_CASE("stores through a mapping that was dirty when the file was hashed are noticed" * doctest::skip(!is_temp_trusted())) {
+TEST_CASE("stores through a mapping that was dirty when the file was hashed are noticed" *
+          doctest::skip(!is_temp_trusted())) {
     const Fixture fixture;
     fixture.put("a", "1");
     Fd fd(::open(fixture.path("a").c_str(), O_RDWR | O_CLOEXEC));
@@ -243,7 +245,8 @@ TEST_CASE("a damaged cache is as good as none" * doctest::skip(!is_temp_trusted(
         bytes[at] = static_cast<char>(bytes[at] ^ 4);
         check(bytes);
     }
-    for (const auto size : {std::size_t{0}, std::size_t{1}, std::size_t{20}, good.size() / 2, good.size() - 1}) check(good.substr(0, size));
+    for (const auto size : {std::size_t{0}, std::size_t{1}, std::size_t{20}, good.size() / 2, good.size() - 1})
+        check(good.substr(0, size));
     check(good + "x");
     REQUIRE(write_file(file, good));
     CHECK(fixture.run().files_hashed == 0);
@@ -263,7 +266,8 @@ TEST_CASE("processes that save at the same time leave a good cache" * doctest::s
         }
         bool is_good = true;
         for (int round = 0; round < 20 && is_good; ++round) {
-            fs::remove_all(fixture.path("own" + std::to_string(i))); // something new to save, of which the others may see none
+            fs::remove_all(
+                fixture.path("own" + std::to_string(i))); // something new to save, of which the others may see none
             fixture.put("own" + std::to_string(i), std::to_string(round));
             auto tree = ContextTree::open(fixture.context(), nullptr, nullptr, fixture.stats()).value();
             const auto mine = tree.source_digest("own" + std::to_string(i));
@@ -283,7 +287,8 @@ TEST_CASE("processes that save at the same time leave a good cache" * doctest::s
     CHECK(fixture.run().files_hashed == 0);
 }
 
-TEST_CASE("modes and extended attributes count though the bytes are not read again" * doctest::skip(!is_temp_trusted())) {
+TEST_CASE("modes and extended attributes count though the bytes are not read again" *
+          doctest::skip(!is_temp_trusted())) {
     const Fixture fixture;
     fixture.put("a", "1");
     fixture.settle();

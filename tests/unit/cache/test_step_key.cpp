@@ -14,14 +14,16 @@ TEST_CASE("the key is SHA-256 over the length-prefixed fields of schema 1") {
     builder.add("command", "make");
     builder.add("env", std::vector<std::string>{"A=1", "B=2"});
     CHECK(builder.finish().digest == sha256("17:dbuild step key 14:kind3:run7:command4:make3:env10:3:A=13:B=2"));
-    CHECK(builder.finish().digest.to_string() == "sha256:0f76a9321d5edd073d81e45189c621c3d8b8f96c3d3c927d170826999d376009");
+    CHECK(builder.finish().digest.to_string() ==
+          "sha256:0f76a9321d5edd073d81e45189c621c3d8b8f96c3d3c927d170826999d376009");
 }
 
 TEST_CASE("the chain of a base and its links are golden") {
     const auto empty = Chain::of_base({});
     CHECK(empty.digest() == sha256("14:dbuild chain 1"));
     CHECK(empty.after(sha256("a")).digest() == sha256("64:" + empty.digest().hex() + "64:" + sha256("a").hex()));
-    CHECK(empty.after(sha256("a")).digest().to_string() == "sha256:a3c7efcad6d64d008894abfdead25737f5d10a23ac07c089cb7099600b230bda");
+    CHECK(empty.after(sha256("a")).digest().to_string() ==
+          "sha256:a3c7efcad6d64d008894abfdead25737f5d10a23ac07c089cb7099600b230bda");
 }
 
 TEST_CASE("a link without cutoff is golden, and changes with the key and with the layer") {

@@ -255,25 +255,36 @@ TEST_CASE_FIXTURE(Fixture, "verify finds each kind of row that lies, and repair 
         CHECK(read_all(layers, diff_ids[0]));
         CHECK(is_stored(diff_ids[1]));
     };
-    SUBCASE("a piece at another place") { damages("UPDATE piece SET start = start + 1 WHERE hash = (SELECT MIN(hash) FROM piece)"); }
+    SUBCASE("a piece at another place") {
+        damages("UPDATE piece SET start = start + 1 WHERE hash = (SELECT MIN(hash) FROM piece)");
+    }
     SUBCASE("a piece in another pack") {
-        damages("UPDATE piece SET pack = (SELECT MAX(id) FROM pack) WHERE hash = (SELECT MIN(hash) FROM piece WHERE pack = (SELECT "
+        damages("UPDATE piece SET pack = (SELECT MAX(id) FROM pack) WHERE hash = (SELECT MIN(hash) FROM piece WHERE "
+                "pack = (SELECT "
                 "MIN(id) FROM pack))");
     }
-    SUBCASE("a pack's size") { damages("UPDATE pack SET raw_bytes = raw_bytes + 1 WHERE id = (SELECT MIN(id) FROM pack)"); }
+    SUBCASE("a pack's size") {
+        damages("UPDATE pack SET raw_bytes = raw_bytes + 1 WHERE id = (SELECT MIN(id) FROM pack)");
+    }
     SUBCASE("a pack that a layer needs") {
         damages("DELETE FROM packed_layer_needs WHERE diff_id = x'" + diff_ids[0].hex() + "'");
     }
-    SUBCASE("a layer's size") { damages("UPDATE layer SET size = size + 512 WHERE diff_id = x'" + diff_ids[0].hex() + "'"); }
+    SUBCASE("a layer's size") {
+        damages("UPDATE layer SET size = size + 512 WHERE diff_id = x'" + diff_ids[0].hex() + "'");
+    }
     SUBCASE("a table of contents") {
-        damages("UPDATE layer SET contents = CAST(substr(contents, 1, 20) || x'ff' || substr(contents, 22) AS BLOB) WHERE diff_id = x'" +
+        damages("UPDATE layer SET contents = CAST(substr(contents, 1, 20) || x'ff' || substr(contents, 22) AS BLOB) "
+                "WHERE diff_id = x'" +
                 diff_ids[0].hex() + "'");
     }
     SUBCASE("a look-up table of SQLite's") {
-        damages("PRAGMA writable_schema = ON; CREATE TEMP TABLE kept AS SELECT sql FROM sqlite_schema WHERE name = 'step_by_layer';"
-                "UPDATE sqlite_schema SET sql = 'CREATE INDEX step_by_layer ON step(content_id)' WHERE name = 'step_by_layer';"
+        damages("PRAGMA writable_schema = ON; CREATE TEMP TABLE kept AS SELECT sql FROM sqlite_schema WHERE name = "
+                "'step_by_layer';"
+                "UPDATE sqlite_schema SET sql = 'CREATE INDEX step_by_layer ON step(content_id)' WHERE name = "
+                "'step_by_layer';"
                 "PRAGMA writable_schema = RESET; REINDEX step_by_layer;"
-                "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = (SELECT sql FROM kept) WHERE name = 'step_by_layer';");
+                "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = (SELECT sql FROM kept) WHERE name = "
+                "'step_by_layer';");
     }
 }
 
@@ -287,7 +298,8 @@ TEST_CASE_FIXTURE(Fixture, "verify finds a layer whose pack the index lost; repa
     CHECK(store::verify(layers, store::Repair::no, nullptr).value().problems.empty());
 }
 
-TEST_CASE_FIXTURE(Fixture, "a flipped byte never changes what a table of contents says; a damaged one makes its step a miss") {
+TEST_CASE_FIXTURE(Fixture,
+                  "a flipped byte never changes what a table of contents says; a damaged one makes its step a miss") {
     const auto diff_ids = add_steps(1);
     std::string contents;
     {

@@ -18,7 +18,8 @@ std::string normalized(std::string_view text, std::string_view native = "linux/a
 
 TEST_SUITE("dockerfile_parser/platform") {
     TEST_CASE("all spellings of a platform are one") {
-        for (const auto* text : {"linux/amd64", "linux/x86_64", "Linux/AMD64", "linux/x86-64", "linux/amd64/v1", "amd64", "X86_64", "linux"})
+        for (const auto* text : {"linux/amd64", "linux/x86_64", "Linux/AMD64", "linux/x86-64", "linux/amd64/v1",
+                                 "amd64", "X86_64", "linux"})
             CHECK(normalized(text) == "linux/amd64");
         for (const auto* text : {"linux/arm64", "linux/aarch64", "linux/arm64/v8", "aarch64", "linux/arm64/8"})
             CHECK(normalized(text) == "linux/arm64");
@@ -44,8 +45,9 @@ TEST_SUITE("dockerfile_parser/platform") {
         CHECK(normalized("local") == "\"local\": unknown operating system or architecture: invalid argument");
         CHECK(normalized("a/b/c/d") == "\"a/b/c/d\": cannot parse platform specifier: invalid argument");
         CHECK(normalized("lin*x") == "\"lin*x\": wildcards not yet supported: invalid argument");
-        CHECK(normalized("linux/") == "\"\" is an invalid component of \"linux/\": platform specifier component must match "
-                                      "\"^[A-Za-z0-9_-]+$\": invalid argument");
+        CHECK(normalized("linux/") ==
+              "\"\" is an invalid component of \"linux/\": platform specifier component must match "
+              "\"^[A-Za-z0-9_-]+$\": invalid argument");
         CHECK(normalized("/amd64").starts_with("\"\" is an invalid OS component of \"/amd64\": OSAndVersion"));
         CHECK(normalized("linux(1/amd64").starts_with("\"linux(1\" is an invalid OS component"));
         CHECK(normalized("linux()/am d").starts_with("\"am d\" is an invalid component"));

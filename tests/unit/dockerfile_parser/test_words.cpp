@@ -58,7 +58,8 @@ TEST_SUITE("dockerfile_parser/words") {
         CHECK(split_command("COPY --chown=a\\b` c d", '`').flags == Words{"--chown=a\\b c"});
     }
     TEST_CASE("quoted words keep their quotes and escapes") {
-        CHECK(split_quoted_words("a=\"b c\" d='e\\' f=g\\ h", '\\', ranges) == Words{"a=\"b c\"", "d='e\\'", "f=g\\ h"});
+        CHECK(split_quoted_words("a=\"b c\" d='e\\' f=g\\ h", '\\', ranges) ==
+              Words{"a=\"b c\"", "d='e\\'", "f=g\\ h"});
         CHECK(split_quoted_words("a=b\\", '\\', ranges) == Words{"a=b"});
     }
     TEST_CASE("JSON strings are unescaped") {

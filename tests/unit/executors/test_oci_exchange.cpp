@@ -89,7 +89,8 @@ TEST_CASE("a seam stands below the lowest layer that was made in process, and su
     const auto seamed = with_seam(root);
     REQUIRE(seamed.seam == std::optional<std::size_t>(1));
     REQUIRE(seamed.root.layers.size() == 5);
-    CHECK(seamed.root.layers[1].diff_id.to_string() == "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef");
+    CHECK(seamed.root.layers[1].diff_id.to_string() ==
+          "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef");
     CHECK(seamed.root.layers[2].diff_id == sha256("made"));
 
     const auto folder = TempDir::create("dbuild-test-").value();

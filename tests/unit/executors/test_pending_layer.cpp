@@ -41,8 +41,12 @@ CopiedEntry special(std::string path, EntryType type, std::uint32_t mode, std::s
     copied.entry.mtime_seconds = k_then;
     return copied;
 }
-CopiedEntry folder(std::string path, std::uint32_t mode = 0755) { return special(std::move(path), EntryType::directory, mode); }
-CopiedEntry link_to(std::string path, std::string target) { return special(std::move(path), EntryType::symlink, 0777, std::move(target)); }
+CopiedEntry folder(std::string path, std::uint32_t mode = 0755) {
+    return special(std::move(path), EntryType::directory, mode);
+}
+CopiedEntry link_to(std::string path, std::string target) {
+    return special(std::move(path), EntryType::symlink, 0777, std::move(target));
+}
 
 FileTree tree_of(std::vector<CopiedEntry> entries) {
     TableOfContents contents;
@@ -75,7 +79,8 @@ Made write(const PendingLayer& layer) {
     for (const auto& entry : made.scan.contents.entries) {
         if (!made.names.empty()) made.names += ' ';
         made.names += entry.path + (entry.type == EntryType::directory ? "/" : "");
-        if (!entry.link_target.empty()) made.names += (entry.type == EntryType::hard_link ? "=" : "->") + entry.link_target;
+        if (!entry.link_target.empty())
+            made.names += (entry.type == EntryType::hard_link ? "=" : "->") + entry.link_target;
     }
     return made;
 }
@@ -137,21 +142,24 @@ TEST_CASE("a layer has the bytes that BuildKit 0.13 writes for the same copy") {
     entries.push_back(file("t/owned", "o"));
     entries.back().entry.uid = 3000000;
     entries.back().entry.gid = 7;
-    CHECK(copied({}, request(std::move(source), "/t")).diff_id.to_string() == "sha256:27877ae1afbbf2f66267caa364780f755948fe60c570fbe13ebce60af6ec9087");
+    CHECK(copied({}, request(std::move(source), "/t")).diff_id.to_string() ==
+          "sha256:27877ae1afbbf2f66267caa364780f755948fe60c570fbe13ebce60af6ec9087");
 }
 
 TEST_CASE("a layer without changes is the 1024 zero bytes that BuildKit writes") {
     const auto root = tree_of({folder("a")});
     PendingLayer layer(root, k_now);
     REQUIRE(make_working_directory("/a", {}, layer));
-    CHECK(write(layer).diff_id.to_string() == "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef");
+    CHECK(write(layer).diff_id.to_string() ==
+          "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef");
 }
 
 TEST_CASE("a capability is kept, other attributes are not") {
     auto entry = file("f", "x");
     entry.entry.xattrs = {{"security.capability", std::string("\x01\0\0\x02", 4)}, {"user.note", "n"}};
     const auto made = copied({}, request({"f", {std::move(entry)}}, "/f"));
-    CHECK(made.at("f").xattrs == std::map<std::string, std::string>{{"security.capability", std::string("\x01\0\0\x02", 4)}});
+    CHECK(made.at("f").xattrs ==
+          std::map<std::string, std::string>{{"security.capability", std::string("\x01\0\0\x02", 4)}});
 }
 
 TEST_CASE("all parents are in the layer, with the attributes that they have in the root") {
@@ -218,8 +226,9 @@ TEST_CASE("several files for one name: the last one stays") {
 }
 
 TEST_CASE("the destination's links are followed inside the root; a link in the way of a copied file is replaced") {
-    const auto root = tree_of({folder("etc"), folder("s"), folder("s/real"), link_to("s/lnk", "real"), link_to("s/up", "../../../../etc"),
-                               link_to("s/abs", "/s/real"), link_to("s/dang", "nowhere"), link_to("s/real/f", "../../etc/passwd")});
+    const auto root = tree_of({folder("etc"), folder("s"), folder("s/real"), link_to("s/lnk", "real"),
+                               link_to("s/up", "../../../../etc"), link_to("s/abs", "/s/real"),
+                               link_to("s/dang", "nowhere"), link_to("s/real/f", "../../etc/passwd")});
     CHECK(copied(root, request({"f", {file("f", "x")}}, "/s/lnk/")).names == "s/ s/real/ s/real/f");
     CHECK(copied(root, request({"f", {file("f", "x")}}, "/s/abs")).names == "s/ s/real/ s/real/f");
     CHECK(copied(root, request({"f", {file("f", "x")}}, "/s/up/f")).names == "etc/ etc/f");
@@ -236,7 +245,8 @@ TEST_CASE("links that never end are an error") {
 TEST_CASE("files and folders do not replace one another") {
     const auto root = tree_of({file("f", "x"), folder("d"), folder("d/s"), link_to("d/l", "s")});
     CHECK(copy_error(root, request({"e", {folder("e")}}, "/f")) == "cannot copy to non-directory: /f");
-    CHECK(copy_error(root, request({"e", {folder("e"), file("e/s", "x")}}, "/d")) == "cannot replace to directory /d/s with file");
+    CHECK(copy_error(root, request({"e", {folder("e"), file("e/s", "x")}}, "/d")) ==
+          "cannot replace to directory /d/s with file");
     CHECK(copy_error(root, request({"e", {folder("e"), folder("e/l")}}, "/d")) == "cannot copy to non-directory: /d/l");
     CHECK(copy_error(root, request({"g", {file("g", "x")}}, "/f/g")) == "mkdir /f: not a directory");
 }
@@ -283,7 +293,8 @@ TEST_CASE("WORKDIR makes what is missing, of its owner, through links") {
 }
 
 TEST_CASE("owners: numbers, names, names that are not there") {
-    const std::string passwd = "root:x:0:0::/:/bin/sh\napp:x:1000:1001::/:/bin/sh", groups = "root:x:0:\nstaff:x:50:app\n";
+    const std::string passwd = "root:x:0:0::/:/bin/sh\napp:x:1000:1001::/:/bin/sh",
+                      groups = "root:x:0:\nstaff:x:50:app\n";
     const auto owner = [&](std::string_view text) { return OwnerText::parse(text).look_up(passwd, groups); };
     CHECK(owner("5") == Owner{5, 5});
     CHECK(owner("5:6") == Owner{5, 6});

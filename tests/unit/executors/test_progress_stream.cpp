@@ -78,7 +78,8 @@ TEST_CASE("a line that only looks like an object keeps its text wherever the str
 }
 
 TEST_CASE("objects of unexpected shape are passed over") {
-    const auto told = read(R"({"vertexes":null,"logs":3}{"vertexes":[1,null]}{}{"logs":[{"vertex":"v","data":"%"}]})", 1000);
+    const auto told =
+        read(R"({"vertexes":null,"logs":3}{"vertexes":[1,null]}{}{"logs":[{"vertex":"v","data":"%"}]})", 1000);
     CHECK(told.vertexes.empty());
     CHECK(told.texts.empty());
 }
@@ -90,7 +91,8 @@ TEST_CASE("vertex numbers are read with and without a stage name") {
     };
     CHECK(number("[2/4] RUN make") == "2/4");
     CHECK(number("[build 12/30] COPY . .") == "12/30");
-    for (const auto* name : {"[internal] load build context", "exporting to image", "[2/] x", "[a/b] x", "[1/2 x", "", "[-1/2] x"})
+    for (const auto* name :
+         {"[internal] load build context", "exporting to image", "[2/] x", "[a/b] x", "[1/2 x", "", "[-1/2] x"})
         CHECK(number(name) == "none");
 }
 

@@ -73,7 +73,8 @@ TEST_SUITE("orchestrator/build_command_line") {
         CHECK(options.report == "r");
     }
     TEST_CASE("policies of the cache: durations as in Go, salts by the secret's id") {
-        const auto options = parse({"--cache-ttl", "1h30m", "--secret-salt", "token=a=b", "--secret-salt=other=", "."}).options;
+        const auto options =
+            parse({"--cache-ttl", "1h30m", "--secret-salt", "token=a=b", "--secret-salt=other=", "."}).options;
         CHECK(options.cache_ttl == std::chrono::minutes(90));
         CHECK(options.secret_salts == std::map<std::string, std::string>{{"token", "a=b"}, {"other", ""}});
         CHECK(usage_error({"--cache-ttl=1d", "."}) == "--cache-ttl: time: unknown unit \"d\" in duration \"1d\"");
@@ -198,8 +199,8 @@ TEST_SUITE("orchestrator/build_command_line") {
         CHECK(remotes[0].access == cache::remote::Access::read_only);
         CHECK(remotes[1].path == "b");
         CHECK(remotes[1].access == cache::remote::Access::read_and_write);
-        remotes = parse({"--cache-from", "type=local,src=a", "--cache-to", "type=local,dest=a", "."})
-                      .options.cache_remotes;
+        remotes =
+            parse({"--cache-from", "type=local,src=a", "--cache-to", "type=local,dest=a", "."}).options.cache_remotes;
         REQUIRE(remotes.size() == 1);
         CHECK(remotes[0].access == cache::remote::Access::read_and_write);
         CHECK(reason({"--cache-from", "type=local"}) == "--cache-from");
@@ -221,10 +222,11 @@ TEST_SUITE("orchestrator/build_command_line") {
     }
     TEST_CASE("outputs that dbuild makes itself are a list, and --load and --push are in it once") {
         using Kind = exporters::Output::Kind;
-        const auto outputs = parse({"-o", "type=oci,dest=a.tar,compression=zstd,compression-level=5", "--load", "--push",
-                                    "--load=true", "-o", "type=docker,dest=b.tar", "-o", "type=oci,tar=false,dest=c",
-                                    "-t", "a", "-otype=cacheonly", "-o", "d", "-o", "type=tar,dest=e", "-o", "type=image,name=r.io/a:1,push=true", "."})
-                                 .options.outputs;
+        const auto outputs =
+            parse({"-o", "type=oci,dest=a.tar,compression=zstd,compression-level=5", "--load", "--push", "--load=true",
+                   "-o", "type=docker,dest=b.tar", "-o", "type=oci,tar=false,dest=c", "-t", "a", "-otype=cacheonly",
+                   "-o", "d", "-o", "type=tar,dest=e", "-o", "type=image,name=r.io/a:1,push=true", "."})
+                .options.outputs;
         std::vector<Kind> kinds;
         for (const auto& output : outputs) kinds.push_back(output.kind);
         CHECK(kinds == std::vector{Kind::archive, Kind::engine, Kind::registry, Kind::archive, Kind::layout_folder,

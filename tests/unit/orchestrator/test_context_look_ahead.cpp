@@ -20,10 +20,11 @@ std::vector<std::string> sources_of(std::string_view text) {
 
 TEST_SUITE("orchestrator/context_look_ahead") {
     TEST_CASE("what needed stages copy by its literal name is looked at ahead, and nothing else") {
-        CHECK(sources_of("FROM scratch AS unneeded\nCOPY x /\n"
-                         "FROM scratch AS needed\nCOPY a b* c/ /\nADD d.tar https://example.org/e git@example.org:f.git /\n"
-                         "FROM scratch\nCOPY --from=needed g /\nARG H\nCOPY $H \"i\" j\\ k l /\nCOPY --parents m /\nCOPY <<E n /\nE\n") ==
-              std::vector<std::string>{"a", "b*", "c/", "d.tar", "k", "l", "n"});
+        CHECK(sources_of(
+                  "FROM scratch AS unneeded\nCOPY x /\n"
+                  "FROM scratch AS needed\nCOPY a b* c/ /\nADD d.tar https://example.org/e git@example.org:f.git /\n"
+                  "FROM scratch\nCOPY --from=needed g /\nARG H\nCOPY $H \"i\" j\\ k l /\nCOPY --parents m /\nCOPY <<E "
+                  "n /\nE\n") == std::vector<std::string>{"a", "b*", "c/", "d.tar", "k", "l", "n"});
     }
     TEST_CASE("a context that no run has seen is left alone") {
         auto context = cache::context::ContextTree::open("/proc/self/fdinfo", nullptr, nullptr, {});

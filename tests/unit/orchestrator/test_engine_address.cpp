@@ -150,13 +150,12 @@ TEST_SUITE("orchestrator/engine_address") {
     TEST_CASE("SSH goes through docker on the other side") {
         Surroundings surroundings;
         surroundings.set("DOCKER_HOST", "ssh://me@build.example:2222");
-        CHECK(surroundings.address().command == Words{"ssh", "-o", "ConnectTimeout=30", "-T", "-l", "me", "-p",
-                                                            "2222", "--", "build.example", "docker", "system",
-                                                            "dial-stdio"});
+        CHECK(surroundings.address().command == Words{"ssh", "-o", "ConnectTimeout=30", "-T", "-l", "me", "-p", "2222",
+                                                      "--", "build.example", "docker", "system", "dial-stdio"});
         surroundings.set("DOCKER_HOST", "ssh://[::1]/run/user/1000/docker.sock");
-        CHECK(surroundings.address().command == Words{"ssh", "-o", "ConnectTimeout=30", "-T", "--", "::1",
-                                                            "docker", "--host=unix:///run/user/1000/docker.sock",
-                                                            "system", "dial-stdio"});
+        CHECK(surroundings.address().command == Words{"ssh", "-o", "ConnectTimeout=30", "-T", "--", "::1", "docker",
+                                                      "--host=unix:///run/user/1000/docker.sock", "system",
+                                                      "dial-stdio"});
         surroundings.set("DOCKER_HOST", "ssh://build.example/a;b");
         CHECK(surroundings.find().error().kind == ErrorKind::unsupported);
         surroundings.set("DOCKER_HOST", "ssh://me:secret@build.example");

@@ -31,7 +31,8 @@ TEST_CASE("a fragment is a reference and a folder, which stays inside the reposi
 }
 
 TEST_CASE("a query says the same in fields") {
-    const auto url = GitUrl::parse("https://host/a.git?branch=a%2Fb&subdir=sub&keep-git-dir&submodules=false&checksum=abc");
+    const auto url =
+        GitUrl::parse("https://host/a.git?branch=a%2Fb&subdir=sub&keep-git-dir&submodules=false&checksum=abc");
     REQUIRE(url);
     CHECK(url->remote == "https://host/a.git");
     CHECK(url->reference == "refs/heads/a/b");
@@ -44,11 +45,12 @@ TEST_CASE("a query says the same in fields") {
 }
 
 TEST_CASE("what contradicts itself is an error, what dbuild cannot do goes to docker buildx") {
-    for (const auto* source : {"https://host/a.git?ref=a#b", "https://host/a.git?tag=a&branch=a", "https://host/a.git?submodules=x",
-                               "https://host/a.git?ref=", "https://host/a.git#-x", "https://host/a.git?ref=--upload-pack=x"})
+    for (const auto* source :
+         {"https://host/a.git?ref=a#b", "https://host/a.git?tag=a&branch=a", "https://host/a.git?submodules=x",
+          "https://host/a.git?ref=", "https://host/a.git#-x", "https://host/a.git?ref=--upload-pack=x"})
         CHECK_MESSAGE(GitUrl::parse(source).error().kind == ErrorKind::invalid_dockerfile, source);
-    for (const auto* source : {"git@host:a", "ssh://host/a", "https://user:word@host/a.git", "https://host/a.git?mtime=commit",
-                               "https://host/a.git#main:a*"})
+    for (const auto* source : {"git@host:a", "ssh://host/a", "https://user:word@host/a.git",
+                               "https://host/a.git?mtime=commit", "https://host/a.git#main:a*"})
         CHECK_MESSAGE(GitUrl::parse(source).error().kind == ErrorKind::unsupported, source);
 }
 

@@ -357,10 +357,13 @@ TEST_SUITE("orchestrator/stage_state") {
         CHECK_FALSE(std::get<CopyOperation>(stage.steps[1].operation).is_link);
     }
     TEST_CASE("COPY --from and RUN --mount=from name images in familiar form") {
-        const Evaluation evaluation("FROM scratch\nCOPY --from=docker.io/library/a b c\nRUN --mount=from=a:1,target=/x y\n");
+        const Evaluation evaluation(
+            "FROM scratch\nCOPY --from=docker.io/library/a b c\nRUN --mount=from=a:1,target=/x y\n");
         const auto stage = resolved(evaluation);
-        CHECK(stage.steps[0].sources() == std::vector{parser::StageReference{parser::StageReference::Kind::image, -1, "a:latest"}});
-        CHECK(stage.steps[1].sources() == std::vector{parser::StageReference{parser::StageReference::Kind::image, -1, "a:1"}});
+        CHECK(stage.steps[0].sources() ==
+              std::vector{parser::StageReference{parser::StageReference::Kind::image, -1, "a:latest"}});
+        CHECK(stage.steps[1].sources() ==
+              std::vector{parser::StageReference{parser::StageReference::Kind::image, -1, "a:1"}});
     }
     TEST_CASE("RUN --mount gets its defaults from the state") {
         const Evaluation evaluation("FROM scratch\nWORKDIR /w\nARG P=q\nRUN --mount=type=cache,target=c/../${P} "
@@ -396,7 +399,8 @@ TEST_SUITE("orchestrator/stage_state") {
         CHECK(history("RUN cat <<-E\n\tx\n\tE\n") == Words{"RUN /bin/sh -c cat <<-E\n\tx\nE # buildkit"});
     }
     TEST_CASE("arguments that direct the builder never become variables") {
-        CHECK(assignments("ARG BUILDKIT_SBOM_SCAN_STAGE=1\nARG BUILDKIT_SBOM_SCAN_CONTEXT=1\nARG a=1\n") == Words{"a=1"});
+        CHECK(assignments("ARG BUILDKIT_SBOM_SCAN_STAGE=1\nARG BUILDKIT_SBOM_SCAN_CONTEXT=1\nARG a=1\n") ==
+              Words{"a=1"});
     }
     TEST_CASE("an unknown signal and an unknown protocol are refused on their line") {
         for (const std::string instruction : {"STOPSIGNAL SIGNONE", "EXPOSE 80/http"}) {
@@ -408,9 +412,9 @@ TEST_SUITE("orchestrator/stage_state") {
     }
     TEST_CASE("what this version does not plan is unsupported, with its place") {
         for (const std::string instruction :
-             {"RUN --mount=from=scratch,target=/c x", "RUN --mount=source=a*,target=/c x", "RUN --network=host x", "RUN --security=insecure x",
-              "RUN --device=d x", "COPY --from=scratch a b", "ADD ssh://h/a.git b", "ADD git@h:a.git b", "ADD bob@h:a.git b",
-              "EXPOSE 1.2.3.4:80:80"}) {
+             {"RUN --mount=from=scratch,target=/c x", "RUN --mount=source=a*,target=/c x", "RUN --network=host x",
+              "RUN --security=insecure x", "RUN --device=d x", "COPY --from=scratch a b", "ADD ssh://h/a.git b",
+              "ADD git@h:a.git b", "ADD bob@h:a.git b", "EXPOSE 1.2.3.4:80:80"}) {
             CAPTURE(instruction);
             const auto error = error_of("USER u\n" + instruction + "\n");
             CHECK(error.kind == ErrorKind::unsupported);

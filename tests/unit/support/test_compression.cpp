@@ -101,7 +101,8 @@ TEST_CASE("a stream written in pieces comes back, however it is read") {
         return {};
     });
     const auto text = noise(500000) + std::string(500000, 'z');
-    for (std::size_t at = 0; at < text.size(); at += 70001) REQUIRE(writer.write(std::string_view(text).substr(at, 70001)));
+    for (std::size_t at = 0; at < text.size(); at += 70001)
+        REQUIRE(writer.write(std::string_view(text).substr(at, 70001)));
     REQUIRE(writer.finish());
     for (const std::size_t piece : {std::size_t{1000}, std::size_t{4096}, std::size_t{1} << 20}) {
         const auto back = unpack_in_pieces(packed, piece);
@@ -133,7 +134,8 @@ TEST_CASE("gzip makes the same bytes however the stream is cut, and other ones a
                 return {};
             },
             level);
-        for (std::size_t i = 0; i < text.size(); i += piece) CHECK(writer.write(std::string_view(text).substr(i, piece)));
+        for (std::size_t i = 0; i < text.size(); i += piece)
+            CHECK(writer.write(std::string_view(text).substr(i, piece)));
         CHECK(writer.finish());
         return out;
     };

@@ -29,8 +29,9 @@ TEST_CASE("the text form is read back") {
 
 TEST_CASE("any other text is corrupt") {
     const auto good = sha256("abc").to_string();
-    for (const auto& text : {std::string(), good.substr(7), good.substr(0, 70), good + "0", "sha512:" + good.substr(7),
-                             "sha256:" + std::string(64, 'g'), "SHA256:" + good.substr(7), "sha256:" + std::string(64, 'A')}) {
+    for (const auto& text :
+         {std::string(), good.substr(7), good.substr(0, 70), good + "0", "sha512:" + good.substr(7),
+          "sha256:" + std::string(64, 'g'), "SHA256:" + good.substr(7), "sha256:" + std::string(64, 'A')}) {
         CAPTURE(text);
         const auto digest = Digest::parse(text);
         REQUIRE_FALSE(digest);

@@ -23,7 +23,8 @@ Run run(std::vector<std::string> arguments, const CancelCheck& is_cancelled = nu
     options.arguments = std::move(arguments);
     std::string out, err;
     auto result = run_process(
-        options, [&](std::string_view text) { out += text; }, [&](std::string_view text) { err += text; }, is_cancelled);
+        options, [&](std::string_view text) { out += text; }, [&](std::string_view text) { err += text; },
+        is_cancelled);
     return {std::move(result), std::move(out), std::move(err)};
 }
 
@@ -40,7 +41,8 @@ TEST_CASE("both outputs arrive, each in its own sink, with the exit status") {
 }
 
 TEST_CASE("output larger than the pipes does not block, on either of them") {
-    const auto done = run({"sh", "-c", "head -c 1000000 /dev/zero; head -c 1000000 /dev/zero >&2; head -c 5 /dev/zero"});
+    const auto done =
+        run({"sh", "-c", "head -c 1000000 /dev/zero; head -c 1000000 /dev/zero >&2; head -c 5 /dev/zero"});
     REQUIRE(done.result);
     CHECK(done.out.size() == 1000005);
     CHECK(done.err.size() == 1000000);
@@ -90,7 +92,8 @@ TEST_CASE("a program that ignores SIGTERM is killed after the grace") {
     std::atomic<bool> cancelled = true;
     const auto begin = std::chrono::steady_clock::now();
     // The sleep that keeps the pipe open ignores SIGTERM too: an ignored signal is inherited.
-    const auto done = run({"sh", "-c", "trap '' TERM; echo ready; sleep 30; sleep 30"}, [&] { return cancelled.load(); });
+    const auto done =
+        run({"sh", "-c", "trap '' TERM; echo ready; sleep 30; sleep 30"}, [&] { return cancelled.load(); });
     REQUIRE_FALSE(done.result);
     CHECK(done.result.error().kind == ErrorKind::interrupted);
     CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(6));

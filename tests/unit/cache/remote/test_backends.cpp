@@ -40,7 +40,8 @@ TEST_SUITE("cache/remote/backends") {
         MemoryService service;
         TrafficCounters counters;
         check_contract([&] {
-            auto backend = make_counting(make_redacting(std::make_unique<MemoryBackend>(service), {"secret"}), counters);
+            auto backend =
+                make_counting(make_redacting(std::make_unique<MemoryBackend>(service), {"secret"}), counters);
             backend = make_budgeted(std::move(backend), 1'000'000);
             return make_limited(make_breaking(make_retrying(std::move(backend), {}), 3), 2);
         });
@@ -197,16 +198,20 @@ TEST_SUITE("cache/remote/wrappers") {
             Slow(std::atomic<int>& running, std::atomic<int>& highest) : now(running), most(highest) {}
             Result<std::vector<ScopeEntry>> list_scopes() override {
                 const int running = ++now;
-                for (int seen = most; seen < running && !most.compare_exchange_weak(seen, running);) {}
+                for (int seen = most; seen < running && !most.compare_exchange_weak(seen, running);) {
+                }
                 std::this_thread::sleep_for(std::chrono::milliseconds(2));
                 --now;
                 return std::vector<ScopeEntry>();
             }
-            Result<std::optional<std::string>> read_pack(const Digest&, std::uint64_t, std::uint64_t) override { return std::nullopt; }
+            Result<std::optional<std::string>> read_pack(const Digest&, std::uint64_t, std::uint64_t) override {
+                return std::nullopt;
+            }
             Result<std::vector<Digest>> find_packs(std::span<const Digest>) override { return std::vector<Digest>(); }
             Status put_pack(const Digest&, const fs::path&) override { return {}; }
             Result<std::optional<IndexFile>> read_index(std::string_view) override { return std::nullopt; }
-            Result<std::optional<std::string>> replace_index(std::string_view, std::string_view, std::string_view) override {
+            Result<std::optional<std::string>> replace_index(std::string_view, std::string_view,
+                                                             std::string_view) override {
                 return std::nullopt;
             }
         };
@@ -232,11 +237,14 @@ TEST_SUITE("cache/remote/wrappers") {
                                   {}});
             }
             Result<std::vector<ScopeEntry>> list_scopes() override { return refusal(); }
-            Result<std::optional<std::string>> read_pack(const Digest&, std::uint64_t, std::uint64_t) override { return refusal(); }
+            Result<std::optional<std::string>> read_pack(const Digest&, std::uint64_t, std::uint64_t) override {
+                return refusal();
+            }
             Result<std::vector<Digest>> find_packs(std::span<const Digest>) override { return refusal(); }
             Status put_pack(const Digest&, const fs::path&) override { return refusal(); }
             Result<std::optional<IndexFile>> read_index(std::string_view) override { return refusal(); }
-            Result<std::optional<std::string>> replace_index(std::string_view, std::string_view, std::string_view) override {
+            Result<std::optional<std::string>> replace_index(std::string_view, std::string_view,
+                                                             std::string_view) override {
                 return refusal();
             }
         };

@@ -22,9 +22,9 @@ TEST_SUITE("cache/remote/remote_url") {
         CHECK(url.max_requests == 12u);
     }
     TEST_CASE("anything else is wrong usage") {
-        for (const auto* text : {"", "dir:", "dir:?mode=read", "/srv/cache", "s3://bucket", "dir:/a?mode=write",
-                                 "dir:/a?max-size=x", "dir:/a?color=red",
-                                 "dir:/a?max-requests=", "dir:/a?max-requests=1k"}) {
+        for (const auto* text :
+             {"", "dir:", "dir:?mode=read", "/srv/cache", "s3://bucket", "dir:/a?mode=write", "dir:/a?max-size=x",
+              "dir:/a?color=red", "dir:/a?max-requests=", "dir:/a?max-requests=1k"}) {
             const auto url = parse_remote_url(text);
             REQUIRE_MESSAGE(!url, text);
             CHECK(url.error().kind == ErrorKind::usage);

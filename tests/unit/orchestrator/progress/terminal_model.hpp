@@ -118,11 +118,8 @@ private:
             lines_.size() > rows_ ? lines_.size() - rows_ : 0; // lines above it are out of the cursor's reach
         auto& row = lines_[row_].cells;
         switch (bytes[end]) {
-        case 'm':
-            break;
-        case 'A':
-            row_ = std::max(top, row_ - std::min(row_, number));
-            break;
+        case 'm': break;
+        case 'A': row_ = std::max(top, row_ - std::min(row_, number)); break;
         case 'K':
             if (has_number) ++unknown;
             row.resize(std::min(row.size(), column_));
@@ -132,8 +129,7 @@ private:
             row.resize(std::min(row.size(), column_));
             for (auto i = row_ + 1; i < lines_.size(); ++i) lines_[i] = {};
             break;
-        default:
-            ++unknown;
+        default: ++unknown;
         }
         return end + 1;
     }

@@ -145,11 +145,13 @@ TEST_SUITE("orchestrator/progress/reporter") {
         reporter->report(StepFailed{one, 2, "", ""});
         reporter->report(StepOutput{two, "of two\n"});
         reporter->report(StepFailed{two, 3, "", ""});
-        reporter->report(ImageFailed{"one", {ErrorKind::step_failed, "RUN failed", {}, SourceSpan{"Dockerfile", 4, 4, 0}}});
+        reporter->report(
+            ImageFailed{"one", {ErrorKind::step_failed, "RUN failed", {}, SourceSpan{"Dockerfile", 4, 4, 0}}});
         reporter->report(ImageFailed{"two", {ErrorKind::step_failed, "RUN failed", {}, {}}});
-        reporter->report(ImagesFinished{{{"one", "failed", 1, 0, 1s, 0, {}, {}},
-                                         {"longer-two", "built", 2, 13, 12340ms, 12'345'678, "sha256:1", {"demo:1", "demo:2"}}},
-                                        13s});
+        reporter->report(
+            ImagesFinished{{{"one", "failed", 1, 0, 1s, 0, {}, {}},
+                            {"longer-two", "built", 2, 13, 12340ms, 12'345'678, "sha256:1", {"demo:1", "demo:2"}}},
+                           13s});
         CHECK(written.text() == "[one build 3/4] RUN make all: running\n"
                                 "[one build 3/4] failed: exit code: 2\n"
                                 "[two docs 1/1] | of two\n"
