@@ -2,6 +2,7 @@
 #include "orchestrator/exporters/output.hpp"
 
 #include "cache/oci/reference.hpp"
+#include "orchestrator/command_line/fields.hpp"
 #include "support/compression.hpp"
 
 #include <fmt/format.h>
@@ -13,21 +14,6 @@ namespace dbuild::orchestrator::exporters {
 namespace {
 
 using Attributes = std::map<std::string, std::string>;
-
-/// "type=oci,dest=x" as a table. Values in quotes, which may hold commas, are left to docker.
-Result<Attributes> read_attributes(std::string_view text) {
-    if (text.find('"') != text.npos) return fail(ErrorKind::unsupported, "--output with quotes");
-    Attributes attributes;
-    for (std::size_t begin = 0; begin <= text.size();) {
-        const auto end = std::min(text.find(',', begin), text.size());
-        const auto word = text.substr(begin, end - begin);
-        const auto equals = word.find('=');
-        if (equals == word.npos) return fail(ErrorKind::usage, fmt::format("--output: \"{}\" is not NAME=VALUE", word));
-        attributes[std::string(word.substr(0, equals))] = word.substr(equals + 1);
-        begin = end + 1;
-    }
-    return attributes;
-}
 
 /// Takes an attribute out of the table; "" if it is not there.
 std::string take(Attributes& attributes, const char* name) {
@@ -78,18 +64,24 @@ std::string Compression::name() const {
 }
 
 Result<Output> Output::parse(std::string_view text) {
-    if (text.find_first_of("=,\"") == text.npos) {
-        if (text.empty()) return fail(ErrorKind::usage, "--output: it needs a type or a folder");
-        Output files;
-        files.kind = text == "-" ? Kind::tar : Kind::folder;
-        files.path = text;
-        return files;
-    }
-    DBUILD_TRY_ASSIGN(auto attributes, read_attributes(text));
-    const auto type = take(attributes, "type");
+    const auto fields = parse_fields(text);
+    if (!fields) return fail(ErrorKind::usage, "--output: " + fields.error().message);
+    if (fields->empty()) return fail(ErrorKind::usage, "--output: it needs a type or a folder");
     Output output;
+    if (fields->size() == 1 && !text.starts_with('"') && !text.starts_with("type=")) {
+        output.kind = text == "-" ? Kind::tar : Kind::folder;
+        output.path = text;
+        return output;
+    }
+    Attributes attributes;
+    for (const auto& [name, value] : *fields) {
+        if (value.empty() && text.find(name + "=") == text.npos)
+            return fail(ErrorKind::usage, fmt::format("--output: \"{}\" is not NAME=VALUE", name));
+        attributes[name] = value;
+    }
+    const auto type = take(attributes, "type");
     output.path = take(attributes, "dest");
-    if (const auto name = take(attributes, "name"); !name.empty()) {
+    for (const auto& [name, none] : parse_fields(take(attributes, "name")).value_or(Fields())) { // several in quotes
         if (const auto reference = cache::oci::ImageReference::parse(name); !reference)
             return fail(ErrorKind::usage, "--output: " + reference.error().message);
         output.names.push_back(name);

@@ -42,7 +42,8 @@ struct Output {
     bool is_loaded =
         true; // of a registry: the engine gets the image too, as with docker's own builder; store=false: not
 
-    /// In: text — "type=TYPE,NAME=VALUE…", or FOLDER (type=local) or "-" (a tar on standard output).
+    /// In: text — fields (command_line/fields.hpp) "type=TYPE,NAME=VALUE…", or FOLDER (type=local) or "-" (a tar on
+    /// standard output).
     /// Errors: usage; unsupported — docker buildx has to make it.
     static Result<Output> parse(std::string_view text);
 };

@@ -241,6 +241,11 @@ TEST_SUITE("orchestrator/build_command_line") {
         CHECK(contains(usage_error({"-o", "type=oci,dest=x,tar=maybe", "."}), "tar=maybe"));
         CHECK(contains(usage_error({"-o", "type=oci,tar=false", "."}), "dest=FOLDER"));
         CHECK(contains(usage_error({"-o", "type=local", "."}), "dest=FOLDER"));
+        CHECK(contains(usage_error({"-o", "type=local,\"dest=a", "."}), "--output"));
+        const auto quoted = parse({"-o", "type=registry,\"name=r.io/a:1,r.io/b:2\"", "-o", "a=b", "."}).options.outputs;
+        CHECK(quoted[0].names == Words{"r.io/a:1", "r.io/b:2"});
+        CHECK(quoted[1].kind == Kind::folder);
+        CHECK(quoted[1].path == "a=b");
         CHECK(contains(usage_error({"-o", "type=local,dest", "."}), "NAME=VALUE"));
         CHECK(contains(usage_error({"--push", "."}), "a tag is needed"));
         CHECK(contains(usage_error({"--pull=maybe", "."}), "neither true nor false nor never"));
