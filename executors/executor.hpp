@@ -80,13 +80,13 @@ struct StepFailure {
 };
 
 /// Result of a segment: the layers of its leading layer-making steps; all of them unless it failed, was cancelled, or
-/// the engine's answer is of another root file system or has another number of layers.
+/// the engine's cache is of no use for it.
 struct SegmentResult {
     std::vector<MadeLayer> layers;
     std::optional<StepFailure> failure;
     bool was_cancelled = false;
-    bool is_of_other_steps = false; // the engine took results of its own cache that are not these steps': no layers
-    std::shared_ptr<void> files;    // keeps the blobs; shared with nobody else
+    bool needs_engine_cache_ignored = false; // what is in it is of other steps, or broken: no layers
+    std::shared_ptr<void> files;             // keeps the blobs; shared with nobody else
 };
 
 /// What a run of a segment tells while it goes on. Calls come from the thread that called run().

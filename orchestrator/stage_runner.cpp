@@ -165,13 +165,13 @@ Result<std::size_t> StageRunner::run_segment(std::size_t first, std::size_t limi
             DBUILD_TRY(remake_layers_of(sources, lock));
             result = execute(prepared, lock);
         }
-        if (result && result->is_of_other_steps) {
-            shared_.parts.reporter->warning(
-                "the engine answered from its cache with layers that stand on others; running the steps again");
+        if (result && result->needs_engine_cache_ignored) {
+            shared_.parts.reporter->warning("the engine answered from its cache with layers that stand on others or "
+                                            "are broken; running the steps again");
             DBUILD_TRY_ASSIGN(prepared, make_segment(shared_.parts, shared_.project, shared_.planner, stage_, first,
                                                      limit, EngineCache::ignored));
             result = execute(prepared, lock);
-            if (result && result->is_of_other_steps)
+            if (result && result->needs_engine_cache_ignored)
                 return fail(ErrorKind::internal, "the engine made other layers than these steps make");
         }
         if (!result) return fail(std::move(result).error());

@@ -52,14 +52,16 @@ struct Outcome {
 using StepsByVertex =
     std::map<std::string, std::size_t, std::less<>>; // vertex digest → number of the layer-making step
 
-/// A builder that lost a blob asks for it, gets the empty placeholder, and says one of the first two. (Tried: design
-/// §5, 1.) The third it says of a step that it began for somebody whose call was ended meanwhile, for instance by a
-/// kill. (Seen on Docker 26.1.5.)
-bool has_lost_something(const Outcome& outcome) {
-    static constexpr std::string_view k_words[] = {"short read", "unexpected EOF",
-                                                   "failed to stat active key during commit"};
-    return std::any_of(std::begin(k_words), std::end(k_words),
-                       [&](std::string_view words) { return outcome.text.find(words) != std::string::npos; });
+/// A builder that lost a blob asks for it, gets the empty placeholder, and says one of these. (Tried: design §5, 1.)
+bool lacks_a_blob(const Outcome& outcome) {
+    return outcome.text.find("short read") != std::string::npos ||
+           outcome.text.find("unexpected EOF") != std::string::npos;
+}
+
+/// A step that the builder ran for a call which was killed meanwhile may stay in its cache without files, for
+/// everybody. (Seen on Docker 26.1.5.)
+bool has_broken_cache(const Outcome& outcome) {
+    return outcome.text.find("failed to stat active key during commit") != std::string::npos;
 }
 
 int exit_code_in(std::string_view message) {
@@ -101,7 +103,7 @@ private:
         std::size_t finished_steps = 0; // leading steps of the segment; all of them: the layers are in the result
     };
 
-    /// Nothing: the builder lacks something, perhaps a layer of which it was given a placeholder.
+    /// Nothing: the builder lacks a layer of which it was given a placeholder.
     Result<std::optional<Attempt>> run_once(const Segment& segment, const SegmentObserver& observer,
                                             const LayerReader& read_layer, LayerBlobs blobs,
                                             const CancelCheck& is_cancelled) {
@@ -127,12 +129,17 @@ private:
         }
         if (outcome.exit_status == 0) {
             DBUILD_TRY_ASSIGN(auto layers, collect_layers(segment, *workspace, outcome, read_layer));
-            result.is_of_other_steps = !layers;
+            result.needs_engine_cache_ignored = !layers;
             if (layers) result.layers = std::move(*layers);
             attempt.finished_steps = segment.steps.size();
             return attempt;
         }
-        if (has_lost_something(outcome)) {
+        if (has_broken_cache(outcome) && !segment.ignores_engine_cache) {
+            result.needs_engine_cache_ignored = true;
+            attempt.finished_steps = segment.steps.size();
+            return attempt;
+        }
+        if (lacks_a_blob(outcome)) {
             if (blobs == LayerBlobs::placeholders) return std::nullopt;
             return fail(ErrorKind::unavailable, "docker buildx build failed: " + outcome.text);
         }
