@@ -40,9 +40,9 @@ for name in $images; do
 FROM $base AS made
 RUN mkdir /out && seq 1 20000 | sed "s/^/$name/" >/out/$name && echo $run_id-$name >/out/who
 FROM $base
-WORKDIR /app
+WORKDIR /app-$name
 COPY data .
-COPY --from=made /out /app/out
+COPY --from=made /out out
 RUN echo "the last of $name" >last && chmod 0700 last
 ENV NAME=$name
 CMD ["cat", "last"]
