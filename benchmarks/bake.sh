@@ -33,17 +33,20 @@ median() { tr ' ' '\n' <<<"$1" | sort -n | awk 'NF { v[++n] = $1 } END { print v
 
 for case in $cases; do
     my_times='' their_times=''
-    if [ "$case" = unchanged ]; then
+    if [ "$case" = unchanged ]; then # not in turn: both give their images the same names
         forget
-        theirs >"$work/log" 2>&1
         mine >"$work/log" 2>&1
+        for _ in $(seq "$runs"); do my_times+="$(seconds mine) "; done
+        theirs >"$work/log" 2>&1
+        for _ in $(seq "$runs"); do their_times+="$(seconds theirs) "; done
+    else
+        for _ in $(seq "$runs"); do
+            forget
+            my_times+="$(seconds mine) "
+            forget
+            their_times+="$(seconds theirs) "
+        done
     fi
-    for _ in $(seq "$runs"); do
-        if [ "$case" = nothing ]; then forget; fi
-        my_times+="$(seconds mine) "
-        if [ "$case" = nothing ]; then forget; fi
-        their_times+="$(seconds theirs) "
-    done
     a=$(median "$my_times") b=$(median "$their_times")
     echo "$case: dbuild $my_times| buildx $their_times| medians $a / $b = $(awk -v a="$a" -v b="$b" 'BEGIN { printf "%.3f", a / b }')"
 done
