@@ -131,6 +131,14 @@ std::string suggestion(std::string_view value, const std::vector<std::string>& o
     return best.empty() ? "" : fmt::format(" (did you mean {}?)", best);
 }
 
+std::optional<bool> parse_boolean(std::string_view text) {
+    for (const std::string_view yes : {"1", "t", "T", "true", "TRUE", "True"})
+        if (text == yes) return true;
+    for (const std::string_view no : {"0", "f", "F", "false", "FALSE", "False"})
+        if (text == no) return false;
+    return std::nullopt;
+}
+
 Result<std::chrono::nanoseconds> parse_duration(std::string_view text) {
     const auto invalid = [text] {
         return fail(ErrorKind::invalid_dockerfile, fmt::format("time: invalid duration {}", quoted(text)));

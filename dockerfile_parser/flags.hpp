@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The --flags of one instruction: declared with the place for their value, then filled from the words.
-// Also "did you mean", which the command line uses too, and durations in Go syntax.
+// Also "did you mean", which the command line uses too, and booleans and durations in Go syntax.
 #pragma once
 
 #include "support/result.hpp"
@@ -38,6 +38,9 @@ enum class CaseRule { sensitive, insensitive };
 
 /// " (did you mean x?)" for the nearest option at an edit distance below 3, else "". Source: buildkit util/suggest.
 std::string suggestion(std::string_view value, const std::vector<std::string>& options, CaseRule rule);
+
+/// Go's strconv.ParseBool: 1, t, true, 0, f, false in several cases; nothing for other texts.
+std::optional<bool> parse_boolean(std::string_view text);
 
 /// Go's time.ParseDuration: "1h30m", "1.5s", "-2us", "0".
 Result<std::chrono::nanoseconds> parse_duration(std::string_view text);

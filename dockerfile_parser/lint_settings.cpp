@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dockerfile_parser/lint_settings.hpp"
 
+#include "dockerfile_parser/flags.hpp"
 #include "dockerfile_parser/unicode.hpp"
 
 #include <fmt/format.h>
@@ -12,15 +13,6 @@ namespace dbuild::dockerfile_parser {
 namespace {
 
 constexpr std::size_t k_most_parts = 3; // BuildKit takes the rest as the value of the third
-
-/// Go's strconv.ParseBool.
-std::optional<bool> parse_bool(std::string_view text) {
-    for (const std::string_view yes : {"1", "t", "T", "true", "TRUE", "True"})
-        if (text == yes) return true;
-    for (const std::string_view no : {"0", "f", "F", "false", "FALSE", "False"})
-        if (text == no) return false;
-    return std::nullopt;
-}
 
 void add_rules(std::string_view text, std::set<std::string>& rules, bool& is_all) {
     is_all = text == "all";
@@ -42,7 +34,7 @@ Result<LintSettings> LintSettings::parse(std::string_view text) {
         text.remove_prefix(std::min(end + 1, text.size()));
         const auto name = part.substr(0, part.find('='));
         const auto value = part.substr(std::min(name.size() + 1, part.size()));
-        const auto is_true = parse_bool(value);
+        const auto is_true = parse_boolean(value);
         if (name.size() == part.size() || (name != "skip" && name != "experimental" && name != "error"))
             return fail(ErrorKind::invalid_dockerfile,
                         fmt::format("failed to parse check options: invalid check option {}", quoted(name)));

@@ -27,15 +27,6 @@ Field split_field(const std::string& text) {
     return {ascii_lower(text.substr(0, equals)), text.substr(equals + 1)};
 }
 
-/// Go's strconv.ParseBool.
-std::optional<bool> parse_bool(std::string_view text) {
-    for (const std::string_view yes : {"1", "t", "T", "true", "TRUE", "True"})
-        if (text == yes) return true;
-    for (const std::string_view no : {"0", "f", "F", "false", "FALSE", "False"})
-        if (text == no) return false;
-    return std::nullopt;
-}
-
 std::optional<std::uint32_t> parse_number(std::string_view text, int base) {
     std::uint32_t number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
@@ -92,7 +83,7 @@ public:
 
 private:
     Status set_flag(const std::string& key, const std::optional<std::string>& value, bool& place) {
-        const auto given = value ? parse_bool(*value) : true;
+        const auto given = value ? parse_boolean(*value) : true;
         if (!given) return invalid(fmt::format("invalid value for {}: {}", key, *value));
         place = *given;
         return {};

@@ -2,6 +2,7 @@
 #include "orchestrator/git_url.hpp"
 
 #include "cache/oci/layer_tar.hpp"
+#include "dockerfile_parser/flags.hpp"
 #include "dockerfile_parser/values.hpp"
 #include "orchestrator/remote_files.hpp"
 
@@ -16,15 +17,6 @@ tl::unexpected<Error> invalid(std::string_view source, std::string why) {
     return fail(ErrorKind::invalid_dockerfile, "git source " + std::string(source) + ": " + std::move(why));
 }
 
-/// Go's strconv.ParseBool; no text is true, as of a flag.
-std::optional<bool> parse_bool(std::string_view text) {
-    for (const std::string_view yes : {"", "1", "t", "T", "true", "TRUE", "True"})
-        if (text == yes) return true;
-    for (const std::string_view no : {"0", "f", "F", "false", "FALSE", "False"})
-        if (text == no) return false;
-    return std::nullopt;
-}
-
 /// Two ways to say the same must say the same.
 Status set_once(std::string& field, std::string value, std::string_view source) {
     if (!field.empty() && field != value) return invalid(source, "\"" + field + "\" and \"" + value + "\" at once");
@@ -34,7 +26,7 @@ Status set_once(std::string& field, std::string value, std::string_view source) 
 
 Status add_field(GitUrl& url, std::string_view name, const std::string& value, std::string_view source) {
     if (name == "keep-git-dir" || name == "submodules") {
-        const auto is_on = parse_bool(value);
+        const auto is_on = value.empty() ? true : dockerfile_parser::parse_boolean(value); // as of a flag
         if (!is_on) return invalid(source, std::string(name) + "=" + value + " is neither true nor false");
         (name == "submodules" ? url.has_submodules : url.keeps_git_dir) = *is_on;
         return {};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/hand_over.hpp"
 
-#include "orchestrator/command_line/flag_parser.hpp"
+#include "dockerfile_parser/flags.hpp"
 #include "support/environment.hpp"
 #include "support/process.hpp"
 
@@ -9,7 +9,7 @@ namespace dbuild::orchestrator {
 
 bool wants_legacy_builder() {
     const auto value = environment("DOCKER_BUILDKIT");
-    return !value.empty() && parse_boolean(value) != true;
+    return !value.empty() && dockerfile_parser::parse_boolean(value) != true;
 }
 
 std::string build_program() { return wants_legacy_builder() ? "docker build" : "docker buildx build"; }

@@ -67,7 +67,7 @@ private:
     Status use(const Flag& flag, const std::string& shown, std::optional<std::string_view> value) {
         FlagUse result{static_cast<std::size_t>(&flag - flags_.data()), {}, next_, 1};
         if (flag.value == FlagValue::boolean) {
-            const auto parsed = parse_boolean(value.value_or("true"));
+            const auto parsed = dockerfile_parser::parse_boolean(value.value_or("true"));
             const bool is_third = !flag.third.empty() && value == flag.third;
             if (!parsed && !is_third)
                 return fail(ErrorKind::usage,
@@ -102,14 +102,6 @@ private:
 };
 
 } // namespace
-
-std::optional<bool> parse_boolean(std::string_view text) {
-    for (const std::string_view yes : {"1", "t", "T", "true", "TRUE", "True"})
-        if (text == yes) return true;
-    for (const std::string_view no : {"0", "f", "F", "false", "FALSE", "False"})
-        if (text == no) return false;
-    return std::nullopt;
-}
 
 Result<ParsedWords> parse_words(std::span<const Flag> flags, std::span<const std::string> words) {
     return WordReader(flags, words).read();

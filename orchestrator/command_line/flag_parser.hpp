@@ -42,7 +42,4 @@ struct ParsedWords {
 /// Errors: usage — an unknown flag (with a suggestion), a missing value, a boolean that is none; names the flag.
 Result<ParsedWords> parse_words(std::span<const Flag> flags, std::span<const std::string> words);
 
-/// As Go's strconv.ParseBool: 1, t, true, 0, f, false in several cases; nothing for other texts.
-std::optional<bool> parse_boolean(std::string_view text);
-
 } // namespace dbuild::orchestrator
