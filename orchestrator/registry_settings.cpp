@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/registry_settings.hpp"
 
+#include "orchestrator/command_line/fields.hpp"
 #include "orchestrator/docker_config.hpp"
 #include "support/environment.hpp"
 #include "support/files.hpp"
@@ -15,17 +16,6 @@ namespace dbuild::orchestrator {
 namespace {
 
 constexpr const char* k_daemon_file = "/etc/docker/daemon.json";
-
-/// The words between commas.
-std::vector<std::string> list_of(const std::string& text) {
-    std::vector<std::string> words;
-    for (std::size_t begin = 0; begin < text.size();) {
-        const auto end = std::min(text.find(',', begin), text.size());
-        if (end > begin) words.push_back(text.substr(begin, end - begin));
-        begin = end + 1;
-    }
-    return words;
-}
 
 /// What the engine's own configuration names, if it can be read; a file that it would not start with names none.
 std::vector<std::string> mirrors_of_engine() {
@@ -44,7 +34,8 @@ std::vector<std::string> mirrors_of_engine() {
 
 /// Errors: usage — one of DBUILD_REGISTRY_MIRRORS is no URL of a host.
 Status add_mirrors(cache::oci::RegistrySettings& settings) {
-    const auto given = list_of(environment("DBUILD_REGISTRY_MIRRORS"));
+    auto given = split_list(environment("DBUILD_REGISTRY_MIRRORS"));
+    std::erase(given, "");
     for (const auto& url : given.empty() ? mirrors_of_engine() : given) {
         const bool is_plain = url.starts_with("http://");
         auto host = is_plain ? url.substr(7) : url.starts_with("https://") ? url.substr(8) : std::string();
@@ -72,8 +63,8 @@ Result<cache::oci::RegistrySettings> read_registry_settings(const std::atomic<bo
     } else if (config.error().kind != ErrorKind::not_found) {
         return fail(config.error());
     }
-    for (auto& host : list_of(environment("DBUILD_INSECURE_REGISTRIES")))
-        settings.insecure_hosts.insert(std::move(host));
+    for (auto& host : split_list(environment("DBUILD_INSECURE_REGISTRIES")))
+        if (!host.empty()) settings.insecure_hosts.insert(std::move(host));
     DBUILD_TRY(add_mirrors(settings));
     if (const auto text = environment("DBUILD_REGISTRY_TIMEOUT"); !text.empty()) {
         int seconds = 0;

@@ -48,7 +48,7 @@ Result<std::string> fields_of(const json::value& value, std::string_view attribu
     Fields fields;
     for (const auto& [name, member] : value.get_object()) {
         DBUILD_TRY_ASSIGN(auto text, text_of(member, attribute));
-        if (!text.empty()) fields.emplace_back(name, std::move(text));
+        if (!text.empty()) fields.push_back({std::string(name), std::move(text)});
     }
     return to_string(fields);
 }

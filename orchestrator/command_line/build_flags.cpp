@@ -101,13 +101,10 @@ Status set_progress(Line& line, Value value) {
 
 /// A list with commas, as the frontend takes it; stages have lower-case names.
 Status add_uncached_stages(Line& line, Value value) {
-    for (std::size_t begin = 0; begin <= value.size();) {
-        const auto end = std::min(value.find(',', begin), value.size());
-        auto name = value.substr(begin, end - begin);
+    for (auto& name : split_list(value)) {
         std::transform(name.begin(), name.end(), name.begin(),
                        [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
         if (!name.empty()) line.options.uncached_stages.push_back(std::move(name));
-        begin = end + 1;
     }
     return {};
 }

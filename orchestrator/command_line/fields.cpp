@@ -38,7 +38,8 @@ Result<Fields> parse_fields(std::string_view text) {
     for (auto rest = text;;) {
         DBUILD_TRY_ASSIGN(const auto field, take_field(rest, text));
         const auto equals = field.find('=');
-        fields.emplace_back(field.substr(0, equals), equals == field.npos ? "" : field.substr(equals + 1));
+        const bool is_bare = equals == field.npos;
+        fields.push_back({field.substr(0, equals), is_bare ? "" : field.substr(equals + 1), is_bare});
         if (rest.empty()) return fields;
         rest.remove_prefix(1); // the comma
     }
@@ -46,14 +47,14 @@ Result<Fields> parse_fields(std::string_view text) {
 
 std::string field_of(const Fields& fields, std::string_view name) {
     for (auto field = fields.rbegin(); field != fields.rend(); ++field)
-        if (field->first == name) return field->second;
+        if (field->name == name) return field->value;
     return {};
 }
 
 std::string to_string(const Fields& fields) {
     std::string text;
-    for (const auto& [name, value] : fields) {
-        auto field = value.empty() ? name : name + "=" + value;
+    for (const auto& [name, value, is_bare] : fields) {
+        auto field = is_bare ? name : name + "=" + value;
         if (field.find_first_of(",\"") != field.npos) {
             for (std::size_t i = 0; i < field.size(); ++i)
                 if (field[i] == '"') field.insert(i++, 1, '"');
@@ -63,6 +64,17 @@ std::string to_string(const Fields& fields) {
         text += field;
     }
     return text;
+}
+
+std::vector<std::string> split_list(std::string_view text) {
+    std::vector<std::string> parts;
+    if (text.empty()) return parts;
+    for (;;) {
+        const auto comma = text.find(',');
+        parts.emplace_back(text.substr(0, comma));
+        if (comma == text.npos) return parts;
+        text.remove_prefix(comma + 1);
+    }
 }
 
 } // namespace dbuild::orchestrator

@@ -7,13 +7,17 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace dbuild::orchestrator {
 
-/// Names and values in the order of the text; a bare word is a name with an empty value.
-using Fields = std::vector<std::pair<std::string, std::string>>;
+struct Field {
+    std::string name, value;
+    bool is_bare = false; // a word without "=": it has no value
+    friend bool operator==(const Field&, const Field&) = default;
+};
+/// In the order of the text.
+using Fields = std::vector<Field>;
 
 /// Errors: usage — a quote where none may stand, or one that is never closed. An empty text holds no fields.
 Result<Fields> parse_fields(std::string_view text);
@@ -23,5 +27,8 @@ std::string field_of(const Fields& fields, std::string_view name);
 
 /// What parse_fields reads again.
 std::string to_string(const Fields& fields);
+
+/// The texts between commas, empty ones too; an empty text has none.
+std::vector<std::string> split_list(std::string_view text);
 
 } // namespace dbuild::orchestrator

@@ -74,14 +74,13 @@ Result<Output> Output::parse(std::string_view text) {
         return output;
     }
     Attributes attributes;
-    for (const auto& [name, value] : *fields) {
-        if (value.empty() && text.find(name + "=") == text.npos)
-            return fail(ErrorKind::usage, fmt::format("--output: \"{}\" is not NAME=VALUE", name));
+    for (const auto& [name, value, is_bare] : *fields) {
+        if (is_bare) return fail(ErrorKind::usage, fmt::format("--output: \"{}\" is not NAME=VALUE", name));
         attributes[name] = value;
     }
     const auto type = take(attributes, "type");
     output.path = take(attributes, "dest");
-    for (const auto& [name, none] : parse_fields(take(attributes, "name")).value_or(Fields())) { // several in quotes
+    for (const auto& name : split_list(take(attributes, "name"))) { // several stand in quotes
         if (const auto reference = cache::oci::ImageReference::parse(name); !reference)
             return fail(ErrorKind::usage, "--output: " + reference.error().message);
         output.names.push_back(name);

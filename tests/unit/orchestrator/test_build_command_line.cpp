@@ -244,6 +244,8 @@ TEST_SUITE("orchestrator/build_command_line") {
         CHECK(contains(usage_error({"-o", "type=local,\"dest=a", "."}), "--output"));
         const auto quoted = parse({"-o", "type=registry,\"name=r.io/a:1,r.io/b:2\"", "-o", "a=b", "."}).options.outputs;
         CHECK(quoted[0].names == Words{"r.io/a:1", "r.io/b:2"});
+        CHECK(contains(usage_error({"-o", "type=image,name=name=a", "."}), "invalid reference"));
+        CHECK(contains(usage_error({"-o", "type=local,dest,xdest=1", "."}), "NAME=VALUE"));
         CHECK(quoted[1].kind == Kind::folder);
         CHECK(quoted[1].path == "a=b");
         CHECK(contains(usage_error({"-o", "type=local,dest", "."}), "NAME=VALUE"));

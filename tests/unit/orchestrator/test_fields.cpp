@@ -8,9 +8,10 @@ using namespace dbuild::orchestrator;
 TEST_SUITE("orchestrator/fields") {
     TEST_CASE("fields keep their order, and a bare word has no value") {
         CHECK(parse_fields("type=local,src=a=b,plain").value() ==
-              Fields{{"type", "local"}, {"src", "a=b"}, {"plain", ""}});
+              Fields{{"type", "local"}, {"src", "a=b"}, {"plain", "", true}});
         CHECK(parse_fields("").value().empty());
-        CHECK(parse_fields("a=1,").value() == Fields{{"a", "1"}, {"", ""}});
+        CHECK(parse_fields("a=1,").value() == Fields{{"a", "1"}, {"", "", true}});
+        CHECK(parse_fields("a=").value() == Fields{{"a", ""}});
     }
     TEST_CASE("a quoted field holds commas and quotes") {
         CHECK(parse_fields(R"(type=oci,"dest=a,""b""")").value() == Fields{{"type", "oci"}, {"dest", "a,\"b\""}});
