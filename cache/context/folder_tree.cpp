@@ -9,14 +9,7 @@ namespace {
 using oci::EntryType;
 
 EntryType type_of(const Node& node) {
-    switch (node.mode & S_IFMT) {
-    case S_IFDIR: return EntryType::directory;
-    case S_IFLNK: return EntryType::symlink;
-    case S_IFIFO: return EntryType::fifo;
-    case S_IFCHR: return EntryType::character_device;
-    case S_IFBLK: return EntryType::block_device;
-    default: return EntryType::file;
-    }
+    return oci::entry_type_of(node.mode).value_or(EntryType::file); // of a socket: the one kind that has no type
 }
 
 const Node* find_node(const Folder& folder, std::string_view name) {

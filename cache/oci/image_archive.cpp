@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/oci/image_archive.hpp"
 
-#include "cache/oci/archive.hpp"
 #include "cache/oci/byte_source.hpp"
 #include "cache/oci/layout_folder.hpp"
 
@@ -119,7 +118,11 @@ Status ArchiveTarget::finish() {
 
 Result<std::unique_ptr<ImageSource>> make_archive_source(const std::filesystem::path& archive, std::string name) {
     DBUILD_TRY_ASSIGN(auto opened, Archive::open(archive));
-    return std::unique_ptr<ImageSource>(std::make_unique<ArchiveSource>(std::move(opened), std::move(name)));
+    return make_archive_source(std::move(opened), std::move(name));
+}
+
+std::unique_ptr<ImageSource> make_archive_source(Archive archive, std::string name) {
+    return std::make_unique<ArchiveSource>(std::move(archive), std::move(name));
 }
 
 } // namespace dbuild::cache::oci

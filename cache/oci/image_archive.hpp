@@ -4,6 +4,7 @@
 // twice.
 #pragma once
 
+#include "cache/oci/archive.hpp"
 #include "cache/oci/image_copy.hpp"
 
 #include <filesystem>
@@ -14,6 +15,8 @@ namespace dbuild::cache::oci {
 
 /// In: name — as an entry of its index.json; may be empty if the archive holds one image. Errors: as Archive::open.
 Result<std::unique_ptr<ImageSource>> make_archive_source(const std::filesystem::path& archive, std::string name);
+/// In: archive — that is open already.
+std::unique_ptr<ImageSource> make_archive_source(Archive archive, std::string name);
 
 /// Several images may be written one after the other; what they share is written once.
 class ArchiveTarget : public ImageTarget {

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <sys/stat.h>
 
 namespace dbuild::cache::oci {
 namespace {
@@ -100,15 +101,7 @@ Result<Digest> hash_data(archive* tar, const std::string& path, const FileSink& 
 }
 
 Result<EntryType> entry_type(archive_entry* entry) {
-    switch (archive_entry_filetype(entry)) {
-    case AE_IFREG: return EntryType::file;
-    case AE_IFDIR: return EntryType::directory;
-    case AE_IFLNK: return EntryType::symlink;
-    case AE_IFCHR: return EntryType::character_device;
-    case AE_IFBLK: return EntryType::block_device;
-    case AE_IFIFO: return EntryType::fifo;
-    default: break;
-    }
+    if (const auto type = entry_type_of(archive_entry_filetype(entry))) return *type;
     return fail(ErrorKind::corrupt, "layer: an entry of unknown type");
 }
 
@@ -194,6 +187,18 @@ Result<LayerScan> scan_layer(const ByteSource& blob, const ByteSink& uncompresse
     if (tar_input.error) return fail(std::move(*tar_input.error));
     if (!contents) return fail(std::move(contents).error());
     return LayerScan{tar_input.hasher.finish(), tar_input.size, std::move(*contents)};
+}
+
+std::optional<EntryType> entry_type_of(std::uint32_t mode) {
+    switch (mode & S_IFMT) {
+    case S_IFREG: return EntryType::file;
+    case S_IFDIR: return EntryType::directory;
+    case S_IFLNK: return EntryType::symlink;
+    case S_IFCHR: return EntryType::character_device;
+    case S_IFBLK: return EntryType::block_device;
+    case S_IFIFO: return EntryType::fifo;
+    default: return std::nullopt;
+    }
 }
 
 bool LayerEntry::is_whiteout() const {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,9 @@
 namespace dbuild::cache::oci {
 
 enum class EntryType : std::uint8_t { file, directory, symlink, hard_link, character_device, block_device, fifo };
+
+/// In: mode — its S_IFMT bits count, which are also what libarchive calls a file type. Nothing: a socket, or no type.
+std::optional<EntryType> entry_type_of(std::uint32_t mode);
 
 /// One member of a layer. Names are raw bytes.
 struct LayerEntry {

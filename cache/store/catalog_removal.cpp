@@ -18,16 +18,6 @@ Status delete_pack(Database& database, std::uint64_t id) {
     return pack.bind(id).run();
 }
 
-/// The first column of all rows.
-Result<std::vector<Digest>> digests(Query& query) {
-    std::vector<Digest> found;
-    for (;;) {
-        DBUILD_TRY_ASSIGN(const bool is_row, query.step());
-        if (!is_row) return found;
-        found.push_back(query.digest(0));
-    }
-}
-
 } // namespace
 
 Status Catalog::forget_layers(std::span<const Digest> diff_ids) {

@@ -6,20 +6,6 @@
 #include <map>
 
 namespace dbuild::cache::store {
-namespace {
-
-/// The first column of all rows.
-Result<std::vector<Digest>> digests(Query& query) {
-    std::vector<Digest> found;
-    for (;;) {
-        DBUILD_TRY_ASSIGN(const bool is_row, query.step());
-        if (!is_row) return found;
-        found.push_back(query.digest(0));
-    }
-}
-
-} // namespace
-
 Result<IndexCheck> IndexCheck::open(const std::filesystem::path& root) {
     DBUILD_TRY_ASSIGN(auto database, Database::open(root));
     return IndexCheck(std::move(database));

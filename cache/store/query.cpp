@@ -84,4 +84,13 @@ std::uint64_t Query::integer(int column) const {
 }
 double Query::real(int column) const { return sqlite3_column_double(statement_, column); }
 
+Result<std::vector<Digest>> digests(Query& query) {
+    std::vector<Digest> found;
+    for (;;) {
+        DBUILD_TRY_ASSIGN(const bool is_row, query.step());
+        if (!is_row) return found;
+        found.push_back(query.digest(0));
+    }
+}
+
 } // namespace dbuild::cache::store

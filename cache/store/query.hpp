@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -56,5 +57,8 @@ private:
     sqlite3_stmt* statement_;
     int bound_ = 0;
 };
+
+/// The first column of all rows that are left. Errors: as step().
+Result<std::vector<Digest>> digests(Query& query);
 
 } // namespace dbuild::cache::store

@@ -140,15 +140,7 @@ Status check_name(std::string_view path) {
 }
 
 Result<EntryType> type_of(archive_entry* raw) {
-    switch (archive_entry_filetype(raw)) {
-    case AE_IFREG: return EntryType::file;
-    case AE_IFDIR: return EntryType::directory;
-    case AE_IFLNK: return EntryType::symlink;
-    case AE_IFCHR: return EntryType::character_device;
-    case AE_IFBLK: return EntryType::block_device;
-    case AE_IFIFO: return EntryType::fifo;
-    default: break;
-    }
+    if (const auto type = cache::oci::entry_type_of(archive_entry_filetype(raw))) return *type;
     return fail(ErrorKind::step_failed, "cannot unpack: an entry of a type that no file has");
 }
 
