@@ -51,12 +51,17 @@ Result<std::unique_ptr<oci::ImageSource>> make_engine_source(const Parts& parts,
 }
 
 Result<std::unique_ptr<oci::ImageSource>> make_cache_source(const Parts& parts, const oci::ImageReference& name) {
-    DBUILD_TRY_ASSIGN(const auto kept, find_image_of_tag(parts.layers->root(), name.familiar()));
-    if (!kept) return fail(ErrorKind::not_found, name.familiar() + " is not in the cache");
-    DBUILD_TRY_ASSIGN(const auto image, assembled(parts, *kept));
-    DBUILD_TRY(require_layers(parts, image));
-    DBUILD_TRY_ASSIGN(auto packed, exporters::pack_image(parts, image, exporters::Compression(), ""));
+    DBUILD_TRY_ASSIGN(const auto image, find_in_cache(parts, name));
+    if (!image) return fail(ErrorKind::not_found, name.familiar() + " is not in the cache");
+    DBUILD_TRY(require_layers(parts, *image));
+    DBUILD_TRY_ASSIGN(auto packed, exporters::pack_image(parts, *image, exporters::Compression(), ""));
     return std::move(packed.source);
+}
+
+Result<std::optional<AssembledImage>> find_in_cache(const Parts& parts, const oci::ImageReference& name) {
+    DBUILD_TRY_ASSIGN(const auto kept, find_image_of_tag(parts.layers->root(), name.familiar()));
+    if (!kept) return std::nullopt;
+    return assembled(parts, *kept);
 }
 
 Status require_layers(const Parts& parts, const AssembledImage& image) {

@@ -23,6 +23,9 @@ Result<std::unique_ptr<cache::oci::ImageSource>> make_engine_source(const Parts&
 Result<std::unique_ptr<cache::oci::ImageSource>> make_cache_source(const Parts& parts,
                                                                    const cache::oci::ImageReference& name);
 
+/// What was built last under that name; whether its layers can still be had is another question. Errors: corrupt.
+Result<std::optional<AssembledImage>> find_in_cache(const Parts& parts, const cache::oci::ImageReference& name);
+
 /// Errors: not_found — one is not in the store.
 Status require_layers(const Parts& parts, const AssembledImage& image);
 

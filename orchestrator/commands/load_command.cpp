@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/commands/load_command.hpp"
 
-#include "cache/oci/archive.hpp"
 #include "cache/oci/image_archive.hpp"
 #include "cache/oci/layout_folder.hpp"
 #include "orchestrator/command_line/flag_parser.hpp"
@@ -84,9 +83,9 @@ Result<std::vector<ArchivedImage>> list_images(const oci::Archive& archive) {
 /// Errors: besides others, unsupported, corrupt, not_found — it is no archive of that kind, or only the engine knows
 /// it.
 Result<std::string> load_images(const Parts& parts, const std::filesystem::path& file) {
-    DBUILD_TRY_ASSIGN(const auto archive, oci::Archive::open(file));
+    DBUILD_TRY_ASSIGN(auto archive, oci::Archive::open(file));
     DBUILD_TRY_ASSIGN(const auto images, list_images(archive));
-    DBUILD_TRY_ASSIGN(const auto source, oci::make_archive_source(file, ""));
+    const auto source = oci::make_archive_source(std::move(archive), "");
     std::string told;
     for (const auto& [descriptor, names] : images) {
         DBUILD_TRY_ASSIGN(const auto manifest, source->read_manifest(descriptor.digest));

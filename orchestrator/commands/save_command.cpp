@@ -5,7 +5,6 @@
 #include "orchestrator/command_line/flag_parser.hpp"
 #include "orchestrator/exporters/packed_image.hpp"
 #include "orchestrator/image_place.hpp"
-#include "orchestrator/kept_image.hpp"
 #include "orchestrator/local_images.hpp"
 #include "orchestrator/owned_parts.hpp"
 #include "support/process.hpp"
@@ -53,12 +52,11 @@ Result<Options> parse(std::span<const std::string> words) {
 
 /// What the cache has under that tag, unless the engine has something else there meanwhile.
 Result<std::optional<AssembledImage>> find_image(const Parts& parts, const oci::ImageReference& name) {
-    DBUILD_TRY_ASSIGN(const auto kept, find_image_of_tag(parts.layers->root(), name.familiar()));
-    if (!kept) return std::nullopt;
-    DBUILD_TRY_ASSIGN(auto image, assembled(parts, *kept));
+    DBUILD_TRY_ASSIGN(auto image, find_in_cache(parts, name));
+    if (!image) return std::nullopt;
     if (const auto present = parts.engine->find_image(name.familiar()); present && *present) {
         const auto& id = (*present)->id;
-        if (id != image.manifest_digest.to_string() && id != image.config_digest.to_string()) return std::nullopt;
+        if (id != image->manifest_digest.to_string() && id != image->config_digest.to_string()) return std::nullopt;
     }
     return image;
 }

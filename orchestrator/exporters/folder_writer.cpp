@@ -24,15 +24,10 @@ bool is_folder(int folder, const std::string& name) {
 
 /// Whatever has the name; links are not followed. False: errno says why.
 bool remove_tree(int folder, const std::string& name) {
-    if (::unlinkat(folder, name.c_str(), 0) == 0 || errno == ENOENT) return true;
-    if (!is_folder(folder, name)) return false;
-    const Fd opened(::openat(folder, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!opened.is_open()) return false;
-    const auto held = list_folder("/proc/self/fd/" + std::to_string(opened.get()));
-    if (!held) return false;
-    for (const auto& path : *held)
-        if (!remove_tree(opened.get(), path.filename())) return false;
-    return ::unlinkat(folder, name.c_str(), AT_REMOVEDIR) == 0;
+    std::error_code error;
+    std::filesystem::remove_all("/proc/self/fd/" + std::to_string(folder) + "/" + name, error);
+    errno = error.value();
+    return !error;
 }
 
 mode_t device_type(EntryType type) {
