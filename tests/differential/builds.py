@@ -145,9 +145,12 @@ def read_rawjson(text):
 
 def build_with_buildx(engine, folder, options, arguments, context):
     """folder: receives the image, and is emptied first. options: e.g. --no-cache."""
-    shutil.rmtree(folder, ignore_errors=True)
-    outcome = run_program(["docker", "buildx", "build", "--progress=rawjson", "--output", f"type=oci,tar=false,dest={folder}", *options, *arguments, context],
-                   engine.environment)
+    command = ["docker", "buildx", "build", "--progress=rawjson", "--output", f"type=oci,tar=false,dest={folder}", *options, *arguments, context]
+    for _ in range(3):
+        shutil.rmtree(folder, ignore_errors=True)
+        outcome = run_program(command, engine.environment)
+        if "panic: send on closed channel" not in outcome.output:  # buildx 0.13.1, now and then when a build is refused
+            break
     outcome.vertices = read_rawjson(outcome.output)
     if outcome.exit_code == 0:
         outcome.image = image.read_layout(folder)

@@ -8,18 +8,13 @@ the place of the error. Findings that contain TEXT are left out where a case has
 
     DOCKER_HOST=unix:///… tests/differential/check.py [--only WORD] [--verbose]
 Exit status: 0 equal, 1 differences, 2 wrong usage."""
-import argparse
-import concurrent.futures
 import dataclasses
 import json
-import os
-import shutil
 import subprocess
 import sys
-import tempfile
 
-from builds import Engine
-from frontend import CONTEXT, HERE, read_table, write_files
+from cases import HERE, Run
+from frontend import CONTEXT, WORKERS, read_table, write_files
 
 
 def run(command, environment):
@@ -91,38 +86,22 @@ def compare(case, my_findings, their_findings):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", help="cases with this word in their title")
-    parser.add_argument("--verbose", action="store_true", help="name every case, and what was found")
-    options = parser.parse_args()
-    address = os.environ.get("DOCKER_HOST", "")
-    if not address.startswith("unix://"):
-        parser.error("DOCKER_HOST must be a unix:// address")
-    program = os.environ.get("DBUILD", f"{HERE}/../../build/ci/bin/dbuild")
-    work = tempfile.mkdtemp(prefix="dbf-", dir="/tmp")
-    engine = Engine(address.removeprefix("unix://"), f"{work}/home")
-    context = f"{work}/context"
+    run = Run(__doc__, "dbf-")
+    context = f"{run.work}/context"
     write_files(context, CONTEXT)
-    cases = [case for name in ("dockerfiles.txt", "lint.txt") for case in read_table(f"{HERE}/{name}") if options.only in case.title]
+    environment = run.engine.environment
 
-    def judge(number):
-        folder = f"{work}/{number}"
-        cases[number].write(folder)
+    def judge(number, case):
+        folder = f"{run.work}/{number}"
+        case.write(folder)
         file = f"{folder}/Dockerfile"
-        found = mine(program, file, context, engine.environment), theirs(file, context, engine.environment)
-        return compare(cases[number], *found), found
+        my_findings, their_findings = mine(run.program, file, context, environment), theirs(file, context, environment)
+        return compare(case, my_findings, their_findings), their_findings[0] + their_findings[1]
 
-    difference_count = 0
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        for number, (lines, found) in enumerate(pool.map(judge, range(len(cases)))):
-            difference_count += bool(lines)
-            if lines or options.verbose:
-                print(f"{'DIFFERS' if lines else 'equal'}: {cases[number].title} ({work}/{number}/Dockerfile)")
-            for line in lines or (found[1][0] + found[1][1] if options.verbose else []):
-                print(f"    {line}")
-    print(f"cases: {len(cases)}, different: {difference_count}")
-    if not difference_count:
-        shutil.rmtree(work)
+    cases = [case for name in ("dockerfiles.txt", "lint.txt") for case in read_table(f"{HERE}/{name}")]
+    judged = run.judge_all(cases, judge, WORKERS)
+    difference_count = sum(bool(lines) for _, lines in judged)
+    print(f"cases: {len(judged)}, different: {difference_count}")
     return 1 if difference_count else 0
 
 

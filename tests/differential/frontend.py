@@ -9,19 +9,15 @@ What dbuild hands over to buildx is judged by `dbuild check`. Cases marked `outl
 
     DOCKER_HOST=unix:///… tests/differential/frontend.py [--only WORD] [--newer] [--verbose]
 Exit status: 0 equal, 1 differences, 2 wrong usage."""
-import argparse
 import collections
-import concurrent.futures
 import os
 import shlex
-import shutil
 import sys
-import tempfile
 
 import compare
-from builds import Engine, build_layout_with_dbuild, build_with_buildx, run_program
+from builds import build_layout_with_dbuild, build_with_buildx, run_program
+from cases import HERE, Run, read_blocks
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 CONTEXT = {"a": "a\n", "b": "b\n", "dir/c": "c\n", "dir/d.txt": "d\n", "with blank": "e\n", "more/x.log": "x\n", "more/keep.log": "y\n"}
 MINIMUM = 60  # cases: a table that was lost must not pass
 WORKERS = 4  # they wait for the engine more than they compute
@@ -30,14 +26,12 @@ WORKERS = 4  # they wait for the engine more than they compute
 class Case:
     """One entry of dockerfiles.txt: `=== accepted: TITLE` or `=== refused: TITLE`, lines `@NAME VALUE`, the Dockerfile."""
 
-    def __init__(self, block):
-        head, *lines = block.split("\n")
+    def __init__(self, head, settings, lines):
         self.verdict, self.title = head.split(": ", 1)
         if self.verdict not in ("accepted", "refused"):
             raise ValueError(f"neither accepted nor refused: {head}")
         self.settings = {}
-        while lines and lines[0].startswith("@"):
-            name, _, value = lines.pop(0)[1:].partition(" ")
+        for name, value in settings:
             self.settings.setdefault(name, []).append(value)
         if unknown := set(self.settings) - {"options", "ignore", "form", "outline", "handed-over", "older-engine", "differs"}:
             raise ValueError(f"{self.title}: unknown {unknown}")
@@ -45,6 +39,9 @@ class Case:
         form = self.settings.get("form", [""])[0]
         text = {"": text, "crlf": text.replace("\n", "\r\n"), "bom": "\ufeff" + text, "no-newline": text[:-1]}[form]
         self.dockerfile = text.encode()
+
+    def __str__(self):
+        return f"{self.verdict}: {self.title}"
 
     def write(self, folder):
         """The Dockerfile, and the ignore file beside it where the case has one."""
@@ -60,9 +57,7 @@ class Case:
 
 
 def read_table(path):
-    with open(path) as file:
-        _, *blocks = ("\n" + file.read()).split("\n=== ")
-    return [Case(block) for block in blocks]
+    return [Case(*block) for block in read_blocks(path)]
 
 
 def write_files(folder, files):
@@ -117,38 +112,16 @@ class Comparison:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", help="cases with this word in their title")
-    parser.add_argument("--verbose", action="store_true", help="name every case")
-    parser.add_argument("--newer", action="store_true", help="the engine is a newer one: ask it also for the cases marked older-engine")
-    options = parser.parse_args()
     cases = read_table(f"{HERE}/dockerfiles.txt")
     if len(cases) < MINIMUM:
         sys.exit(f"only {len(cases)} cases")
-    address = os.environ.get("DOCKER_HOST", "")
-    if state := os.environ.get("DBUILD_TEST_STATE_DIR"):  # ctest's fixture
-        with open(f"{state}/engine_shared") as file:
-            address = file.read().strip()
-    if not address.startswith("unix://"):
-        parser.error("DOCKER_HOST must be a unix:// address")
-    work = tempfile.mkdtemp(prefix="dbf-", dir="/tmp")
-    comparison = Comparison(os.environ.get("DBUILD", f"{HERE}/../../build/ci/bin/dbuild"),
-                            Engine(address.removeprefix("unix://"), f"{work}/home"), work, options.newer)
-    chosen = [(number, case) for number, case in enumerate(cases) if options.only in case.title]
-    counts, is_equal = collections.Counter(), True
-    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
-        for (number, case), lines in zip(chosen, pool.map(lambda pair: comparison.judge(*pair), chosen)):
-            counts[case.verdict] += 1
-            counts["differs in the older engine"] += "older-engine" in case.settings
-            if lines or options.verbose:
-                print(f"{'DIFFERS' if lines else 'equal'}: {case.verdict}: {case.title} ({work}/{number}/Dockerfile)")
-            for line in lines:
-                print("    " + line)
-            is_equal = is_equal and not lines
+    run = Run(__doc__, "dbf-")
+    comparison = Comparison(run.program, run.engine, run.work, run.options.newer)
+    judged = run.judge_all(cases, lambda *case: (comparison.judge(*case), []), WORKERS)
+    counts = collections.Counter(case.verdict for case, _ in judged)
+    counts["differs in the older engine"] = sum("older-engine" in case.settings for case, _ in judged)
     print(", ".join(f"{name}: {count}" for name, count in counts.items()))
-    if is_equal:
-        shutil.rmtree(work)
-    return 0 if is_equal else 1
+    return 1 if any(lines for _, lines in judged) else 0
 
 
 if __name__ == "__main__":

@@ -10,9 +10,7 @@ executor unless there is a RUN, and makes nothing twice.
 
     DOCKER_HOST=unix:///… tests/differential/images.py [--only WORD] [--newer] [--verbose]
 Exit status: 0 equal, 1 differences, 2 wrong usage."""
-import argparse
 import collections
-import concurrent.futures
 import hashlib
 import io
 import itertools
@@ -24,14 +22,14 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 import time
 
 import compare
 import image
-from builds import Engine, build_with_buildx, run_program
+from builds import build_with_buildx, run_program
+from cases import HERE, Run, read_blocks
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+WORKERS = 2
 MINIMUM = 120  # Dockerfiles: a table that was lost must not pass
 FIRST_BUILD_TIME = 1735689600  # files of the context and of archives are older, or from after the builds
 
@@ -45,19 +43,18 @@ class Case:
         self.is_refused = title.startswith("refused: ")
         self.title, self.settings, self.dockerfile = title.removeprefix("refused: "), settings, text
 
+    def __str__(self):
+        return self.title
+
     def options(self):
         return self.settings.get("options", "").split()
 
 
 def read_table(path):
     cases = []
-    with open(path) as file:
-        _, *blocks = ("\n" + file.read()).split("\n=== ")
-    for block in blocks:
-        title, *lines = block.split("\n")
+    for title, given, lines in read_blocks(path):
         settings, choices = {}, []
-        while lines and lines[0].startswith("@"):
-            name, _, value = lines.pop(0)[1:].partition(" ")
+        for name, value in given:
             if name == "each":
                 variable, _, values = value.partition(" ")
                 choices.append([(variable, word.strip()) for word in values.split("|")])
@@ -215,37 +212,16 @@ class Comparison:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", help="cases with this word in their title")
-    parser.add_argument("--verbose", action="store_true", help="name every case")
-    parser.add_argument("--newer", action="store_true", help="the engine is a newer one: ask it also for the cases marked older-engine")
-    options = parser.parse_args()
     cases = read_table(f"{HERE}/images.txt")
     if len(cases) < MINIMUM:
         sys.exit(f"only {len(cases)} cases")
-    address = os.environ.get("DOCKER_HOST", "")
-    if state := os.environ.get("DBUILD_TEST_STATE_DIR"):  # ctest's fixture
-        with open(f"{state}/engine_shared") as file:
-            address = file.read().strip()
-    if not address.startswith("unix://"):
-        parser.error("DOCKER_HOST must be a unix:// address")
-    work = tempfile.mkdtemp(prefix="dbi-", dir="/tmp")
-    comparison = Comparison(os.environ.get("DBUILD", f"{HERE}/../../build/ci/bin/dbuild"),
-                            Engine(address.removeprefix("unix://"), f"{work}/home"), work, options.newer)
-    chosen = [(number, case) for number, case in enumerate(cases) if options.only in case.title]
-    counts = collections.Counter()
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for (number, case), lines in zip(chosen, pool.map(lambda pair: comparison.judge(*pair), chosen)):
-            counts["refused" if case.is_refused else "built"] += 1
-            counts["different"] += bool(lines)
-            counts["not asked of this engine"] += "older-engine" in case.settings and not options.newer
-            if lines or options.verbose:
-                print(f"{'DIFFERS' if lines else 'equal'}: {case.title} ({work}/{number}/Dockerfile)", flush=True)
-            for line in lines:
-                print("    " + line)
+    run = Run(__doc__, "dbi-")
+    comparison = Comparison(run.program, run.engine, run.work, run.options.newer)
+    judged = run.judge_all(cases, lambda *case: (comparison.judge(*case), []), WORKERS)
+    counts = collections.Counter("refused" if case.is_refused else "built" for case, _ in judged)
+    counts["different"] = sum(bool(lines) for _, lines in judged)
+    counts["not asked of this engine"] = sum("older-engine" in case.settings and not run.options.newer for case, _ in judged)
     print(", ".join(f"{name}: {count}" for name, count in counts.items()))
-    if not counts["different"]:
-        shutil.rmtree(work)
     return 1 if counts["different"] else 0
 
 
