@@ -19,7 +19,7 @@ git init -q --bare "$repository"
 mkdir -p sub/deep empty && echo one >one && echo '#!/bin/sh' >run && chmod 755 run && ln -s sub/deep/x link && echo x >sub/deep/x && echo "a b" >"sub/a b"
 commit first
 git tag light && git tag -a annotated -m annotated && git branch both && git branch feature/x
-echo two >one && commit second
+echo second >one && commit second # of another size: BuildKit's git takes files of one size and second for equal
 git tag both && git checkout -q feature/x && echo feature >one && commit third && git checkout -q main
 first=$(git rev-parse light) # is no tip of a branch
 cd "$work"
