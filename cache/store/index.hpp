@@ -27,6 +27,11 @@ struct StepRecord {
     double wall_ms = 0;
     std::string ingredients; // written, not read back by find_step
     Digest parent = {};      // diff_id of the layer below; zeros: there is none. Written, not read back
+    /// Where a lost layer was made again and came out different: the link of the first result, so that the steps which
+    /// were made on that keep their keys (lineage). Zeros: the content ID is the link.
+    Digest link = {};
+
+    Digest chain_link() const { return link.is_zero() ? content_id : link; }
 };
 
 /// What is known of a layer besides its table of contents.
@@ -102,8 +107,9 @@ public:
     Result<std::optional<oci::TableOfContents>> find_contents(const Digest& diff_id);
     Result<std::optional<LayerRecord>> find_layer(const Digest& diff_id);
 
-    Result<std::optional<Digest>> find_selection(const Digest& chain, std::string_view source);
-    Status record_selection(const Digest& chain, std::string_view source, const Digest& digest);
+    /// Digest of what a path names in a root file system. In: layers — SHA-256 over its diff_ids.
+    Result<std::optional<Digest>> find_selection(const Digest& layers, std::string_view source);
+    Status record_selection(const Digest& layers, std::string_view source, const Digest& digest);
 
     /// What a layer was compressed to before, so that a blob which is there already is not made again.
     Result<std::optional<CompressedLayer>> find_compressed(const Digest& diff_id, std::string_view compression);

@@ -1,3 +1,4 @@
+ALTER TABLE step ADD COLUMN link BLOB;
 -- What format 4 kept among the memos of selections gets tables of its own.
 CREATE TABLE compressed_layer (
     diff_id     BLOB NOT NULL,
@@ -10,5 +11,11 @@ CREATE TABLE brought_image (
     manifest    BLOB PRIMARY KEY
 ) WITHOUT ROWID;
 INSERT INTO brought_image SELECT chain FROM selection WHERE source = 'brought to an engine' AND digest = chain;
-DELETE FROM selection WHERE source IN ('brought to an engine', 'size of a blob')
-    OR source GLOB 'gzip level * by zlib *' OR source GLOB 'zstd level * by zstd *'; -- the latter cost one compression
+-- Memos of selections were by chain, which does not tell a layer from one that was made again and came out different.
+DROP TABLE selection;
+CREATE TABLE selection (
+    layers      BLOB NOT NULL,
+    source      TEXT NOT NULL,
+    digest      BLOB NOT NULL,
+    PRIMARY KEY (layers, source)
+) WITHOUT ROWID;
