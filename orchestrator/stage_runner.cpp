@@ -163,6 +163,8 @@ Result<std::size_t> StageRunner::run_segment(std::size_t first, std::size_t limi
             std::vector<StageReference> sources = prepared.sources;
             sources.push_back(plan().stage->base);
             DBUILD_TRY(remake_layers_of(sources, lock));
+            DBUILD_TRY_ASSIGN(prepared, make_segment(shared_.parts, shared_.project, shared_.planner, stage_, first,
+                                                     limit)); // the layers are others now
             result = execute(prepared, lock);
         }
         if (result && result->needs_engine_cache_ignored) {
