@@ -102,24 +102,41 @@ Result<FileList> list_files(const Project& project, const std::string& source) {
     return files;
 }
 
+/// A step as it is now, and as it was in one earlier build after another.
 class Comparison {
 public:
     Comparison(const Project& project, const StepHistory& history, const PlannedStage& plan, const PlannedStep& planned)
         : project_(project), history_(history), plan_(plan), planned_(planned),
           now_(parse_ingredients(planned.ingredients)) {}
 
+    /// Against the nearest earlier build: that with the fewest causes, of several the newest.
     std::vector<Cause> run() {
-        const auto* stage = history_.find(name_of(project_, plan_.stage->index));
-        if (!stage) return {{"first build", "", "", ""}};
-        const auto* past = earlier(*stage);
-        if (!past) return {{"new instruction", "", "", ""}};
-        if (past->key == planned_.key->digest.to_string()) return {{"result removed", "", "", ""}};
-        before_ = parse_ingredients(past->ingredients);
+        const auto builds = history_.find(name_of(project_, plan_.stage->index));
+        if (builds.empty()) return {{"first build", "", "", ""}};
+        std::vector<std::pair<const PastStage*, const PastStep*>> earlier_steps;
+        for (const auto* stage : builds)
+            if (const auto* past = earlier(*stage)) earlier_steps.emplace_back(stage, past);
+        for (const auto& [stage, past] : earlier_steps)
+            if (past->key == planned_.key->digest.to_string()) return {{"result removed", "", "", ""}};
+        std::vector<Cause> nearest;
+        for (const auto& [stage, past] : earlier_steps) {
+            if (nearest.size() == 1) break; // none can be nearer
+            auto causes = compare(*stage, *past);
+            if (nearest.empty() || causes.size() < nearest.size()) nearest = std::move(causes);
+        }
+        if (nearest.empty()) return {{"new instruction", "", "", ""}};
+        return nearest;
+    }
+
+private:
+    std::vector<Cause> compare(const PastStage& stage, const PastStep& past) {
+        causes_.clear();
+        before_ = parse_ingredients(past.ingredients);
         const auto& text = planned_.step->instruction->text;
-        if (past->text != text) add("instruction", "", past->text, text);
-        if (differs("chain") || differs("link")) add_chain_cause(*stage);
+        if (past.text != text) add("instruction", "", past.text, text);
+        if (differs("chain") || differs("link")) add_chain_cause(stage);
         add_variables();
-        if (past->text == text) { // else it is said by the text
+        if (past.text == text) { // else it is said by the text
             for (const auto& [field, kind] : k_plain)
                 if (differs(field))
                     add(std::string(kind), "", or_unset(value(before_, field)), or_unset(value(now_, field)));
@@ -128,11 +145,10 @@ public:
         }
         if (differs("mount state")) add("cache mount", "", "", "");
         add_contents();
-        if (causes_.empty()) add("instruction", "", past->text, text); // how it was understood
+        if (causes_.empty()) add("instruction", "", past.text, text); // how it was understood
         return std::move(causes_);
     }
 
-private:
     // Fields of a key whose values say something, and those whose values are lists or digests.
     static constexpr std::pair<std::string_view, std::string_view> k_plain[] = {
         {"platform", "platform"}, {"directory", "working directory"}, {"user", "user"},
@@ -265,10 +281,17 @@ private:
         }
     }
 
+    /// Null if they cannot be listed.
+    const FileList* files_now(const std::string& source) {
+        auto known = files_.find(source);
+        if (known == files_.end()) known = files_.emplace(source, list_files(project_, source)).first;
+        return known->second ? &*known->second : nullptr;
+    }
+
     /// False if it is not known which files there were, or the difference is not in a file.
     bool add_files(const Digest& selection, const std::string& source) {
         const auto past = history_.find_files(selection);
-        const auto files = list_files(project_, source);
+        const auto* files = files_now(source);
         if (!past || !files) return false;
         const auto count = causes_.size();
         auto old = past->begin();
@@ -292,7 +315,10 @@ private:
     const StepHistory& history_;
     const PlannedStage& plan_;
     const PlannedStep& planned_;
-    Ingredients now_, before_;
+    const Ingredients now_;
+    std::map<std::string, Result<FileList>> files_; // now, by source
+    // Of the earlier build that is being compared with:
+    Ingredients before_;
     std::vector<Cause> causes_;
 };
 
