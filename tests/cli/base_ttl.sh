@@ -21,7 +21,7 @@ RUN cat /from-one /word > /words
 END
 words() { docker run --rm --network none "$tag" cat /words | paste -sd' '; }
 # asked NAME: how many requests of that build were about base images
-asked() { grep -cE "images/json\?|images/[^ ]*(one|two)-$run_id[^ ]*/json" "$work/$1.requests" || true; }
+asked() { grep -cE "images/json\?filters|images/[^ ]*(one|two)-$run_id[^ ]*/json" "$work/$1.requests" || true; }
 through_proxy() {
     local name=$1 own=$DOCKER_HOST
     : >"$work/requests"
