@@ -89,6 +89,14 @@ std::vector<Input> inputs_of(const ResolvedStep& step) {
     return inputs;
 }
 
+/// The digests of a key's inputs, in the order of inputs_of(); others where some are no files: URLs, repositories.
+std::vector<std::string> contents_in(const Ingredients& ingredients) {
+    const auto kind = ingredients.find("kind");
+    const bool is_run = kind != ingredients.end() && kind->second.front() == "run";
+    const auto found = ingredients.find(is_run ? "mount content" : "source content");
+    return found == ingredients.end() ? std::vector<std::string>() : found->second;
+}
+
 Result<FileList> list_files(const Project& project, const std::string& source) {
     FileList files;
     DBUILD_TRY_ASSIGN(const auto selected, project.context->select(source));
@@ -267,9 +275,7 @@ private:
     }
 
     void add_contents() {
-        const auto field = value(now_, "kind") == "run" ? "mount content" : "source content";
-        const auto& before = values(before_, field);
-        const auto& now = values(now_, field);
+        const auto before = contents_in(before_), now = contents_in(now_);
         const auto inputs = inputs_of(*planned_.step);
         if (before.size() != now.size() || now.size() != inputs.size()) return; // the instruction says it
         for (std::size_t i = 0; i < now.size(); ++i) {
@@ -293,6 +299,8 @@ private:
         const auto past = history_.find_files(selection);
         const auto* files = files_now(source);
         if (!past || !files) return false;
+        const auto mode = value(now_, "mode"); // of --chmod
+        const bool do_modes_count = mode.empty() || mode.starts_with("symbols");
         const auto count = causes_.size();
         auto old = past->begin();
         auto current = files->begin();
@@ -303,7 +311,7 @@ private:
                 add("file added", (current++)->first, "", "");
             } else {
                 if (old->second.content != current->second.content) add("file content", old->first, "", "");
-                if (old->second.mode != current->second.mode)
+                if (old->second.mode != current->second.mode && do_modes_count)
                     add("file mode", old->first, old->second.mode.substr(1), current->second.mode.substr(1));
                 ++old, ++current;
             }
@@ -355,10 +363,11 @@ Status remember_steps(const Project& project, const Planner& planner, StepHistor
             if (!planned.step->makes_layer() || !planned.key || !planned.record) continue;
             stage.steps.push_back(
                 {planned.step->instruction->text, planned.key->digest.to_string(), planned.ingredients});
-            for (const auto& source : planned.step->context_sources()) {
-                DBUILD_TRY_ASSIGN(const auto digest, project.context->source_digest(source));
-                DBUILD_TRY(history.keep_files(digest, [&] { return list_files(project, source); }));
-            }
+            const auto contents = contents_in(parse_ingredients(planned.ingredients));
+            const auto inputs = inputs_of(*planned.step);
+            for (std::size_t i = 0; i < inputs.size() && contents.size() == inputs.size(); ++i)
+                if (const auto digest = Digest::parse(contents[i]); digest && !inputs[i].from)
+                    DBUILD_TRY(history.keep_files(*digest, [&] { return list_files(project, inputs[i].path); }));
         }
     }
     return history.save(stages);
