@@ -162,6 +162,38 @@ Status Index::record_selection(const Digest& chain, std::string_view source, con
     });
 }
 
+Result<std::optional<CompressedLayer>> Index::find_compressed(const Digest& diff_id, std::string_view compression) {
+    DBUILD_TRY_ASSIGN(
+        auto select,
+        database_.query("SELECT digest, size FROM compressed_layer WHERE diff_id = ? AND compression = ?"));
+    DBUILD_TRY_ASSIGN(const bool found, select.bind(diff_id).bind(compression).step());
+    if (!found) return std::nullopt;
+    return CompressedLayer{diff_id, select.digest(0), select.integer(1)};
+}
+
+Status Index::record_compressed(std::span<const CompressedLayer> layers, std::string_view compression) {
+    if (layers.empty()) return {};
+    return database_.write([&]() -> Status {
+        for (const auto& layer : layers) {
+            DBUILD_TRY_ASSIGN(auto insert, database_.query("INSERT OR REPLACE INTO compressed_layer VALUES(?,?,?,?)"));
+            DBUILD_TRY(insert.bind(layer.diff_id).bind(compression).bind(layer.digest).bind(layer.size).run());
+        }
+        return {};
+    });
+}
+
+Result<bool> Index::was_brought(const Digest& manifest) {
+    DBUILD_TRY_ASSIGN(auto select, database_.query("SELECT 1 FROM brought_image WHERE manifest = ?"));
+    return select.bind(manifest).step();
+}
+
+Status Index::record_brought(const Digest& manifest) {
+    return database_.write([&]() -> Status {
+        DBUILD_TRY_ASSIGN(auto insert, database_.query("INSERT OR IGNORE INTO brought_image VALUES(?)"));
+        return insert.bind(manifest).run();
+    });
+}
+
 Result<std::optional<BaseRecord>> Index::find_base(std::string_view id) {
     DBUILD_TRY_ASSIGN(auto select, database_.query("SELECT config, manifest FROM base_image WHERE id = ?"));
     DBUILD_TRY_ASSIGN(const bool found, select.bind(id).step());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The index of the store: step records, layer sizes and tables of contents, memos of selections, base images, scopes.
+// The index of the store: step records, layer sizes and tables of contents, memos, base images, scopes.
 // Layer bytes, and where they are, are layer_store's business.
 #pragma once
 
@@ -40,6 +40,13 @@ struct PublishedLayer {
     Digest diff_id;
     std::uint64_t size = 0; // bytes of the uncompressed tar
     std::string contents;   // zstd of encode()
+};
+
+/// A layer as a compression makes a blob of it.
+struct CompressedLayer {
+    Digest diff_id;
+    Digest digest;          // of the blob
+    std::uint64_t size = 0; // bytes of the blob
 };
 
 /// A base image as it was when it was read: configuration and manifest as their JSON texts.
@@ -97,6 +104,14 @@ public:
 
     Result<std::optional<Digest>> find_selection(const Digest& chain, std::string_view source);
     Status record_selection(const Digest& chain, std::string_view source, const Digest& digest);
+
+    /// What a layer was compressed to before, so that a blob which is there already is not made again.
+    Result<std::optional<CompressedLayer>> find_compressed(const Digest& diff_id, std::string_view compression);
+    Status record_compressed(std::span<const CompressedLayer> layers, std::string_view compression);
+
+    /// Whether an engine had the image with this manifest from here, with every blob.
+    Result<bool> was_brought(const Digest& manifest);
+    Status record_brought(const Digest& manifest);
 
     Result<std::optional<BaseRecord>> find_base(std::string_view id);
     Status record_base(const BaseRecord& base);

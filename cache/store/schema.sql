@@ -1,4 +1,4 @@
--- The index of the store, format 4. Digests are 32-byte blobs; times named `created` of steps are RFC 3339 texts, all others
+-- The index of the store, format 5. Digests are 32-byte blobs; times named `created` of steps are RFC 3339 texts, all others
 -- are seconds since 1970. A change here needs a migration (migrations/), and user_version goes up.
 CREATE TABLE step (                        -- one finished step: what it made under which key
     key         BLOB PRIMARY KEY,
@@ -21,6 +21,16 @@ CREATE TABLE selection (                   -- memo: digest of a path selection i
     source      TEXT NOT NULL,
     digest      BLOB NOT NULL,
     PRIMARY KEY (chain, source)
+) WITHOUT ROWID;
+CREATE TABLE compressed_layer (            -- memo: the blob that a compression makes of a layer
+    diff_id     BLOB NOT NULL,
+    compression TEXT NOT NULL,             -- kind, level, library and its release
+    digest      BLOB NOT NULL,
+    size        INTEGER NOT NULL,          -- bytes of the blob
+    PRIMARY KEY (diff_id, compression)
+) WITHOUT ROWID;
+CREATE TABLE brought_image (               -- memo: an image that an engine got from here and had every blob of
+    manifest    BLOB PRIMARY KEY
 ) WITHOUT ROWID;
 CREATE TABLE base_image (                  -- an image that builds started from, by the engine's ID
     id          TEXT PRIMARY KEY,
