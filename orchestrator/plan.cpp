@@ -192,10 +192,10 @@ void Planner::set_made(int stage, std::size_t step, KeyedStep keyed, cache::stor
     planned.key = keyed.key;
     planned.ingredients = std::move(keyed.ingredients);
     planned.record = std::move(record);
-    for (auto& [index, plan] : plans_) { // lower stages come first; a lost layer may have come out as another one
-        const auto& base = plan.stage->base;
-        if (base.kind != StageReference::Kind::stage || !plans_.at(base.stage_index).is_complete()) continue;
-        plan.base_layers = plans_.at(base.stage_index).layers();
+    for (auto& [index, above] : plans_) { // a lost layer that was made again may have other bytes under the same key
+        const auto& base = above.stage->base;
+        if (base.kind == StageReference::Kind::stage && plans_.at(base.stage_index).is_complete())
+            above.base_layers = plans_.at(base.stage_index).layers();
     }
 }
 
