@@ -66,11 +66,11 @@ Status record_contents(const LayerStore& layers, Index& index, const Digest& dif
     return index.record_layer(scan.diff_id, {scan.size, false}, scan.contents);
 }
 
-Result<RebuildResult> rebuild_index(const LayerStore& layers,
-                                    const std::function<void(std::size_t, std::size_t)>& progress) {
+Result<RebuildResult> rebuild_index(const LayerStore& layers, const WorkProgress& progress) {
     RebuildResult result;
     DBUILD_TRY_ASSIGN(const auto paths, unlisted_packs(layers));
     for (const auto& path : paths) {
+        if (progress) progress(result.packs + result.damaged_packs, paths.size());
         const auto found = adopt_pack(layers, path);
         if (found)
             ++result.packs;
@@ -82,7 +82,7 @@ Result<RebuildResult> rebuild_index(const LayerStore& layers,
     DBUILD_TRY_ASSIGN(auto index, Index::open(layers.root()));
     DBUILD_TRY_ASSIGN(const auto listed, layers.catalog().layers());
     for (const auto& layer : listed) {
-        if (progress) progress(static_cast<std::size_t>(result.layers), listed.size());
+        if (progress) progress(result.layers, listed.size());
         Status done = record_contents(layers, index, layer.diff_id);
         if (done) ++result.layers;
         if (!done && done.error().kind != ErrorKind::corrupt) return fail(std::move(done).error());

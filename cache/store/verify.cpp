@@ -170,8 +170,7 @@ Status Verification::check_contents() {
 
 } // namespace
 
-Result<VerifyResult> verify(const LayerStore& layers, Repair repair,
-                            const std::function<void(std::size_t, std::size_t)>& progress) {
+Result<VerifyResult> verify(const LayerStore& layers, Repair repair, const WorkProgress& progress) {
     DBUILD_TRY(layers.flush());
     DBUILD_TRY_ASSIGN(const auto unlisted, unlisted_packs(layers));
     DBUILD_TRY_ASSIGN(auto index, IndexCheck::open(layers.root()));

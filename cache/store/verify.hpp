@@ -3,9 +3,9 @@
 #pragma once
 
 #include "cache/store/layer_store.hpp"
+#include "support/work_progress.hpp"
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -22,7 +22,6 @@ enum class Repair { no, yes };
 /// there: where pieces are, sizes, tables of contents, content IDs of steps. With Repair::yes rows are made anew from
 /// what is sound, and what is damaged is removed: the steps run again when they are needed. In: progress — told (done,
 /// of all), may be null. Errors: unavailable.
-Result<VerifyResult> verify(const LayerStore& layers, Repair repair,
-                            const std::function<void(std::size_t, std::size_t)>& progress);
+Result<VerifyResult> verify(const LayerStore& layers, Repair repair, const WorkProgress& progress);
 
 } // namespace dbuild::cache::store

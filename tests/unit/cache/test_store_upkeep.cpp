@@ -404,18 +404,18 @@ TEST_CASE_FIXTURE(Fixture, "another store has everything after an import, and a 
     const auto blob = made_up_bytes(9, 5000);
     REQUIRE(layers.put_blob(source_of(blob), sha256(blob)));
     const auto file = root.path() / "export";
-    const auto exported = store::export_store(layers, file).value();
+    const auto exported = store::export_store(layers, file, nullptr).value();
     CHECK(exported.packs == 2);
     CHECK(exported.blobs == 1);
     StoreFixture other;
-    const auto imported = store::import_store(other.layers, file).value();
+    const auto imported = store::import_store(other.layers, file, nullptr).value();
     CHECK(imported.packs == 2);
     CHECK(imported.blobs == 1);
     CHECK(imported.records == exported.records);
     CHECK(read_all(other.layers, diff_ids[1]).value() == read_all(layers, diff_ids[1]).value());
     CHECK(read_all(other.layers, sha256(blob)).value() == blob);
     CHECK(Index::open(other.root.path()).value().find_step({sha256("key1")}).value()->diff_id == diff_ids[1]);
-    const auto again = store::import_store(other.layers, file).value();
+    const auto again = store::import_store(other.layers, file, nullptr).value();
     CHECK(again.packs == 0);
     CHECK(again.blobs == 0);
     CHECK(store::verify(other.layers, store::Repair::no, nullptr).value().problems.empty());
@@ -424,12 +424,12 @@ TEST_CASE_FIXTURE(Fixture, "another store has everything after an import, and a 
 TEST_CASE_FIXTURE(Fixture, "a damaged export is corrupt, and nothing damaged is taken from it") {
     add_steps(1);
     const auto file = root.path() / "export";
-    REQUIRE(store::export_store(layers, file));
+    REQUIRE(store::export_store(layers, file, nullptr));
     SUBCASE("a flipped byte") { flip_byte(file, fs::file_size(file) / 2); }
     SUBCASE("cut off") { fs::resize_file(file, fs::file_size(file) / 2); }
     SUBCASE("something else") { REQUIRE(write_file(file, std::string(5000, 'x'))); }
     StoreFixture other;
-    const auto imported = store::import_store(other.layers, file);
+    const auto imported = store::import_store(other.layers, file, nullptr);
     REQUIRE_FALSE(imported);
     CHECK(imported.error().kind == ErrorKind::corrupt);
     CHECK(store::verify(other.layers, store::Repair::no, nullptr).value().problems.empty());
