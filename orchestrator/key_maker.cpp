@@ -79,12 +79,13 @@ Result<KeyMaker::Source> KeyMaker::source_of(const StageReference& from) {
 }
 
 /// Digest of what a path names in another root file system; remembered, so that a plan reads tables of contents only
-/// once.
+/// once. By layers, not by chain: one that was made again may be different under the same link.
 Result<Digest> KeyMaker::selection(const StageReference& from, const std::string& path,
                                    const cache::oci::CopyFilter& filter) {
     DBUILD_TRY_ASSIGN(const auto source, source_of(from));
     const auto remembered_as = filter.is_plain() ? path : path + "\n" + filter.to_string();
-    DBUILD_TRY_ASSIGN(const auto known, parts_.index->find_selection(source.chain.digest(), remembered_as));
+    const auto layers = cache::Chain::of_base(source.layers).digest();
+    DBUILD_TRY_ASSIGN(const auto known, parts_.index->find_selection(layers, remembered_as));
     if (known) return *known;
     // An image's table of contents is there once something was built on it; a plan without a build may be the first to
     // ask.
@@ -103,7 +104,7 @@ Result<Digest> KeyMaker::selection(const StageReference& from, const std::string
         DBUILD_TRY_ASSIGN(auto trees, cache::oci::select_trees(cache::oci::source_tree_of(tree), path, filter, 0));
         digest = cache::oci::selection_digest(std::move(trees), path);
     }
-    if (digest) DBUILD_TRY(parts_.index->record_selection(source.chain.digest(), remembered_as, *digest));
+    if (digest) DBUILD_TRY(parts_.index->record_selection(layers, remembered_as, *digest));
     return digest;
 }
 
@@ -134,6 +135,18 @@ std::string KeyMaker::last_writer(const PlannedStage& plan, std::size_t step, co
         current = &plans_.at(current->stage->base.stage_index);
         end = current->steps.size();
     }
+}
+
+std::string KeyMaker::cache_states(const PlannedStage& plan, std::size_t step) const {
+    const auto* run = std::get_if<RunOperation>(&plan.stage->steps[step].operation);
+    if (!run) return {};
+    std::string states;
+    for (const auto& operation : run->mounts) {
+        if (operation.mount.type != MountType::cache) continue;
+        const auto writer = last_writer(plan, step, operation.cache_id);
+        if (!writer.empty()) states += operation.cache_id + '\0' + writer + '\0';
+    }
+    return states;
 }
 
 Status KeyMaker::add_mount(cache::StepKeyBuilder& key, const PlannedStage& plan, std::size_t step,

@@ -19,6 +19,9 @@ public:
     /// Errors:  not_found, with `where` — a source that does not exist; unavailable — the index or the context.
     Result<std::optional<KeyedStep>> key_of(const PlannedStage& plan, std::size_t step, const cache::Chain& before);
 
+    /// What the cache mounts of a step hold by its key, and what the layers below it need not show; "" without any.
+    std::string cache_states(const PlannedStage& plan, std::size_t step) const;
+
     /// A source that is not in the context is an error before anything runs, also of a step whose key nobody can know
     /// yet. Errors: as key_of.
     Status check_context_sources(const ResolvedStep& step);

@@ -33,12 +33,13 @@ bool Index::was_damaged() const { return database_.was_damaged(); }
 
 Result<std::optional<StepRecord>> Index::find_step(const StepKey& key) {
     DBUILD_TRY_ASSIGN(auto query,
-                      database_.query("SELECT step.diff_id, content_id, layer.size, created, wall_ms FROM step JOIN "
-                                      "layer ON layer.diff_id = step.diff_id WHERE key = ?"));
+                      database_.query("SELECT step.diff_id, content_id, layer.size, created, wall_ms, link FROM step "
+                                      "JOIN layer ON layer.diff_id = step.diff_id WHERE key = ?"));
     DBUILD_TRY_ASSIGN(const bool found, query.bind(key.digest).step());
     if (!found) return std::nullopt;
     return StepRecord{
-        key, query.digest(0), query.digest(1), query.integer(2), std::string(query.bytes(3)), query.real(4), {}, {}};
+        key, query.digest(0), query.digest(1), query.integer(2), std::string(query.bytes(3)), query.real(4), {},
+        {},  query.digest(5)};
 }
 
 Status Index::use_step(const StepKey& key, std::string_view scope) {
@@ -50,10 +51,10 @@ Status Index::use_step(const StepKey& key, std::string_view scope) {
 Status Index::insert_step(const StepRecord& record, OnConflict on_conflict) {
     const std::string_view insert =
         on_conflict == OnConflict::replace
-            ? "INSERT OR REPLACE INTO step(key, diff_id, content_id, created, wall_ms, ingredients, parent) "
-              "VALUES(?,?,?,?,?,?,?)"
-            : "INSERT INTO step(key, diff_id, content_id, created, wall_ms, ingredients, parent) "
-              "VALUES(?,?,?,?,?,?,?) ON CONFLICT(key) DO NOTHING";
+            ? "INSERT OR REPLACE INTO step(key, diff_id, content_id, created, wall_ms, ingredients, parent, link) "
+              "VALUES(?,?,?,?,?,?,?,?)"
+            : "INSERT INTO step(key, diff_id, content_id, created, wall_ms, ingredients, parent, link) "
+              "VALUES(?,?,?,?,?,?,?,?) ON CONFLICT(key) DO NOTHING";
     DBUILD_TRY_ASSIGN(auto query, database_.query(insert));
     return query.bind(record.key.digest)
         .bind(record.diff_id)
@@ -62,6 +63,7 @@ Status Index::insert_step(const StepRecord& record, OnConflict on_conflict) {
         .bind(record.wall_ms)
         .bind(record.ingredients)
         .bind(record.parent)
+        .bind(record.link)
         .run();
 }
 
@@ -148,18 +150,50 @@ Result<std::optional<LayerRecord>> Index::find_layer(const Digest& diff_id) {
     return LayerRecord{select.integer(0), select.integer(1) != 0};
 }
 
-Result<std::optional<Digest>> Index::find_selection(const Digest& chain, std::string_view source) {
-    DBUILD_TRY_ASSIGN(auto select, database_.query("SELECT digest FROM selection WHERE chain = ? AND source = ?"));
-    DBUILD_TRY_ASSIGN(const bool found, select.bind(chain).bind(source).step());
+Result<std::optional<Digest>> Index::find_selection(const Digest& layers, std::string_view source) {
+    DBUILD_TRY_ASSIGN(auto select, database_.query("SELECT digest FROM selection WHERE layers = ? AND source = ?"));
+    DBUILD_TRY_ASSIGN(const bool found, select.bind(layers).bind(source).step());
     if (!found) return std::nullopt;
     return select.digest(0);
 }
 
-Status Index::record_selection(const Digest& chain, std::string_view source, const Digest& digest) {
+Status Index::record_selection(const Digest& layers, std::string_view source, const Digest& digest) {
     return database_.write([&]() -> Status {
         DBUILD_TRY_ASSIGN(auto insert,
-                          database_.query("INSERT OR REPLACE INTO selection(chain, source, digest) VALUES(?,?,?)"));
-        return insert.bind(chain).bind(source).bind(digest).run();
+                          database_.query("INSERT OR REPLACE INTO selection(layers, source, digest) VALUES(?,?,?)"));
+        return insert.bind(layers).bind(source).bind(digest).run();
+    });
+}
+
+Result<std::optional<CompressedLayer>> Index::find_compressed(const Digest& diff_id, std::string_view compression) {
+    DBUILD_TRY_ASSIGN(
+        auto select,
+        database_.query("SELECT digest, size FROM compressed_layer WHERE diff_id = ? AND compression = ?"));
+    DBUILD_TRY_ASSIGN(const bool found, select.bind(diff_id).bind(compression).step());
+    if (!found) return std::nullopt;
+    return CompressedLayer{diff_id, select.digest(0), select.integer(1)};
+}
+
+Status Index::record_compressed(std::span<const CompressedLayer> layers, std::string_view compression) {
+    if (layers.empty()) return {};
+    return database_.write([&]() -> Status {
+        for (const auto& layer : layers) {
+            DBUILD_TRY_ASSIGN(auto insert, database_.query("INSERT OR REPLACE INTO compressed_layer VALUES(?,?,?,?)"));
+            DBUILD_TRY(insert.bind(layer.diff_id).bind(compression).bind(layer.digest).bind(layer.size).run());
+        }
+        return {};
+    });
+}
+
+Result<bool> Index::was_brought(const Digest& manifest) {
+    DBUILD_TRY_ASSIGN(auto select, database_.query("SELECT 1 FROM brought_image WHERE manifest = ?"));
+    return select.bind(manifest).step();
+}
+
+Status Index::record_brought(const Digest& manifest) {
+    return database_.write([&]() -> Status {
+        DBUILD_TRY_ASSIGN(auto insert, database_.query("INSERT OR IGNORE INTO brought_image VALUES(?)"));
+        return insert.bind(manifest).run();
     });
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The index of the store: step records, layer sizes and tables of contents, memos of selections, base images, scopes.
+// The index of the store: step records, layer sizes and tables of contents, memos, base images, scopes.
 // Layer bytes, and where they are, are layer_store's business.
 #pragma once
 
@@ -27,6 +27,11 @@ struct StepRecord {
     double wall_ms = 0;
     std::string ingredients; // written, not read back by find_step
     Digest parent = {};      // diff_id of the layer below; zeros: there is none. Written, not read back
+    /// Where a lost layer was made again and came out different: the link of the first result, so that the steps which
+    /// were made on that keep their keys (lineage). Zeros: the content ID is the link.
+    Digest link = {};
+
+    Digest chain_link() const { return link.is_zero() ? content_id : link; }
 };
 
 /// What is known of a layer besides its table of contents.
@@ -40,6 +45,13 @@ struct PublishedLayer {
     Digest diff_id;
     std::uint64_t size = 0; // bytes of the uncompressed tar
     std::string contents;   // zstd of encode()
+};
+
+/// A layer as a compression makes a blob of it.
+struct CompressedLayer {
+    Digest diff_id;
+    Digest digest;          // of the blob
+    std::uint64_t size = 0; // bytes of the blob
 };
 
 /// A base image as it was when it was read: configuration and manifest as their JSON texts.
@@ -96,8 +108,17 @@ public:
     Result<std::optional<oci::TableOfContents>> find_contents(const Digest& diff_id);
     Result<std::optional<LayerRecord>> find_layer(const Digest& diff_id);
 
-    Result<std::optional<Digest>> find_selection(const Digest& chain, std::string_view source);
-    Status record_selection(const Digest& chain, std::string_view source, const Digest& digest);
+    /// Digest of what a path names in a root file system. In: layers — SHA-256 over its diff_ids.
+    Result<std::optional<Digest>> find_selection(const Digest& layers, std::string_view source);
+    Status record_selection(const Digest& layers, std::string_view source, const Digest& digest);
+
+    /// What a layer was compressed to before, so that a blob which is there already is not made again.
+    Result<std::optional<CompressedLayer>> find_compressed(const Digest& diff_id, std::string_view compression);
+    Status record_compressed(std::span<const CompressedLayer> layers, std::string_view compression);
+
+    /// Whether an engine had the image with this manifest from here, with every blob.
+    Result<bool> was_brought(const Digest& manifest);
+    Status record_brought(const Digest& manifest);
 
     Result<std::optional<BaseRecord>> find_base(std::string_view id);
     Status record_base(const BaseRecord& base);

@@ -1,4 +1,4 @@
--- The index of the store, format 4. Digests are 32-byte blobs; times named `created` of steps are RFC 3339 texts, all others
+-- The index of the store, format 5. Digests are 32-byte blobs; times named `created` of steps are RFC 3339 texts, all others
 -- are seconds since 1970. A change here needs a migration (migrations/), and user_version goes up.
 CREATE TABLE step (                        -- one finished step: what it made under which key
     key         BLOB PRIMARY KEY,
@@ -7,7 +7,8 @@ CREATE TABLE step (                        -- one finished step: what it made un
     created     TEXT NOT NULL,             -- when it ran; becomes the history time of the image
     wall_ms     REAL NOT NULL,
     ingredients TEXT NOT NULL,
-    parent      BLOB                       -- diff_id of the layer below; none: there is none, or it is not known
+    parent      BLOB,                      -- diff_id of the layer below; none: there is none, or it is not known
+    link        BLOB                       -- what stands in the chain instead of content_id: see StepRecord::link
 ) WITHOUT ROWID;
 CREATE INDEX step_by_layer ON step(diff_id);
 CREATE TABLE layer (                       -- sizes and tables of contents outlive the bytes of a layer
@@ -16,11 +17,21 @@ CREATE TABLE layer (                       -- sizes and tables of contents outli
     contents    BLOB NOT NULL,             -- zstd of cache/oci/layer_tar.hpp's encode()
     made_in_process INTEGER NOT NULL DEFAULT 0 -- 1: by dbuild itself, so a builder may never have seen it
 ) WITHOUT ROWID;
-CREATE TABLE selection (                   -- memo: digest of a path selection in a chain
-    chain       BLOB NOT NULL,
+CREATE TABLE selection (                   -- memo: digest of a path selection in a root file system
+    layers      BLOB NOT NULL,             -- SHA-256 over its layers' diff_ids
     source      TEXT NOT NULL,
     digest      BLOB NOT NULL,
-    PRIMARY KEY (chain, source)
+    PRIMARY KEY (layers, source)
+) WITHOUT ROWID;
+CREATE TABLE compressed_layer (            -- memo: the blob that a compression makes of a layer
+    diff_id     BLOB NOT NULL,
+    compression TEXT NOT NULL,             -- kind, level, library and its release
+    digest      BLOB NOT NULL,
+    size        INTEGER NOT NULL,          -- bytes of the blob
+    PRIMARY KEY (diff_id, compression)
+) WITHOUT ROWID;
+CREATE TABLE brought_image (               -- memo: an image that an engine got from here and had every blob of
+    manifest    BLOB PRIMARY KEY
 ) WITHOUT ROWID;
 CREATE TABLE base_image (                  -- an image that builds started from, by the engine's ID
     id          TEXT PRIMARY KEY,

@@ -12,9 +12,6 @@ namespace {
 
 namespace oci = cache::oci;
 
-constexpr std::string_view k_is_brought =
-    "brought to an engine"; // memo in the index, by manifest: with every layer's blob
-
 /// A delta leaves out what the engine should have: everything that it made itself, and what an earlier build brought to
 /// it.
 enum class Extent { delta, whole };
@@ -61,8 +58,8 @@ Result<std::optional<EngineImage>> find_in_engine(const Parts& parts, const Asse
 Result<bool> is_rest_of(const Parts& parts, const AssembledImage& image, const EngineImage& holder) {
     const auto manifest = Digest::parse(holder.id);
     if (!manifest) return false;
-    DBUILD_TRY_ASSIGN(const auto memo, parts.index->find_selection(*manifest, k_is_brought));
-    if (!memo) return false;
+    DBUILD_TRY_ASSIGN(const bool was_brought, parts.index->was_brought(*manifest));
+    if (!was_brought) return false;
     const std::set<Digest> held(holder.config.diff_ids.begin(), holder.config.diff_ids.end());
     const auto& layers = image.root.layers;
     return std::all_of(layers.begin(), layers.end(),
@@ -91,7 +88,7 @@ Status load(const Parts& parts, const AssembledImage& image, const oci::ImageRef
         }
     }
     if (!is_whole) DBUILD_TRY(send(parts, image, name, Extent::whole));
-    return parts.index->record_selection(image.manifest_digest, k_is_brought, image.manifest_digest);
+    return parts.index->record_brought(image.manifest_digest);
 }
 
 Result<std::vector<oci::ImageReference>> parse_tags(const std::vector<std::string>& tags) {

@@ -16,36 +16,6 @@ namespace {
 
 namespace oci = cache::oci;
 
-// Memos in the index: a layer's packed blob by the compression's name, and a blob's size by this one.
-constexpr std::string_view k_blob_size = "size of a blob";
-
-Digest digest_of_number(std::uint64_t number) {
-    std::array<std::uint8_t, Digest::k_size> bytes{};
-    for (std::size_t i = 0; i < sizeof number; ++i) bytes[i] = static_cast<std::uint8_t>(number >> 8 * i);
-    return Digest(bytes);
-}
-
-std::uint64_t number_of_digest(const Digest& digest) {
-    std::uint64_t number = 0;
-    for (std::size_t i = sizeof number; i-- > 0;) number = number << 8 | digest.bytes()[i];
-    return number;
-}
-
-Result<std::optional<oci::Descriptor>> find_packed(cache::store::Index& index, const Digest& diff_id,
-                                                   const std::string& name) {
-    DBUILD_TRY_ASSIGN(const auto blob, index.find_selection(diff_id, name));
-    if (!blob) return std::nullopt;
-    DBUILD_TRY_ASSIGN(const auto size, index.find_selection(*blob, k_blob_size));
-    if (!size) return std::nullopt;
-    return oci::Descriptor{{}, *blob, number_of_digest(*size)};
-}
-
-Status remember_packed(cache::store::Index& index, const Digest& diff_id, const std::string& name,
-                       const oci::Descriptor& blob) {
-    DBUILD_TRY(index.record_selection(diff_id, name, blob.digest));
-    return index.record_selection(blob.digest, k_blob_size, digest_of_number(blob.size));
-}
-
 /// "…tar.gzip" of Docker's and "…tar+gzip" of OCI's types are the same blobs under two names.
 std::string oci_layer_type(const std::string& type) {
     constexpr std::string_view k_docker = "application/vnd.docker.image.rootfs.diff.tar";
@@ -115,11 +85,11 @@ public:
     std::string repository_in(std::string_view host) override { return base.domain == host ? base.path : ""; }
 
     /// Packs a layer into a file of its own, which read_blob() finds. For several threads.
-    Result<oci::Descriptor> pack_into_file(const Digest& diff_id) const {
+    Result<cache::store::CompressedLayer> pack_into_file(const Digest& diff_id) const {
         const auto unfinished = folder_.path() / ("of-" + diff_id.hex());
         const Fd fd(::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
         if (!fd.is_open()) return fail(ErrorKind::unavailable, "cannot create " + unfinished.string());
-        oci::Descriptor blob;
+        cache::store::CompressedLayer blob{diff_id, {}, 0};
         Sha256 hasher;
         DBUILD_TRY(pack(layers_, diff_id, compression_, [&](std::string_view bytes) {
             hasher.update(bytes);
@@ -146,8 +116,9 @@ private:
 };
 
 /// Packs layers side by side. Out: in the order of `diff_ids`.
-Result<std::vector<oci::Descriptor>> pack_all(const PackedSource& source, const std::vector<Digest>& diff_ids) {
-    std::vector<oci::Descriptor> blobs(diff_ids.size());
+Result<std::vector<cache::store::CompressedLayer>> pack_all(const PackedSource& source,
+                                                            const std::vector<Digest>& diff_ids) {
+    std::vector<cache::store::CompressedLayer> blobs(diff_ids.size());
     const auto threads = std::max(1u, std::thread::hardware_concurrency());
     const auto pack_one = [&](std::size_t i) -> Status {
         DBUILD_TRY_ASSIGN(blobs[i], source.pack_into_file(diff_ids[i]));
@@ -168,19 +139,17 @@ Result<PackedImage> pack_image(const Parts& parts, const AssembledImage& image, 
     const auto name = compression.name();
     const auto is_own = [](const executors::RootLayer& layer) { return layer.descriptor.digest == layer.diff_id; };
     const bool packs = compression.kind != Compression::Kind::uncompressed;
-    std::map<Digest, oci::Descriptor> packed; // by diff_id
+    std::map<Digest, cache::store::CompressedLayer> packed; // by diff_id
     std::vector<Digest> unknown;
     for (const auto& layer : image.root.layers) {
         if (!packs || !is_own(layer) || packed.contains(layer.diff_id)) continue;
-        DBUILD_TRY_ASSIGN(auto known, find_packed(*parts.index, layer.diff_id, name));
+        DBUILD_TRY_ASSIGN(const auto known, parts.index->find_compressed(layer.diff_id, name));
         if (!known) unknown.push_back(layer.diff_id);
-        packed[layer.diff_id] = known.value_or(oci::Descriptor{});
+        packed[layer.diff_id] = known.value_or(cache::store::CompressedLayer());
     }
     DBUILD_TRY_ASSIGN(const auto blobs, pack_all(*source, unknown));
-    for (std::size_t i = 0; i < unknown.size(); ++i) {
-        packed[unknown[i]] = blobs[i];
-        DBUILD_TRY(remember_packed(*parts.index, unknown[i], name, blobs[i]));
-    }
+    for (const auto& blob : blobs) packed[blob.diff_id] = blob;
+    DBUILD_TRY(parts.index->record_compressed(blobs, name));
     PackedImage result;
     source->config_json = image.config_json;
     source->config = {std::string(oci::k_config_type), image.config_digest, image.config_json.size()};

@@ -112,8 +112,11 @@ def ran_count(report):
     return sum(step["status"] == "ran" for step in report["steps"])
 
 
-def find_excess(report, vertices):
-    """vertices: name → whether BuildKit ran it (builds.py), e.g. "[build 2/4] RUN make": counted from 1, which is FROM unless
+LOST = "a layer is no longer in the cache"  # dbuild's reason for making a hit again
+
+
+def find_excess(report, vertices, was_evicted=False):
+    """was_evicted: the test took layers from dbuild's cache before, so that hits may have to be made again. vertices: name → whether BuildKit ran it (builds.py), e.g. "[build 2/4] RUN make": counted from 1, which is FROM unless
     the stage's base is another stage; without a stage where the only one has no name."""
     places, totals = {}, {}
     for name, is_run in vertices.items():
@@ -134,7 +137,7 @@ def find_excess(report, vertices):
                 run_keys.add(step["key"])
     lines = []
     for stage, k, step, is_run in found:
-        if step["status"] != "ran" or is_run or step["key"] in run_keys:
+        if step["status"] != "ran" or is_run or step["key"] in run_keys or (was_evicted and step["reason"] == LOST):
             continue
         what = "has no such step" if is_run is None else "answered it from its cache"
         lines.append(f"dbuild ran [{stage} {k}] {step['text'][:120]!r} ({step['reason']}); warm BuildKit {what}")

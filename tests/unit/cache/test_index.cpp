@@ -14,6 +14,7 @@
 
 using namespace dbuild;
 using namespace dbuild::cache;
+using store::CompressedLayer;
 using store::Index;
 using store::StepRecord;
 using OnConflict = store::Index::OnConflict;
@@ -64,6 +65,8 @@ TEST_CASE_FIXTURE(Fixture, "an unknown anything is a miss, not an error") {
     CHECK_FALSE(index.find_contents(sha256("l")).value());
     CHECK_FALSE(index.find_layer(sha256("l")).value());
     CHECK_FALSE(index.find_selection(sha256("c"), "src").value());
+    CHECK_FALSE(index.find_compressed(sha256("l"), "gzip").value());
+    CHECK_FALSE(index.was_brought(sha256("m")).value());
     CHECK_FALSE(index.find_base("sha256:1").value());
     CHECK_FALSE(index.find_pin("busybox").value());
 }
@@ -130,7 +133,7 @@ TEST_CASE_FIXTURE(Fixture, "a layer's table of contents and size come back") {
     CHECK(layer->is_made_in_process);
 }
 
-TEST_CASE_FIXTURE(Fixture, "selections are told apart by chain and by source, and the last one counts") {
+TEST_CASE_FIXTURE(Fixture, "selections are told apart by layers and by source, and the last one counts") {
     REQUIRE(index.record_selection(sha256("c"), "src", sha256("1")));
     REQUIRE(index.record_selection(sha256("c"), "src/", sha256("2")));
     REQUIRE(index.record_selection(sha256("d"), "src", sha256("3")));
@@ -139,6 +142,20 @@ TEST_CASE_FIXTURE(Fixture, "selections are told apart by chain and by source, an
     CHECK(index.find_selection(sha256("d"), "src").value() == sha256("3"));
     REQUIRE(index.record_selection(sha256("c"), "src", sha256("4")));
     CHECK(index.find_selection(sha256("c"), "src").value() == sha256("4"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "blobs are remembered by layer and compression, and images by manifest") {
+    const CompressedLayer gzip{sha256("l"), sha256("gzip of l"), 1u << 20}, zstd{sha256("l"), sha256("zstd of l"), 9};
+    REQUIRE(index.record_compressed(std::array{gzip, CompressedLayer{sha256("other"), sha256("its"), 1}}, "gzip"));
+    REQUIRE(index.record_compressed(std::array{zstd}, "zstd"));
+    const auto found = index.find_compressed(sha256("l"), "gzip").value();
+    REQUIRE(found);
+    CHECK(found->digest == gzip.digest);
+    CHECK(found->size == gzip.size);
+    CHECK(index.find_compressed(sha256("l"), "zstd").value()->digest == zstd.digest);
+    REQUIRE(index.record_brought(sha256("m")));
+    REQUIRE(index.record_brought(sha256("m")));
+    CHECK(index.was_brought(sha256("m")).value());
 }
 
 TEST_CASE_FIXTURE(Fixture, "base images and pins come back, a pin as it was last seen") {
@@ -167,12 +184,12 @@ TEST_CASE_FIXTURE(Fixture, "a pin is an answer from when it was asked for until 
 
 TEST_CASE("an index of a newer format is refused as unsupported, both formats are named, and nothing is changed") {
     const auto root = TempDir::create("dbuild-test-").value();
-    make_database(root.path() / "index.sqlite", "PRAGMA user_version=5");
+    make_database(root.path() / "index.sqlite", "PRAGMA user_version=6");
     const auto before = read_file(root.path() / "index.sqlite").value();
     const auto opened = Index::open(root.path());
     REQUIRE_FALSE(opened);
     CHECK(opened.error().kind == ErrorKind::unsupported);
-    CHECK(opened.error().message.find("has format 5, this dbuild knows format 4") != std::string::npos);
+    CHECK(opened.error().message.find("has format 6, this dbuild knows format 5") != std::string::npos);
     CHECK(read_file(root.path() / "index.sqlite").value() == before);
 }
 
@@ -217,7 +234,11 @@ TEST_CASE("the log does not outlive whoever wrote much, and nobody waits for a r
 
 TEST_CASE("an index of format 2 is brought up to date, and keeps all it knew") {
     const auto root = TempDir::create("dbuild-test-").value();
-    make_database(root.path() / "index.sqlite", read_file(DBUILD_UNIT_TESTS_DIR "/cache/index_format_2.sql").value());
+    const std::string memos_of_format_4 = "INSERT INTO selection VALUES(zeroblob(32), 'brought to an engine', "
+                                          "zeroblob(32)), (zeroblob(32), 'size of a blob', zeroblob(32)), "
+                                          "(zeroblob(32), 'gzip level 6 by zlib 1.2.13', zeroblob(32));";
+    make_database(root.path() / "index.sqlite",
+                  read_file(DBUILD_UNIT_TESTS_DIR "/cache/index_format_2.sql").value() + memos_of_format_4);
     const auto digest = [](const std::string& hex) { return Digest::parse("sha256:" + hex).value(); };
     const auto format_2_copy = digest("42407a772b07128ceb1a3167b648ca077bf89cd9ebd28732e5b5949ae72c39ed");
     const auto format_2_run = digest("b2bb6087fbe9e7c1652cdf8b5044ded0f1209dd050ace857fa2034d158871a83");
@@ -235,7 +256,10 @@ TEST_CASE("an index of format 2 is brought up to date, and keeps all it knew") {
     REQUIRE(ran);
     CHECK_FALSE(index.find_layer(ran->diff_id).value()->is_made_in_process);
     CHECK_FALSE(index.find_selection(copied->diff_id, "in-process").value()); // the memo that it was before
-    CHECK(index.find_selection(selected_from, "/sorted").value());
+    CHECK_FALSE(index.find_selection(selected_from, "/sorted").value());      // such memos were by chain
+    CHECK(index.was_brought(Digest()).value());
+    for (const auto* memo : {"brought to an engine", "size of a blob", "gzip level 6 by zlib 1.2.13"})
+        CHECK_FALSE(index.find_selection(Digest(), memo).value());
     CHECK(index.find_pin("dbuild-test/busybox:1").value());
     CHECK_FALSE(index.find_pin("dbuild-test/busybox:1", 1).value()); // nobody knows when that was asked
     REQUIRE(index.record_steps(std::array{record("new", "layer")}, "scope", OnConflict::keep_first));
