@@ -2,6 +2,7 @@
 #include "orchestrator/stage_runner.hpp"
 
 #include "cache/remote/remotes.hpp"
+#include "cache/step_content.hpp"
 #include "orchestrator/in_process_steps.hpp"
 #include "orchestrator/reproduction.hpp"
 
@@ -43,18 +44,6 @@ void remain_in_chain(StepRecord& record, const StepRecord& before) {
         record.wall_ms = before.wall_ms;
     }
     if (record.content_id != before.chain_link()) record.link = before.chain_link();
-}
-
-std::int64_t seconds(Instant instant) {
-    return std::chrono::floor<std::chrono::seconds>(instant).time_since_epoch().count();
-}
-
-Digest content_of(const ResolvedStep& step, const cache::oci::TableOfContents& contents,
-                  const executors::MadeLayer& made) {
-    const bool is_run = std::holds_alternative<RunOperation>(step.operation);
-    return cache::oci::content_id(
-        contents, is_run ? cache::oci::TimePolicy::counted_outside_run_interval : cache::oci::TimePolicy::ignored,
-        {seconds(made.started), seconds(made.finished) + 1});
 }
 
 } // namespace
@@ -330,7 +319,7 @@ Status StageRunner::record_step(std::size_t index, const executors::MadeLayer& m
     const double wall_ms = std::chrono::duration<double, std::milli>(made.finished - made.started).count();
     StepRecord record{keyed->key,
                       scan.diff_id,
-                      content_of(step, scan.contents, made),
+                      cache::content_id_of_step(keyed->ingredients, scan.contents, made.started, made.finished),
                       scan.size,
                       format_rfc3339(made.finished),
                       wall_ms,

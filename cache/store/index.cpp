@@ -29,6 +29,7 @@ Result<Index> Index::open(const std::filesystem::path& root) {
 
 std::vector<std::string> Index::take_warnings() { return database_.take_warnings(); }
 bool Index::is_private() const { return database_.is_private(); }
+bool Index::was_damaged() const { return database_.was_damaged(); }
 
 Result<std::optional<StepRecord>> Index::find_step(const StepKey& key) {
     DBUILD_TRY_ASSIGN(auto query,

@@ -89,6 +89,7 @@ public:
     /// What went wrong without stopping anybody, since the last call.
     std::vector<std::string> take_warnings();
     bool is_private() const; // in memory: nothing is kept
+    bool was_damaged() const; // since it was opened: what it knew may be gone, and there is a warning
 
     Result<std::optional<StepRecord>> find_step(const StepKey& key);
     /// Several results for one key: the first stays, unless `replace` (its layer was lost).
