@@ -13,8 +13,8 @@
 namespace dbuild::orchestrator {
 namespace {
 
+using cache::store::Claim;
 using cache::store::Index;
-using cache::store::StepClaim;
 using cache::store::StepRecord;
 using dockerfile_parser::StageReference;
 
@@ -136,9 +136,9 @@ Result<std::optional<StageRunner::Claimed>> StageRunner::claim(std::size_t first
         shared_.parts.reporter->note(label.to_string() + " another build runs this step; waiting for it");
     };
     const bool is_remade = steps[first].record.has_value(); // its layer was lost
-    Result<StepClaim> claimed = [&] {
+    Result<Claim> claimed = [&] {
         const Unlocked unlocked(lock);
-        return StepClaim::acquire(shared_.parts.layers->root(), keyed->key, on_wait, shared_.is_cancelled);
+        return Claim::acquire(shared_.parts.layers->root(), keyed->key.digest, on_wait, shared_.is_cancelled);
     }();
     if (!claimed && claimed.error().kind == ErrorKind::interrupted) return fail(std::move(claimed).error());
     if (!claimed) return std::nullopt;

@@ -106,6 +106,28 @@ Result<std::vector<Digest>> Index::record_published(std::span<const StepRecord> 
     return new_layers;
 }
 
+Result<std::optional<MergedScope>> Index::find_merged(std::string_view remote, std::string_view scope,
+                                                      OnConflict on_conflict) {
+    DBUILD_TRY_ASSIGN(auto select, database_.query("SELECT version, settled FROM merged_scope "
+                                                   "WHERE remote = ? AND scope = ? AND has_won = ?"));
+    select.bind(remote).bind(scope).bind(std::uint64_t{on_conflict == OnConflict::replace});
+    DBUILD_TRY_ASSIGN(const bool found, select.step());
+    if (!found) return std::nullopt;
+    MergedScope merged{std::string(select.bytes(0)), std::nullopt};
+    if (!select.bytes(1).empty()) merged.settled = select.digest(1);
+    return merged;
+}
+
+Status Index::record_merged(std::string_view remote, std::string_view scope, OnConflict on_conflict,
+                            const MergedScope& merged) {
+    return database_.write([&]() -> Status {
+        DBUILD_TRY_ASSIGN(auto insert, database_.query("INSERT OR REPLACE INTO merged_scope(remote, scope, has_won, "
+                                                       "version, settled) VALUES(?,?,?,?,?)"));
+        insert.bind(remote).bind(scope).bind(std::uint64_t{on_conflict == OnConflict::replace}).bind(merged.version);
+        return (merged.settled ? insert.bind(*merged.settled) : insert.bind_blob("")).run();
+    });
+}
+
 Status Index::use_steps(std::span<const StepKey> keys, std::string_view scope) {
     // A build that only hits takes the write lock at most once an hour. All keys get the same time then: whatever
     // stands on a layer was used no later than the layer, which is what prune goes by.

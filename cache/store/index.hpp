@@ -54,6 +54,12 @@ struct CompressedLayer {
     std::uint64_t size = 0; // bytes of the blob
 };
 
+/// A version of a scope's published index.
+struct MergedScope {
+    std::string version;
+    std::optional<Digest> settled; // what a build used and found published there (cache/remote/publisher.hpp)
+};
+
 /// A base image as it was when it was read: configuration and manifest as their JSON texts.
 struct BaseRecord {
     std::string id; // the engine's image ID
@@ -102,6 +108,13 @@ public:
     Result<std::vector<Digest>> record_published(std::span<const StepRecord> steps,
                                                  std::span<const PublishedLayer> layers,
                                                  std::span<const BaseRecord> bases, OnConflict on_conflict);
+
+    /// The version all of whose rows are here: none of them was forgotten or replaced since. In: remote — as its URL
+    /// was given; on_conflict — how its rows were recorded.
+    Result<std::optional<MergedScope>> find_merged(std::string_view remote, std::string_view scope,
+                                                   OnConflict on_conflict);
+    Status record_merged(std::string_view remote, std::string_view scope, OnConflict on_conflict,
+                         const MergedScope& merged);
 
     Status record_layer(const Digest& diff_id, const LayerRecord& layer, const oci::TableOfContents& contents);
     /// Holds nothing if the layer was never recorded. Errors: besides, corrupt — the stored contents are damaged.

@@ -33,6 +33,19 @@ CREATE TABLE compressed_layer (            -- memo: the blob that a compression 
 CREATE TABLE brought_image (               -- memo: an image that an engine got from here and had every blob of
     manifest    BLOB PRIMARY KEY
 ) WITHOUT ROWID;
+CREATE TABLE merged_scope (                -- memo: a published index all of whose rows are here
+    remote      TEXT NOT NULL,             -- as its URL was given
+    scope       TEXT NOT NULL,
+    has_won     INTEGER NOT NULL,          -- 1: its results replaced others of the same key
+    version     TEXT NOT NULL,             -- as the remote told it
+    settled     BLOB,                      -- digest of what a build used and found there; see Publisher
+    PRIMARY KEY (remote, scope, has_won)
+) WITHOUT ROWID;
+CREATE TRIGGER merged_step_gone AFTER DELETE ON step BEGIN DELETE FROM merged_scope; END;
+CREATE TRIGGER merged_layer_gone AFTER DELETE ON layer BEGIN DELETE FROM merged_scope; END;
+CREATE TRIGGER merged_step_replaced BEFORE INSERT ON step
+    WHEN EXISTS (SELECT 1 FROM step WHERE key = NEW.key AND diff_id <> NEW.diff_id)
+    BEGIN DELETE FROM merged_scope; END;
 CREATE TABLE base_image (                  -- an image that builds started from, by the engine's ID
     id          TEXT PRIMARY KEY,
     config      TEXT NOT NULL,
