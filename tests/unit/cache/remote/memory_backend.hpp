@@ -19,7 +19,7 @@ struct MemoryService {
     std::vector<ErrorKind> failures; // of the next requests, in this order
 };
 
-class MemoryBackend final : public Backend {
+class MemoryBackend : public Backend {
 public:
     explicit MemoryBackend(MemoryService& service) : service_(service) {}
 

@@ -223,6 +223,34 @@ TEST_SUITE("cache/remote/remotes") {
         CHECK(is_published());
         CHECK(publisher.finish(60s).empty());
     }
+    TEST_CASE("after the deadline what is there is named, and the build goes on") {
+        /// Takes one pack; the next one takes until it is called off.
+        class Slow final : public remote::test::MemoryBackend {
+        public:
+            Slow(remote::test::MemoryService& service, const std::atomic<bool>& is_over)
+                : MemoryBackend(service), is_over_(is_over) {}
+            Status put_pack(const Digest& name, const fs::path& file) override {
+                if (!std::exchange(has_one_, true)) return MemoryBackend::put_pack(name, file);
+                while (!is_over_) std::this_thread::sleep_for(1ms);
+                return fail(ErrorKind::interrupted, "interrupted");
+            }
+
+        private:
+            const std::atomic<bool>& is_over_;
+            bool has_one_ = false;
+        };
+        Machine a;
+        const auto key = a.make_step("one", big_tar(1, 2)), other = a.make_step("other", big_tar(2, 2));
+        std::atomic<bool> is_over = false;
+        remote::test::MemoryService service;
+        Slow backend(service, is_over);
+        Publisher publisher(a.store.layers, {{&backend, "scope", "memory", "", {}, {}}}, is_over);
+        publisher.note_used({key, other});
+        CHECK(publisher.finish(50ms) == std::vector<std::string>{"memory: interrupted"});
+        REQUIRE(service.indexes["scope"].size() == 1);
+        CHECK(decode(service.indexes["scope"].front()).value().steps.size() == 1);
+        CHECK(publisher.states().empty());
+    }
     TEST_CASE("an index that has not changed is neither read nor merged again") {
         const RemoteFolder remote;
         Machine a, b;
