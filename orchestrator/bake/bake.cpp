@@ -178,9 +178,10 @@ Result<std::vector<BakeImage>> images_of(const BakeFile& file, const std::vector
         for (const auto& [context, other] : file.target(name).reads) read.insert(other);
     std::vector<BakeImage> images;
     for (const auto& name : targets) {
-        BakeImage image{file.target(name), {}, {}, {}, {}, {}};
+        BakeImage image{file.target(name), {}, {}, {}, {}, {}, false};
         auto words = line.words;
-        if (std::find(selected.begin(), selected.end(), name) == selected.end())
+        image.is_only_read = std::find(selected.begin(), selected.end(), name) == selected.end();
+        if (image.is_only_read)
             words.emplace_back("--output=type=cacheonly");
         else if (line.is_pushed || line.is_loaded)
             words.emplace_back(line.is_pushed ? "--push" : "--load");

@@ -21,6 +21,7 @@ struct BakeImage {
     Error reason{}; // unless it was built: why; of one that is handed over, why docker buildx has to build it
     Report report;
     std::chrono::duration<double> wall{};
+    bool is_only_read = false; // nobody asked for it: it goes nowhere
 };
 
 struct BakeCommandLine;

@@ -56,7 +56,7 @@ Report merged(const std::vector<BakeImage>& images) {
             all.steps.push_back(std::move(step));
         }
         all.targets.push_back(std::move(target));
-        all.images.insert(all.images.end(), one.images.begin(), one.images.end());
+        if (!image.is_only_read) all.images.insert(all.images.end(), one.images.begin(), one.images.end());
         all.totals += one.totals;
     }
     return all;

@@ -92,6 +92,8 @@ bake reads
 expect_equal "lib
 one
 $run_id" "$(docker run --rm "$TAG")" "what the reading image prints"
+expect_equal "app lib" "$(report reads '[.targets[].name] | sort | join(" ")')" "targets of the report"
+expect_equal "$TAG" "$(report reads '.images[].tags | join(" ")')" "images of the report, by their tags"
 docker buildx bake --load --provenance=false --set "app.tags=$TAG-theirs" >"$work/theirs.out" 2>&1
 expect_same_image "$TAG-theirs" "$TAG"
 echo two >lib/lib.txt
@@ -122,6 +124,22 @@ services:
 END
 bake compose -f "$work/compose.yaml"
 docker image inspect "dbuild-test/compose-$run_id:1" >/dev/null || fail "no image of the compose file"
+
+# What a matrix makes, and the group of that.
+cat >"$work/matrix.hcl" <<END
+group "both" { targets = ["service"] }
+target "service" {
+  name       = "service-\${word}"
+  matrix     = { word = ["one", "two"] }
+  context    = "$work/reads/lib"
+  dockerfile-inline = "FROM scratch\nCOPY lib.txt /\${word}.txt"
+  tags       = ["dbuild-test/matrix-\${word}-$run_id:1"]
+}
+END
+bake matrix -f "$work/matrix.hcl" both
+expect_equal "service-one built
+service-two built" "$(report matrix '.targets[] | "\(.name) \(.outcome)"' | sort)" "results of a matrix"
+docker image inspect "dbuild-test/matrix-one-$run_id:1" "dbuild-test/matrix-two-$run_id:1" >/dev/null || fail "an image of the matrix is missing"
 
 # What is not planned goes to docker buildx bake, with what it reads; the rest is built here.
 cat >"$work/mixed.bake.json" <<END

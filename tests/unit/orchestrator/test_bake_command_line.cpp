@@ -63,7 +63,9 @@ TEST_SUITE("orchestrator/bake_command_line") {
         const auto images = images_of(file, {"b", "a"}, {"a"}, bake_line({"--load"})).value();
         CHECK(images[0].line.options.keeps_layers);
         CHECK(images[0].line.options.outputs.at(0).kind == exporters::Output::Kind::nothing);
+        CHECK(images[0].is_only_read);
         CHECK(!images[1].line.options.keeps_layers);
+        CHECK(!images[1].is_only_read);
     }
     TEST_CASE("a wrong value in the file names its target") {
         const auto file = BakeFile::parse(R"({"target": {"t": {"tags": ["Not A Tag"]}}})").value();
