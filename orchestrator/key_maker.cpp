@@ -176,6 +176,7 @@ Result<KeyedStep> KeyMaker::key_of_copy(const ResolvedStep& step, const CopyOper
     key.add("link", copy.is_link ? "yes" : "no");
     key.add("destination", copy.destination);
     key.add("owner", copy.chown);
+    if (copy.unpacks && !copy.chown.empty()) key.add("owner of what archives hold", copy.chown); // as BuildKit 0.25
     const bool is_octal = copy.chmod.find_first_not_of("01234567") == copy.chmod.npos;
     key.add("mode", (is_octal ? "" : "symbols 2 ") + copy.chmod); // 2: as BuildKit 0.16 reads them
     if (copy.unpacks_remote) key.add("unpack remote", "yes");
