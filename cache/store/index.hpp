@@ -94,7 +94,7 @@ public:
 
     /// What went wrong without stopping anybody, since the last call.
     std::vector<std::string> take_warnings();
-    bool is_private() const; // in memory: nothing is kept
+    bool is_private() const;  // in memory: nothing is kept
     bool was_damaged() const; // since it was opened: what it knew may be gone, and there is a warning
 
     Result<std::optional<StepRecord>> find_step(const StepKey& key);
