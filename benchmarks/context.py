@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What looking at a build context costs: nothing changed (against `git status -uno`, and `docker buildx build` where DOCKER_HOST
-names an engine), first hashing (against `openssl speed` on messages of the files' mean size, and from the disk against as many `cat`s as there are processors, which
-shows the disk's rate), and memory. Everything else is warm in the page cache.
+"""What looking at a build context costs: nothing changed (against `git status -uno`, and `docker buildx build` where
+DOCKER_HOST names an engine), first hashing, and memory. First hashing stands against `openssl speed` on messages of the
+files' mean size, all in the page cache, and from the disk against as many `cat`s as there are processors, which shows the
+disk's rate.
 
     benchmarks/context.py build/release/bin/dbuild [--files N] [--runs N] [--folder DIR]
 
