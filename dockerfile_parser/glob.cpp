@@ -285,4 +285,23 @@ bool Glob::run(std::string_view text) const {
     return current[count];
 }
 
+bool has_wildcard(std::string_view source) {
+    for (std::size_t i = 0; i < source.size(); ++i) {
+        if (source[i] == '\\')
+            ++i;
+        else if (source[i] == '*' || source[i] == '?' || source[i] == '[')
+            return true;
+    }
+    return false;
+}
+
+std::size_t find_pattern(std::string_view source) {
+    for (std::size_t begin = 0; begin < source.size();) {
+        const auto end = std::min(source.find('/', begin), source.size());
+        if (has_wildcard(source.substr(begin, end - begin))) return begin;
+        begin = end + 1;
+    }
+    return source.npos;
+}
+
 } // namespace dbuild::dockerfile_parser

@@ -70,4 +70,14 @@ private:
     std::vector<Token> tokens_;
 };
 
+/// True if a source of COPY or ADD selects by pattern: it has a `*`, `?` or `[` that no backslash stands before. Else it
+/// is a name, in which backslashes are characters like others.
+/// Source: containsWildcards of BuildKit's contenthash and of fsutil's copy.
+bool has_wildcard(std::string_view source);
+
+/// Where the pattern of a source begins: at its first component that has_wildcard(); npos if there is none. The folders
+/// before it are names.
+/// In: source — without doubled slashes.
+std::size_t find_pattern(std::string_view source);
+
 } // namespace dbuild::dockerfile_parser

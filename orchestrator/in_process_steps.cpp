@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/in_process_steps.hpp"
 
+#include "dockerfile_parser/glob.hpp"
 #include "dockerfile_parser/values.hpp"
 #include "executors/in_process/archive.hpp"
 #include "executors/in_process/pending_layer.hpp"
@@ -31,7 +32,7 @@ std::string base_name(std::string_view path) { return std::string(path.substr(pa
 /// Source: BuildKit's contenthash, which makes a digest of the target of every link that a wildcard comes to.
 template <class Leads>
 Status check_links(const oci::SelectedTree& selected, std::string_view source, const Leads& leads_somewhere) {
-    if (source.find_first_of("*?[\\") == source.npos || selected.is_link) return {};
+    if (!dockerfile_parser::has_wildcard(source) || selected.is_link) return {};
     for (const auto& item : selected.items)
         if (item.entry.type == EntryType::symlink && !leads_somewhere(item.entry.path))
             return fail(ErrorKind::not_found, "\"/" + item.entry.path + "\": not found");
@@ -63,27 +64,12 @@ Result<LayerFiles> files_of(const Parts& parts, const Project& project, const Pl
 
 } // namespace
 
-Result<bool> can_make_in_process(const Project& project, const ResolvedStep& step) {
+bool can_make_in_process(const ResolvedStep& step) {
     if (std::holds_alternative<WorkdirOperation>(step.operation)) return true;
     const auto* copy = std::get_if<CopyOperation>(&step.operation);
     if (!copy) return false;
     const auto is_plain = [](const auto& file) { return file.name.find('/') == file.name.npos; };
-    if (!std::all_of(copy->files.begin(), copy->files.end(), is_plain)) return false;
-    // Whether --chown is for what an archive holds depends on BuildKit's version.
-    if (!copy->unpacks || copy->chown.empty()) return true;
-    for (const auto& source : copy->sources) {
-        if (dockerfile_parser::is_remote_source(source)) continue;
-        DBUILD_TRY_ASSIGN(const auto selected, project.context->select(source));
-        DBUILD_TRY_ASSIGN(const auto files, ContextFiles::open(project.options.context));
-        for (const auto& [named, path] : selected) {
-            const auto entry = project.context->find(path);
-            if (!entry || entry->type != EntryType::file) continue;
-            DBUILD_TRY_ASSIGN(const auto file, files.open_file(path));
-            DBUILD_TRY_ASSIGN(const bool unpacks, is_archive(file));
-            if (unpacks) return false;
-        }
-    }
-    return true;
+    return std::all_of(copy->files.begin(), copy->files.end(), is_plain);
 }
 
 bool must_make_in_process(const ResolvedStep& step) {
@@ -92,7 +78,8 @@ bool must_make_in_process(const ResolvedStep& step) {
     const auto mode = ModeChange::parse(copy->chmod);
     const bool is_remote =
         copy->is_add && std::any_of(copy->sources.begin(), copy->sources.end(), dockerfile_parser::is_remote_source);
-    return is_remote || !copy->filter.is_plain() || (!copy->chmod.empty() && mode && mode->is_symbolic());
+    const bool may_own_archives = copy->unpacks && !copy->chown.empty(); // before BuildKit 0.25 they kept their owners
+    return is_remote || may_own_archives || !copy->filter.is_plain() || (!copy->chmod.empty() && mode && mode->is_symbolic());
 }
 
 Status InProcessStep::add_folder_source(const oci::SourceTree& tree, const std::string& source,

@@ -13,10 +13,9 @@ namespace dbuild::orchestrator {
 
 inline constexpr std::string_view k_in_process = "in-process"; // as in the report
 
-/// False for RUN, and for what only BuildKit can do: archives that --chown may be for, heredocs whose names are paths.
-/// Metadata is neither; callers ask about steps that make layers.
-/// Errors: as ContextTree::select.
-Result<bool> can_make_in_process(const Project& project, const ResolvedStep& step);
+/// False for RUN, and for what only BuildKit can do: heredocs whose names are paths. Metadata is neither; callers ask
+/// about steps that make layers.
+bool can_make_in_process(const ResolvedStep& step);
 
 /// True if an engine may not know what the step asks for, or would do something else than the step's key says: such a
 /// step is made in process wherever it stands. In: step — one that can_make_in_process().

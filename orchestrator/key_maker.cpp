@@ -204,6 +204,7 @@ Result<KeyedStep> KeyMaker::key_of_copy(const ResolvedStep& step, const CopyOper
     key.add("link", copy.is_link ? "yes" : "no");
     key.add("destination", copy.destination);
     key.add("owner", copy.chown);
+    if (copy.unpacks && !copy.chown.empty()) key.add("owner of what archives hold", copy.chown); // as BuildKit 0.25
     const bool has_symbols = !copy.chmod.empty() && !is_octal_mode(copy.chmod);
     key.add("mode", (has_symbols ? "symbols 2 " : "") + copy.chmod); // 2: as BuildKit 0.16 reads them
     if (copy.unpacks_remote) key.add("unpack remote", "yes");

@@ -81,7 +81,7 @@ Status StageRunner::run_from(std::size_t first, SharedLock& lock) {
             claimed.reset();
             return run_planned_again(first, lock);
         }
-        DBUILD_TRY_ASSIGN(const auto end, end_of_segment(first));
+        const auto end = end_of_segment(first);
         if (end > first) {
             DBUILD_TRY_ASSIGN(first, run_segment(first, end, lock));
         } else {
@@ -94,7 +94,7 @@ Status StageRunner::run_from(std::size_t first, SharedLock& lock) {
 
 /// What dbuild can make itself goes to the executor only between two steps that must go there.
 /// Out: the step after the last one that must; `first` when the next one is made in process.
-Result<std::size_t> StageRunner::end_of_segment(std::size_t first) {
+std::size_t StageRunner::end_of_segment(std::size_t first) {
     const auto& steps = plan().steps;
     std::size_t end = first;
     bool needs_executor = false;
@@ -103,7 +103,7 @@ Result<std::size_t> StageRunner::end_of_segment(std::size_t first) {
             if (!needs_executor) end = i + 1;
             continue;
         }
-        DBUILD_TRY_ASSIGN(const bool is_in_process, can_make_in_process(shared_.project, *steps[i].step));
+        const bool is_in_process = can_make_in_process(*steps[i].step);
         if (is_in_process && (!needs_executor || must_make_in_process(*steps[i].step))) return needs_executor ? end : i;
         if (is_in_process) continue;
         needs_executor = true;

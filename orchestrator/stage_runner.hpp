@@ -42,7 +42,7 @@ public:
 
 private:
     Status run_from(std::size_t first, SharedLock& lock);
-    Result<std::size_t> end_of_segment(std::size_t first);
+    std::size_t end_of_segment(std::size_t first);
     struct Claimed {
         cache::store::Claim claim;
         bool is_of_others; // who have run it: look it up again

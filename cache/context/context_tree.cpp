@@ -3,6 +3,7 @@
 
 #include "cache/context/context_view.hpp"
 #include "cache/context/stat_cache.hpp"
+#include "dockerfile_parser/glob.hpp"
 
 #include <algorithm>
 #include <fcntl.h>
@@ -13,6 +14,8 @@ namespace fs = std::filesystem;
 
 namespace dbuild::cache::context {
 namespace {
+
+using dockerfile_parser::has_wildcard;
 
 using oci::LayerEntry;
 

@@ -4,6 +4,7 @@
 #include "cache/context/file_hasher.hpp"
 #include "cache/oci/path_walk.hpp"
 #include "dockerfile_parser/dockerignore.hpp"
+#include "dockerfile_parser/glob.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -18,7 +19,7 @@ namespace fs = std::filesystem;
 namespace dbuild::cache::context {
 namespace {
 
-constexpr std::string_view k_wildcards = "*?[\\";
+using dockerfile_parser::has_wildcard;
 
 std::string joined(const std::string& folder, const std::string& name) {
     if (folder.empty() || name.empty()) return folder + name;
@@ -45,8 +46,6 @@ bool hides_separator(std::string_view pattern) {
 }
 
 } // namespace
-
-bool has_wildcard(std::string_view source) { return source.find_first_of(k_wildcards) != source.npos; }
 
 /// The path that a source without wildcards means: its symlinks followed, never out of the context.
 Result<std::string> ContextView::follow(const std::string& path) const {
@@ -108,10 +107,10 @@ Result<std::vector<std::string>> ContextView::matching_names(const std::string& 
 /// can match are listed.
 Result<std::vector<std::string>> ContextView::matches(std::string_view wanted) const {
     DBUILD_TRY(dockerfile_parser::match_path(wanted, "")); // a malformed pattern is an error also without any file
-    const auto slash = wanted.rfind('/', wanted.find_first_of(k_wildcards));
-    DBUILD_TRY_ASSIGN(auto folder, follow(slash == wanted.npos ? std::string() : std::string(wanted.substr(0, slash))));
+    const auto begin = dockerfile_parser::find_pattern(wanted);
+    DBUILD_TRY_ASSIGN(auto folder, follow(begin == 0 ? std::string() : std::string(wanted.substr(0, begin - 1))));
     std::vector<std::string> found = {std::move(folder)};
-    std::string rest(slash == wanted.npos ? wanted : wanted.substr(slash + 1));
+    std::string rest(wanted.substr(begin));
     if (hides_separator(rest)) {
         DBUILD_TRY_ASSIGN(found, matches_below(found.front(), std::exchange(rest, {})));
     }

@@ -46,7 +46,4 @@ private:
     FolderTree tree_;
 };
 
-/// Go's filepath.Match characters: a source with one of these selects by pattern.
-bool has_wildcard(std::string_view source);
-
 } // namespace dbuild::cache::context

@@ -96,7 +96,7 @@ void encode_attributes(Encoder& out, const LayerEntry& entry) {
     out.digest(entry.content);
 }
 
-bool has_wildcard(std::string_view path) { return path.find_first_of("*?[\\") != path.npos; }
+using dockerfile_parser::has_wildcard;
 
 bool is_below(std::string_view path, std::string_view folder) {
     if (folder.empty()) return !path.empty();
@@ -266,9 +266,9 @@ Result<std::vector<SelectedPath>> select(const FileTree& tree, std::string_view 
     }
     DBUILD_TRY(dockerfile_parser::match_path(wanted, "")); // a malformed pattern is an error also in an empty tree
     // Links in the folders before the first wildcard are followed; the wildcards themselves do not walk through links.
-    const auto slash = wanted.rfind('/', wanted.find_first_of("*?[\\"));
-    const auto written = slash == wanted.npos ? std::string() : wanted.substr(0, slash);
-    const auto pattern = slash == wanted.npos ? wanted : wanted.substr(slash + 1);
+    const auto begin = dockerfile_parser::find_pattern(wanted);
+    const auto written = begin == 0 ? std::string() : wanted.substr(0, begin - 1);
+    const auto pattern = wanted.substr(begin);
     DBUILD_TRY_ASSIGN(const auto folder, tree.resolve(written));
     const auto& entries = tree.entries();
     const auto prefix = folder.empty() ? std::string() : folder + "/";

@@ -2,6 +2,7 @@
 #include "cache/oci/copy_selection.hpp"
 
 #include "dockerfile_parser/dockerignore.hpp"
+#include "dockerfile_parser/glob.hpp"
 
 #include <algorithm>
 #include <map>
@@ -9,9 +10,8 @@
 namespace dbuild::cache::oci {
 namespace {
 
+using dockerfile_parser::has_wildcard;
 using dockerfile_parser::IgnoreMatcher;
-
-bool has_wildcard(std::string_view path) { return path.find_first_of("*?[\\") != path.npos; }
 
 /// The same language as .dockerignore's lines, but for comments and for a leading slash, with which nothing matches.
 Result<IgnoreMatcher> compile(const std::vector<std::string>& patterns, const char* flag) {

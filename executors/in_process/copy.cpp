@@ -114,7 +114,7 @@ Status copy(const CopyRequest& request, PendingLayer& layer, const ExistingFileR
     for (const auto& source : request.sources) {
         if (source.archive) {
             DBUILD_TRY_ASSIGN(const auto entries, read_archive(*source.archive, source.entries.front().entry.content));
-            DBUILD_TRY(unpack(entries, request.destination, request.owner.value_or(Owner{}), layer, read_existing));
+            DBUILD_TRY(unpack(entries, request.destination, request.owner, layer, read_existing));
         } else {
             DBUILD_TRY(copier.copy(source, std::to_string(number++) + ":"));
         }

@@ -16,8 +16,9 @@ std::string join(const std::string& folder, const std::string& name) {
 
 class Unpacker {
 public:
-    Unpacker(std::string root, PendingLayer& layer, const ExistingFileReader& read_existing)
-        : root_(std::move(root)), layer_(layer), read_existing_(read_existing) {}
+    Unpacker(std::string root, const std::optional<Owner>& owner, PendingLayer& layer,
+             const ExistingFileReader& read_existing)
+        : root_(std::move(root)), owner_(owner), layer_(layer), read_existing_(read_existing) {}
 
     Status add(const CopiedEntry& copied) {
         DBUILD_TRY_ASSIGN(const auto path, place_of(copied.entry.path));
@@ -30,6 +31,10 @@ public:
         if (existing && !is_merged) layer_.remove(path);
         auto entry = copied.entry;
         entry.path = path;
+        if (owner_) {
+            entry.uid = owner_->uid;
+            entry.gid = owner_->gid;
+        }
         if (entry.type == EntryType::hard_link) {
             DBUILD_TRY_ASSIGN(entry.link_target, place_of(entry.link_target));
             return layer_.link(entry, read_existing_);
@@ -66,6 +71,7 @@ private:
     }
 
     std::string root_;
+    const std::optional<Owner>& owner_;
     PendingLayer& layer_;
     const ExistingFileReader& read_existing_;
     std::vector<std::pair<std::string, std::int64_t>> folders_;
@@ -73,11 +79,11 @@ private:
 
 } // namespace
 
-Status unpack(std::span<const CopiedEntry> entries, const std::string& destination, Owner owner, PendingLayer& layer,
-              const ExistingFileReader& read_existing) {
+Status unpack(std::span<const CopiedEntry> entries, const std::string& destination, const std::optional<Owner>& owner,
+              PendingLayer& layer, const ExistingFileReader& read_existing) {
     DBUILD_TRY_ASSIGN(const auto root, layer.resolve(destination));
-    DBUILD_TRY(layer.make_directories(root, owner));
-    Unpacker unpacker(root, layer, read_existing);
+    DBUILD_TRY(layer.make_directories(root, owner.value_or(Owner{})));
+    Unpacker unpacker(root, owner, layer, read_existing);
     for (const auto& copied : entries) DBUILD_TRY(unpacker.add(copied));
     unpacker.finish();
     return {};

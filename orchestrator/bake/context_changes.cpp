@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/bake/context_changes.hpp"
 
-#include "cache/context/context_view.hpp"
 #include "cache/oci/copy_selection.hpp"
 #include "cache/oci/path_walk.hpp"
 #include "dockerfile_parser/dockerignore.hpp"
@@ -67,7 +66,7 @@ std::optional<std::string> ContextChanges::any() const {
 std::optional<std::string> ContextChanges::find(std::string_view source) const {
     if (changed_.empty()) return std::nullopt;
     const auto path = cache::oci::clean_path(source);
-    return cache::context::has_wildcard(source) ? find_pattern(path) : find_literal(path);
+    return dockerfile_parser::has_wildcard(source) ? find_pattern(path) : find_literal(path);
 }
 
 /// Also what lies on the way: a folder that was a file or a link before.
@@ -91,12 +90,8 @@ std::optional<std::string> ContextChanges::find_pattern(const std::string& patte
         if (glob->matches(first_components(changed, depth))) return changed;
     const auto slash = pattern.rfind('/');
     const auto folder = slash == pattern.npos ? std::string() : pattern.substr(0, slash);
-    if (cache::context::has_wildcard(
-            folder)) { // links may be anywhere below: what comes before the first wildcard decides
-        const auto fixed = folder.substr(0, folder.find_first_of("*?[\\"));
-        return find_literal(
-            cache::oci::clean_path(fixed.substr(0, fixed.rfind('/') == fixed.npos ? 0 : fixed.rfind('/'))));
-    }
+    if (const auto begin = dockerfile_parser::find_pattern(folder); begin != folder.npos)
+        return find_literal(folder.substr(0, begin == 0 ? 0 : begin - 1)); // links may be anywhere below
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(root_ / folder, error)) {
         const auto path =

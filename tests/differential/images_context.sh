@@ -26,6 +26,7 @@ ln -s /target link
 echo hard >linked/a && ln linked/a linked/b && ln linked/a linked/in/c && ln linked/a linked/in/d && echo single >linked/single
 for mode in 0000 0400 0666 0777 1644 2644 4755 6777; do echo $mode >modes/$mode && chmod $mode modes/$mode; done && chmod 3777 modes/open
 echo b >'with blank/in side' && echo ä >ä && echo ü >ü/ü && echo '$' >'$' && echo q >'quo"te' && echo b >'back\slash'
+mkdir 'way\x' && echo f >'way\x/f' && echo s >'star\*' && echo s >'star*'
 mkdir whiteouts && echo o >whiteouts/ordinary
 tar --format=ustar --owner=11 --group=12 --mtime='2019-01-02 03:04:05 UTC' -cf archive.tar linked/a modes/4755 folder
 gzip -nc archive.tar >archive.tgz && gzip -nc one >archive.bin.txt

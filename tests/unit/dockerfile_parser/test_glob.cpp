@@ -72,6 +72,16 @@ TEST_SUITE("dockerfile_parser/glob") {
         CHECK(Glob::of_ignore_line("ab*c")->fixed_beginning() == "ab");
         CHECK(Glob::of_ignore_line("**/c")->fixed_beginning().empty());
     }
+    TEST_CASE("a source is a pattern if a character of one stands without a backslash before it") {
+        for (const auto* source : {"*", "a?b", "[a]\\b", "a\\\\*", "d\\e/[b]"}) CHECK(has_wildcard(source));
+        for (const auto* source : {"", "a/b", "a\\b", "a\\*", "a\\", "a]"}) CHECK_FALSE(has_wildcard(source));
+    }
+    TEST_CASE("a pattern begins at its first component that is one") {
+        CHECK(find_pattern("*") == 0);
+        CHECK(find_pattern("a/b/c*/d") == 4);
+        CHECK(find_pattern("d\\e/x\\[/[b]/c") == 8);
+        CHECK(find_pattern("a\\b/c") == std::string_view::npos);
+    }
     TEST_CASE("many asterisks cost no more than their number times the length") {
         std::string pattern, text(20'000, 'a');
         for (int i = 0; i < 30; ++i) pattern += "*a";
