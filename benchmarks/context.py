@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What looking at a build context costs: nothing changed (against `git status -uno`, and `docker buildx build` where DOCKER_HOST
-names an engine), first hashing (against `openssl speed`, and from the disk against as many `cat`s as there are processors, which
-shows the disk's rate), and memory. Everything else is warm in the page cache.
+"""What looking at a build context costs: nothing changed (against `git status -uno`, and `docker buildx build` where
+DOCKER_HOST names an engine), first hashing, and memory. First hashing stands against `openssl speed` on messages of the
+files' mean size, all in the page cache, and from the disk against as many `cat`s as there are processors, which shows the
+disk's rate.
 
     benchmarks/context.py build/release/bin/dbuild [--files N] [--runs N] [--folder DIR]
 
@@ -67,9 +68,9 @@ def compare(runs, **actions):
     return {name: show(name, measured) for name, measured in times.items()}
 
 
-def openssl_rate():
-    """Bytes a second that all processors hash together."""
-    text = subprocess.run(["openssl", "speed", "-evp", "sha256", "-bytes", "16384", "-seconds", "2", "-multi", str(os.cpu_count())],
+def openssl_rate(message_bytes):
+    """Bytes a second that all processors hash together, in messages of that size."""
+    text = subprocess.run(["openssl", "speed", "-evp", "sha256", "-bytes", str(message_bytes), "-seconds", "2", "-multi", str(os.cpu_count())],
                           capture_output=True, text=True, check=True).stdout
     return float(re.search(r"sha256\s+([\d.]+)k", text, re.IGNORECASE).group(1)) * 1000
 
@@ -143,17 +144,19 @@ def main():
                         - peak_memory([dbuild, "plan", "."], empty, environment)) / options.files
         print(f"memory: {bytes_a_file:.0f} bytes a file, names and stat cache included")
 
-        rate = openssl_rate()
-        print(f"first hashing; openssl speed on {os.cpu_count()} processors: {rate / 1e6:.0f} MB/s")
+        print("first hashing")
         for folder, label in ((big, "64 files of 8 MiB"), (small, f"{options.files} small files")):
             files = files_in(folder)
             size = read_all(files)
+            mean = min(size // len(files), 1 << 16)  # longer ones are hashed no faster
+            rate = openssl_rate(mean)
             times = []
             for _ in range(options.runs):
                 read_all(files)  # other work may have pushed them out of the page cache
                 times.append(plan_first(folder))
             taken = show(label, times)
-            print(f"  {size / 1e6:.0f} MB: {size / taken / 1e6:.0f} MB/s, {size / taken / rate:.2f} of openssl")
+            print(f"  {size / 1e6:.0f} MB: {size / taken / 1e6:.0f} MB/s, {size / taken / rate:.2f} of `openssl speed -bytes {mean} "
+                  f"-multi {os.cpu_count()}`, {rate / 1e6:.0f} MB/s")
 
         print(f"first hashing from the disk, {options.files} small files")
         os.sync()  # what is not written yet cannot be evicted

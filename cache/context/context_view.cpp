@@ -140,6 +140,8 @@ Result<std::vector<ContextView::Target>> ContextView::targets(std::string_view s
     if (!has_wildcard(source)) {
         DBUILD_TRY_ASSIGN(auto path, follow(wanted));
         DBUILD_TRY(load({path}));
+        if (!tree_.find(path) && root_.ignores(path))
+            return fail(ErrorKind::not_found, "\"/" + wanted + "\": not found (.dockerignore leaves it out)");
         if (!tree_.find(path)) return not_found(wanted);
         targets.push_back({path, path});
         return targets;

@@ -129,8 +129,9 @@ TEST_CASE("a source that is ignored is not found, and ignored trees do not count
     auto tree = folder.open_ignoring("skip");
     CHECK(tree.source_digest(".").value() == id);
     CHECK(tree.counters().bytes_read == 1);
-    check_not_found(tree.source_digest("skip"), "\"/skip\": not found");
-    check_not_found(tree.source_digest("skip/secret"), "\"/skip/secret\": not found");
+    check_not_found(tree.source_digest("skip"), "\"/skip\": not found (.dockerignore leaves it out)");
+    check_not_found(tree.source_digest("skip/secret"), "\"/skip/secret\": not found (.dockerignore leaves it out)");
+    check_not_found(tree.source_digest("skip/none"), "\"/skip/none\": not found");
 }
 
 TEST_CASE("an exception below an ignored folder brings back the folder and that file only") {
