@@ -247,7 +247,8 @@ Result<Project> load_project(const Parts& parts, BuildOptions options) {
     Project project;
     project.platform = native_platform();
     project.remote_files = std::make_unique<RemoteFiles>(cache_folder() / "remote");
-    project.git_sources = std::make_unique<GitSources>([flag = parts.cancelled] { return flag && *flag; });
+    project.git_sources =
+        std::make_unique<GitSources>([flag = parts.cancelled] { return flag && *flag; }, options.ssh_agents);
     DBUILD_TRY_ASSIGN(project.source, read_dockerfile(options));
     project.options = std::move(options);
     if (Status filled = fill_project(parts, project); !filled)
