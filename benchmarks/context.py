@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """What looking at a build context costs: nothing changed (against `git status -uno`, and `docker buildx build` where DOCKER_HOST
-names an engine), first hashing (against `openssl speed`), and memory. Everything is warm in the page cache.
+names an engine), first hashing (against `openssl speed`, and from the disk against as many `cat`s as there are processors, which
+shows the disk's rate), and memory. Everything else is warm in the page cache.
 
     benchmarks/context.py build/release/bin/dbuild [--files N] [--runs N] [--folder DIR]
 
@@ -81,6 +82,22 @@ def read_all(files):
     return sum(len(path.read_bytes()) for path in files)
 
 
+def evict(files):
+    """Takes the files' bytes out of the page cache, as long as nobody else uses them; names and inodes stay."""
+    for path in files:
+        fd = os.open(path, os.O_RDONLY)
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(fd)
+
+
+def read_by_cat(files):
+    """Seconds that as many processes as there are processors take to read the files, and nothing else."""
+    command = ["xargs", "--null", "--max-procs", str(os.cpu_count()), "--max-args", "500", "cat"]
+    started = time.perf_counter()
+    subprocess.run(command, input="\0".join(map(str, files)), text=True, stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - started
+
+
 def peak_memory(command, folder, environment):
     """Bytes. By a small program in between, as a process inherits the peak of the one that it was forked from."""
     script = "import os, sys; _, _, usage = os.wait4(os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ), 0); print(usage.ru_maxrss)"
@@ -137,6 +154,15 @@ def main():
                 times.append(plan_first(folder))
             taken = show(label, times)
             print(f"  {size / 1e6:.0f} MB: {size / taken / 1e6:.0f} MB/s, {size / taken / rate:.2f} of openssl")
+
+        print(f"first hashing from the disk, {options.files} small files")
+        os.sync()  # what is not written yet cannot be evicted
+
+        def cold(action):
+            evict(files)
+            return action()
+        times = compare(options.runs, cat=lambda: cold(lambda: read_by_cat(files)), dbuild=lambda: cold(lambda: plan_first(small)))
+        print(f"  {times['cat'] / times['dbuild']:.2f} of the disk's rate")
 
         if "DOCKER_HOST" in os.environ:
             print("the whole build, nothing changed")

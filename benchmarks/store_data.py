@@ -11,13 +11,8 @@ import tarfile
 
 MADE_AT = 1_700_000_000
 
-# A server's image of about 900 MB: those that Debian's security archive has a newer version of, and those that it does not.
-DEBIAN_PACKAGES = """
-openjdk-17-jre-headless postgresql-15 mariadb-server-core mariadb-client libnode108 libssl3 openssl curl libcurl4 vim-runtime
-locales-all g++-12 gcc-12 cpp-12 libgcc-12-dev libstdc++-12-dev libllvm15 libicu72 python3.11-minimal libpython3.11-stdlib
-libpython3.11-dev perl-modules-5.36 libperl5.36 git emacs-common libicu-dev erlang-src containerd
-""".split()
-
+# An image of about 900 MB, with all that these depend on.
+DEBIAN_PACKAGES = "python3-dev gcc default-jre-headless nginx apache2 php-fpm php-gd php-mysql php-curl postgresql curl".split()
 
 # What stands below and beside an application of Node: the interpreter's library, and what `npm ci` would fetch.
 NODE_RUNTIME = "libnode108 libicu72 libuv1 libssl3".split()
@@ -80,18 +75,39 @@ def tar_of(folder, path):
     run("tar", "--format=gnu", "--sort=name", "--owner=0", "--group=0", "-C", folder, "-cf", path, ".")
 
 
+def read_archive(archive):
+    """What apt's list of that archive says of each package: a dictionary of its fields."""
+    packages = {}
+    for index in glob.glob(f"/var/lib/apt/lists/*{archive}_binary-amd64_Packages*"):
+        for stanza in run("/usr/lib/apt/apt-helper", "cat-file", index).split("\n\n"):
+            fields = dict(re.findall(r"^([\w-]+): (.*)$", stanza, re.M))
+            if fields:
+                packages[fields["Package"]] = fields
+    return packages
+
+
+def with_dependencies(names, packages):
+    """Of alternatives the first one; recommended packages are left out."""
+    found, waiting = set(), list(names)
+    while waiting:
+        name = waiting.pop()
+        if name in found or name not in packages:
+            continue
+        found.add(name)
+        for field in ("Depends", "Pre-Depends"):
+            waiting += [re.split(r"[ :(|]", each.strip())[0] for each in packages[name].get(field, "").split(",")]
+    return found
+
+
 def debian_versions():
     """For each of the packages: its version in the release, and the newest of release and security archive."""
+    released = read_archive("debian_dists_bookworm_main")
+    security = read_archive("debian-security_dists_bookworm-security_main")
     versions = {}
-    for archive in ("debian_dists_bookworm_main", "debian-security_dists_bookworm-security_main"):
-        for index in glob.glob(f"/var/lib/apt/lists/*{archive}_binary-amd64_Packages*"):
-            for stanza in run("/usr/lib/apt/apt-helper", "cat-file", index).split("\n\n"):
-                name = re.match(r"Package: (.*)", stanza)
-                if name and name[1] in DEBIAN_PACKAGES:
-                    found = re.search(r"^Version: (.*)$", stanza, re.M)[1]
-                    old, new = versions.get(name[1], (found, found))
-                    is_newer = subprocess.run(["dpkg", "--compare-versions", found, "gt", new], check=False).returncode == 0
-                    versions[name[1]] = (old, found if is_newer else new)
+    for name in with_dependencies(DEBIAN_PACKAGES, released):
+        old, new = (packages[name]["Version"] if name in packages else "" for packages in (released, security))
+        is_updated = new and subprocess.run(["dpkg", "--compare-versions", new, "gt", old], check=False).returncode == 0
+        versions[name] = (old, new if is_updated else old)
     return versions
 
 

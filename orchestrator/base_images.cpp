@@ -4,6 +4,7 @@
 #include "cache/oci/archive.hpp"
 #include "cache/oci/registry_image.hpp"
 #include "cache/store/catalog.hpp"
+#include "orchestrator/registry_digests.hpp"
 #include "orchestrator/registry_settings.hpp"
 #include "orchestrator/store_target.hpp"
 #include "support/files.hpp"
@@ -41,28 +42,42 @@ Result<std::optional<BaseImage>> pinned_base(const Parts& parts, const std::stri
     return known_base(parts, reference, *id);
 }
 
-Result<BaseImage> find_base(const Parts& parts, const std::string& reference, bool may_pull) {
-    auto found = parts.engine->find_image(reference);
-    if (found && !*found && may_pull) {
-        parts.reporter->note("pulling " + reference);
-        if (auto pulled = parts.engine->pull(reference); pulled)
-            found = parts.engine->find_image(reference);
-        else
-            found = fail(ErrorKind::unsupported, pulled.error().message); // docker buildx has docker's credentials
-    }
-    if (found && *found) {
-        DBUILD_TRY_ASSIGN(auto known, known_base(parts, reference, (*found)->id));
-        return known ? std::move(*known) : BaseImage{reference, (*found)->id, (*found)->config, {}};
-    }
-    const auto problem =
-        found ? Error{ErrorKind::not_found, "neither engine nor cache has the image " + reference, {}, {}}
-              : found.error();
+/// What the reference was last seen as, with a warning. Errors: problem — it never was.
+Result<BaseImage> remembered_base(const Parts& parts, const std::string& reference, const Error& problem) {
     DBUILD_TRY_ASSIGN(auto pinned, pinned_base(parts, reference));
     if (!pinned) return fail(problem);
     parts.reporter->warning(
         fmt::format("{}: using {} as it was last seen ({})", reference, pinned->id, problem.message));
     pinned->is_remembered = true;
     return std::move(*pinned);
+}
+
+Result<BaseImage> engine_base(const Parts& parts, const std::string& reference, EngineImage image) {
+    DBUILD_TRY_ASSIGN(auto known, known_base(parts, reference, image.id));
+    return known ? std::move(*known) : BaseImage{reference, std::move(image.id), std::move(image.config), {}};
+}
+
+/// Errors: unsupported — docker buildx may do it, since it has docker's credentials.
+Status pull(const Parts& parts, const std::string& reference) {
+    parts.reporter->note("pulling " + reference);
+    if (const auto pulled = parts.engine->pull(reference); !pulled)
+        return fail(ErrorKind::unsupported, pulled.error().message);
+    return {};
+}
+
+/// An image that the engine does not have.
+Result<BaseImage> absent_base(const Parts& parts, const std::string& reference, bool may_pull) {
+    Error problem{ErrorKind::not_found, "neither engine nor cache has the image " + reference, {}, {}};
+    if (may_pull) {
+        Result<std::optional<EngineImage>> found = std::nullopt;
+        if (const auto pulled = pull(parts, reference); pulled)
+            found = parts.engine->find_image(reference);
+        else
+            found = fail(pulled.error());
+        if (found && *found) return engine_base(parts, reference, std::move(**found));
+        if (!found) problem = std::move(found).error();
+    }
+    return remembered_base(parts, reference, problem);
 }
 
 /// The manifest for this platform below an index, which may hold further indexes.
@@ -164,6 +179,13 @@ Status load_from_registry(const Parts& parts, BaseImage& base) {
     return {};
 }
 
+/// An image whose layers are all in the store: nobody else has to have it.
+Result<std::optional<BaseImage>> whole_base(const Parts& parts, const std::string& reference, const std::string& id) {
+    DBUILD_TRY_ASSIGN(auto known, known_base(parts, reference, id));
+    if (known && !has_all_layers(parts, *known)) known.reset();
+    return known;
+}
+
 /// What was found within the time to live; nothing where somebody has to be asked.
 Result<std::optional<BaseImage>> found_lately(const Parts& parts, std::chrono::nanoseconds time_to_live,
                                               const std::string& reference) {
@@ -171,15 +193,71 @@ Result<std::optional<BaseImage>> found_lately(const Parts& parts, std::chrono::n
     DBUILD_TRY_ASSIGN(const auto id,
                       parts.index->find_pin(reference, std::max(cache::store::unix_seconds() - age, std::int64_t{1})));
     if (!id) return std::nullopt;
-    DBUILD_TRY_ASSIGN(auto known, known_base(parts, reference, *id));
-    if (!known || !has_all_layers(parts, *known)) return std::nullopt; // the engine may have forgotten that image
-    return known;
+    return whole_base(parts, reference, *id); // the engine may have forgotten that image
+}
+
+using Bases = std::map<std::string, BaseImage>; // by reference
+
+/// For --pull: has the engine ask its registries again, save for what a HEAD says to be what the engine or the store
+/// has. What the store has goes to `bases`.
+Status pull_moved_bases(const Parts& parts, const std::vector<std::string>& references, Bases& bases) {
+    const auto digests = registry_digests(references, *parts.cancelled);
+    const auto ids = parts.engine->find_image_ids(references);
+    for (const auto& reference : references) {
+        if (const auto digest = digests.find(reference); digest != digests.end()) {
+            const bool is_engines = ids && ids->contains(reference) && ids->at(reference) == digest->second;
+            if (is_engines) continue;
+            DBUILD_TRY_ASSIGN(auto known, whole_base(parts, reference, digest->second));
+            if (known) bases.emplace(reference, std::move(*known));
+            if (known) continue;
+        }
+        DBUILD_TRY(pull(parts, reference));
+    }
+    return {};
+}
+
+/// Of images that the engine lacks: those that a HEAD says to be what the store has. Without a memory of a name there
+/// is nothing to ask for.
+Status take_from_store(const Parts& parts, const std::vector<std::string>& absent, Bases& bases) {
+    std::vector<std::string> seen;
+    for (const auto& reference : absent) {
+        DBUILD_TRY_ASSIGN(const auto pin, parts.index->find_pin(reference));
+        if (pin) seen.push_back(reference);
+    }
+    for (const auto& [reference, digest] : registry_digests(seen, *parts.cancelled)) {
+        DBUILD_TRY_ASSIGN(auto known, whole_base(parts, reference, digest));
+        if (known) bases.emplace(reference, std::move(*known));
+    }
+    return {};
+}
+
+/// Out: absent — the references that the engine has no image of.
+Status take_from_engine(const Parts& parts, const std::vector<std::string>& references, Bases& bases,
+                        std::vector<std::string>& absent) {
+    if (references.size() > 1) {
+        if (auto ids = parts.engine->find_image_ids(references)) // otherwise each one says what is wrong
+            for (const auto& [reference, id] : *ids) {
+                DBUILD_TRY_ASSIGN(auto known, known_base(parts, reference, id));
+                if (known) bases.emplace(reference, std::move(*known));
+            }
+    }
+    for (const auto& reference : references) {
+        if (bases.contains(reference)) continue;
+        auto found = parts.engine->find_image(reference);
+        if (found && !*found) {
+            absent.push_back(reference);
+            continue;
+        }
+        DBUILD_TRY_ASSIGN(auto base, found ? engine_base(parts, reference, std::move(**found))
+                                           : remembered_base(parts, reference, found.error()));
+        bases.emplace(reference, std::move(base));
+    }
+    return {};
 }
 
 /// Nobody is asked: what a name was last seen to mean. One that was never seen stands for itself.
-Result<std::map<std::string, BaseImage>> remembered_bases(const Parts& parts,
-                                                          const std::vector<std::string>& references) {
-    std::map<std::string, BaseImage> bases;
+Result<Bases> remembered_bases(const Parts& parts, const std::vector<std::string>& references) {
+    Bases bases;
     for (const auto& reference : references) {
         DBUILD_TRY_ASSIGN(auto pinned, pinned_base(parts, reference));
         BaseImage unknown{reference, {}, {}, {}};
@@ -197,43 +275,32 @@ Result<std::map<std::string, BaseImage>> remembered_bases(const Parts& parts,
 Result<std::map<std::string, BaseImage>> find_bases(const Parts& parts, const BuildOptions& options,
                                                     const std::vector<std::string>& references) {
     if (!parts.engine) return remembered_bases(parts, references);
-    std::map<std::string, BaseImage> bases;
-    std::vector<std::string> asked;
-    for (const auto& reference : references) {
-        std::optional<BaseImage> known;
-        if (options.base_ttl && !options.pulls_bases) {
-            DBUILD_TRY_ASSIGN(known, found_lately(parts, *options.base_ttl, reference));
+    Bases bases;
+    const auto unknown = [&] {
+        std::vector<std::string> names;
+        std::copy_if(references.begin(), references.end(), std::back_inserter(names),
+                     [&](const auto& reference) { return !bases.contains(reference); });
+        return names;
+    };
+    if (options.base_ttl && !options.pulls_bases) {
+        for (const auto& reference : references) {
+            DBUILD_TRY_ASSIGN(auto known, found_lately(parts, *options.base_ttl, reference));
+            if (known) bases.emplace(reference, std::move(*known));
         }
-        if (known)
-            bases.emplace(reference, std::move(*known));
-        else
-            asked.push_back(reference);
     }
-    if (asked.size() > 1) {
-        if (auto ids = parts.engine->find_image_ids(asked)) // otherwise each one says what is wrong
-            for (const auto& [reference, id] : *ids) {
-                DBUILD_TRY_ASSIGN(auto known, known_base(parts, reference, id));
-                if (known) bases.emplace(reference, std::move(*known));
-            }
+    const auto asked = unknown();
+    if (options.pulls_bases) DBUILD_TRY(pull_moved_bases(parts, asked, bases));
+    std::vector<std::string> absent;
+    DBUILD_TRY(take_from_engine(parts, unknown(), bases, absent));
+    if (!options.never_pulls) DBUILD_TRY(take_from_store(parts, absent, bases));
+    for (const auto& reference : unknown()) {
+        DBUILD_TRY_ASSIGN(auto base, absent_base(parts, reference, !options.never_pulls));
+        bases.emplace(reference, std::move(base));
     }
-    for (const auto& reference : asked) {
-        if (!bases.contains(reference)) {
-            DBUILD_TRY_ASSIGN(auto base, find_base(parts, reference, !options.never_pulls));
-            bases.emplace(reference, std::move(base));
-        }
-        const auto& base = bases.at(reference);
-        if (options.base_ttl && !base.is_remembered) DBUILD_TRY(parts.index->record_answer(reference, base.id));
-    }
+    for (const auto& reference : asked)
+        if (const auto& base = bases.at(reference); options.base_ttl && !base.is_remembered)
+            DBUILD_TRY(parts.index->record_answer(reference, base.id));
     return bases;
-}
-
-Status pull_bases(const Parts& parts, const std::vector<std::string>& references) {
-    for (const auto& reference : references) {
-        parts.reporter->note("pulling " + reference);
-        if (const auto pulled = parts.engine->pull(reference); !pulled)
-            return fail(ErrorKind::unsupported, pulled.error().message);
-    }
-    return {};
 }
 
 Status load_base(const Parts& parts, BaseImage& base) {

@@ -18,19 +18,19 @@ struct BaseImage {
     bool is_known = false;   // the index has it: `config` has a history, `layers` are complete
 };
 
-/// Looks up all references together: one request for one, one or two for several whose IDs are known.
-/// Policy (design §4): the engine's own image; else a pull by the engine (not with --pull=never); else, with one
-/// warning, what it was last seen as. With --base-ttl and without --pull, what was found so lately is taken without a
-/// request, if the store has its layers. Without an engine (parts.engine is null) it is what the references were last
-/// seen as, else made up from their names. In: references — familiar form, unique. Out: by reference. Errors:
-/// unsupported — the engine has it not, cannot pull it, and it was never seen: docker buildx may, since it has docker's
-/// credentials; unavailable — no engine, never seen; not_found — the same with --pull=never.
+/// Looks up all references together: one request to the engine for one, one or two for several whose IDs are known.
+/// Policy (design §4): the engine's own image; else what the registry has now, which one HEAD each tells, all at once:
+/// from the store if that has it whole, else by a pull of the engine (neither with --pull=never); else, with one
+/// warning, what it was last seen as. With --pull the registries are asked first, and what they have is pulled unless
+/// the engine or the store has just that. With --base-ttl and without --pull, what was found so lately is taken without
+/// a request, if the store has its layers. Without an engine (parts.engine is null) it is what the references were last
+/// seen as, else made up from their names.
+/// In: references — familiar form, unique. Out: by reference.
+/// Errors: unsupported — the engine has it not, cannot pull it, and it was never seen, or it must pull and cannot:
+/// docker buildx may, since it has docker's credentials; unavailable — no engine, never seen; not_found — the same with
+/// --pull=never.
 Result<std::map<std::string, BaseImage>> find_bases(const Parts& parts, const BuildOptions& options,
                                                     const std::vector<std::string>& references);
-
-/// Has the engine ask the registry for all of them again (--pull).
-/// Errors: unsupported — the engine cannot: docker buildx may, since it has docker's credentials.
-Status pull_bases(const Parts& parts, const std::vector<std::string>& references);
 
 /// Makes sure that configuration with history, descriptors, and every layer of the base are in the store.
 /// Errors: as the engine's; corrupt — it delivered something else.

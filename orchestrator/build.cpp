@@ -233,7 +233,8 @@ Result<AssembledImage> build_image_of_platform(const Parts& parts, const BuildOp
         const bool may_pass = kind == ErrorKind::corrupt || kind == ErrorKind::transient ||
                               (kind == ErrorKind::not_found && has_lost_more);
         if (!may_pass || attempt == k_attempts) break;
-        parts.reporter->warning(done.error().message + "; trying again");
+        if (!parts.index->was_damaged()) // else its own warning is enough
+            parts.reporter->warning(done.error().message + "; trying again");
     }
     if (!done && done.error().kind == ErrorKind::transient)
         done.error().kind = ErrorKind::unsupported; // docker takes it as it is

@@ -68,6 +68,8 @@ public:
     /// May take the engine seconds: it adds up what its layers take.
     Result<EngineUsage> usage();
 
+    /// As docker writes its address.
+    const std::string& host() const { return address_.host; }
     /// As far as an image that was found has shown.
     ImageStore image_store() const { return image_store_; }
     int requests() const { return requests_; }

@@ -89,6 +89,14 @@ std::vector<Input> inputs_of(const ResolvedStep& step) {
     return inputs;
 }
 
+/// The digests of a key's inputs, in the order of inputs_of(); others where some are no files: URLs, repositories.
+std::vector<std::string> contents_in(const Ingredients& ingredients) {
+    const auto kind = ingredients.find("kind");
+    const bool is_run = kind != ingredients.end() && kind->second.front() == "run";
+    const auto found = ingredients.find(is_run ? "mount content" : "source content");
+    return found == ingredients.end() ? std::vector<std::string>() : found->second;
+}
+
 Result<FileList> list_files(const Project& project, const std::string& source) {
     FileList files;
     DBUILD_TRY_ASSIGN(const auto selected, project.context->select(source));
@@ -102,24 +110,41 @@ Result<FileList> list_files(const Project& project, const std::string& source) {
     return files;
 }
 
+/// A step as it is now, and as it was in one earlier build after another.
 class Comparison {
 public:
     Comparison(const Project& project, const StepHistory& history, const PlannedStage& plan, const PlannedStep& planned)
         : project_(project), history_(history), plan_(plan), planned_(planned),
           now_(parse_ingredients(planned.ingredients)) {}
 
+    /// Against the nearest earlier build: that with the fewest causes, of several the newest.
     std::vector<Cause> run() {
-        const auto* stage = history_.find(name_of(project_, plan_.stage->index));
-        if (!stage) return {{"first build", "", "", ""}};
-        const auto* past = earlier(*stage);
-        if (!past) return {{"new instruction", "", "", ""}};
-        if (past->key == planned_.key->digest.to_string()) return {{"result removed", "", "", ""}};
-        before_ = parse_ingredients(past->ingredients);
+        const auto builds = history_.find(name_of(project_, plan_.stage->index));
+        if (builds.empty()) return {{"first build", "", "", ""}};
+        std::vector<std::pair<const PastStage*, const PastStep*>> earlier_steps;
+        for (const auto* stage : builds)
+            if (const auto* past = earlier(*stage)) earlier_steps.emplace_back(stage, past);
+        for (const auto& [stage, past] : earlier_steps)
+            if (past->key == planned_.key->digest.to_string()) return {{"result removed", "", "", ""}};
+        std::vector<Cause> nearest;
+        for (const auto& [stage, past] : earlier_steps) {
+            if (nearest.size() == 1) break; // none can be nearer
+            auto causes = compare(*stage, *past);
+            if (nearest.empty() || causes.size() < nearest.size()) nearest = std::move(causes);
+        }
+        if (nearest.empty()) return {{"new instruction", "", "", ""}};
+        return nearest;
+    }
+
+private:
+    std::vector<Cause> compare(const PastStage& stage, const PastStep& past) {
+        causes_.clear();
+        before_ = parse_ingredients(past.ingredients);
         const auto& text = planned_.step->instruction->text;
-        if (past->text != text) add("instruction", "", past->text, text);
-        if (differs("chain") || differs("link")) add_chain_cause(*stage);
+        if (past.text != text) add("instruction", "", past.text, text);
+        if (differs("chain") || differs("link")) add_chain_cause(stage);
         add_variables();
-        if (past->text == text) { // else it is said by the text
+        if (past.text == text) { // else it is said by the text
             for (const auto& [field, kind] : k_plain)
                 if (differs(field))
                     add(std::string(kind), "", or_unset(value(before_, field)), or_unset(value(now_, field)));
@@ -128,11 +153,10 @@ public:
         }
         if (differs("mount state")) add("cache mount", "", "", "");
         add_contents();
-        if (causes_.empty()) add("instruction", "", past->text, text); // how it was understood
+        if (causes_.empty()) add("instruction", "", past.text, text); // how it was understood
         return std::move(causes_);
     }
 
-private:
     // Fields of a key whose values say something, and those whose values are lists or digests.
     static constexpr std::pair<std::string_view, std::string_view> k_plain[] = {
         {"platform", "platform"}, {"directory", "working directory"}, {"user", "user"},
@@ -251,9 +275,7 @@ private:
     }
 
     void add_contents() {
-        const auto field = value(now_, "kind") == "run" ? "mount content" : "source content";
-        const auto& before = values(before_, field);
-        const auto& now = values(now_, field);
+        const auto before = contents_in(before_), now = contents_in(now_);
         const auto inputs = inputs_of(*planned_.step);
         if (before.size() != now.size() || now.size() != inputs.size()) return; // the instruction says it
         for (std::size_t i = 0; i < now.size(); ++i) {
@@ -265,11 +287,20 @@ private:
         }
     }
 
+    /// Null if they cannot be listed.
+    const FileList* files_now(const std::string& source) {
+        auto known = files_.find(source);
+        if (known == files_.end()) known = files_.emplace(source, list_files(project_, source)).first;
+        return known->second ? &*known->second : nullptr;
+    }
+
     /// False if it is not known which files there were, or the difference is not in a file.
     bool add_files(const Digest& selection, const std::string& source) {
         const auto past = history_.find_files(selection);
-        const auto files = list_files(project_, source);
+        const auto* files = files_now(source);
         if (!past || !files) return false;
+        const auto mode = value(now_, "mode"); // of --chmod
+        const bool do_modes_count = mode.empty() || mode.starts_with("symbols");
         const auto count = causes_.size();
         auto old = past->begin();
         auto current = files->begin();
@@ -280,7 +311,7 @@ private:
                 add("file added", (current++)->first, "", "");
             } else {
                 if (old->second.content != current->second.content) add("file content", old->first, "", "");
-                if (old->second.mode != current->second.mode)
+                if (old->second.mode != current->second.mode && do_modes_count)
                     add("file mode", old->first, old->second.mode.substr(1), current->second.mode.substr(1));
                 ++old, ++current;
             }
@@ -292,7 +323,10 @@ private:
     const StepHistory& history_;
     const PlannedStage& plan_;
     const PlannedStep& planned_;
-    Ingredients now_, before_;
+    const Ingredients now_;
+    std::map<std::string, Result<FileList>> files_; // now, by source
+    // Of the earlier build that is being compared with:
+    Ingredients before_;
     std::vector<Cause> causes_;
 };
 
@@ -329,10 +363,11 @@ Status remember_steps(const Project& project, const Planner& planner, StepHistor
             if (!planned.step->makes_layer() || !planned.key || !planned.record) continue;
             stage.steps.push_back(
                 {planned.step->instruction->text, planned.key->digest.to_string(), planned.ingredients});
-            for (const auto& source : planned.step->context_sources()) {
-                DBUILD_TRY_ASSIGN(const auto digest, project.context->source_digest(source));
-                DBUILD_TRY(history.keep_files(digest, [&] { return list_files(project, source); }));
-            }
+            const auto contents = contents_in(parse_ingredients(planned.ingredients));
+            const auto inputs = inputs_of(*planned.step);
+            for (std::size_t i = 0; i < inputs.size() && contents.size() == inputs.size(); ++i)
+                if (const auto digest = Digest::parse(contents[i]); digest && !inputs[i].from)
+                    DBUILD_TRY(history.keep_files(*digest, [&] { return list_files(project, inputs[i].path); }));
         }
     }
     return history.save(stages);

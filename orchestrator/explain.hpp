@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why a step has no result: which ingredient of its key is not what it was when the scope was last built.
+// Why a step has no result: which ingredient of its key is not what it was in the nearest of the scope's last builds.
 #pragma once
 
 #include "orchestrator/cause.hpp"

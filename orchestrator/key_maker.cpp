@@ -67,6 +67,20 @@ bool writes_cache(const ResolvedStep& step, const std::string& cache_id) {
            });
 }
 
+/// Octal digits leave nothing of a file's or folder's own mode; symbols change it.
+bool is_octal_mode(const std::string& chmod) {
+    return !chmod.empty() && chmod.find_first_not_of("01234567") == chmod.npos;
+}
+
+Result<Digest> digest_of(const cache::oci::SourceTree& tree, const std::string& source,
+                         const cache::oci::CopyFilter& filter, bool ignores_modes) {
+    DBUILD_TRY_ASSIGN(auto trees, cache::oci::select_trees(tree, source, filter, 0));
+    if (ignores_modes)
+        for (auto& selected : trees)
+            for (auto& item : selected.items) item.entry.mode = 0;
+    return cache::oci::selection_digest(std::move(trees), source);
+}
+
 } // namespace
 
 Result<KeyMaker::Source> KeyMaker::source_of(const StageReference& from) {
@@ -79,12 +93,14 @@ Result<KeyMaker::Source> KeyMaker::source_of(const StageReference& from) {
 }
 
 /// Digest of what a path names in another root file system; remembered, so that a plan reads tables of contents only
-/// once.
-Result<Digest> KeyMaker::selection(const StageReference& from, const std::string& path,
-                                   const cache::oci::CopyFilter& filter) {
+/// once. By layers, not by chain: one that was made again may be different under the same link.
+Result<Digest> KeyMaker::selection(const StageReference& from, const std::string& path, const Reading& reading) {
     DBUILD_TRY_ASSIGN(const auto source, source_of(from));
-    const auto remembered_as = filter.is_plain() ? path : path + "\n" + filter.to_string();
-    DBUILD_TRY_ASSIGN(const auto known, parts_.index->find_selection(source.chain.digest(), remembered_as));
+    auto remembered_as = path;
+    if (!reading.filter.is_plain()) remembered_as += "\n" + reading.filter.to_string();
+    if (reading.ignores_modes) remembered_as += "\nwithout modes";
+    const auto layers = cache::Chain::of_base(source.layers).digest();
+    DBUILD_TRY_ASSIGN(const auto known, parts_.index->find_selection(layers, remembered_as));
     if (known) return *known;
     // An image's table of contents is there once something was built on it; a plan without a build may be the first to
     // ask.
@@ -96,22 +112,17 @@ Result<Digest> KeyMaker::selection(const StageReference& from, const std::string
             return fail(ErrorKind::corrupt, "cache index: no table of contents of layer " + diff_id.to_string());
         tree.apply(*contents);
     }
-    Result<Digest> digest;
-    if (filter.is_plain()) {
-        digest = cache::oci::selection_digest(tree, path);
-    } else {
-        DBUILD_TRY_ASSIGN(auto trees, cache::oci::select_trees(cache::oci::source_tree_of(tree), path, filter, 0));
-        digest = cache::oci::selection_digest(std::move(trees), path);
-    }
-    if (digest) DBUILD_TRY(parts_.index->record_selection(source.chain.digest(), remembered_as, *digest));
+    const auto digest = reading.is_plain()
+                            ? cache::oci::selection_digest(tree, path)
+                            : digest_of(cache::oci::source_tree_of(tree), path, reading.filter, reading.ignores_modes);
+    if (digest) DBUILD_TRY(parts_.index->record_selection(layers, remembered_as, *digest));
     return digest;
 }
 
-Result<Digest> KeyMaker::context_selection(const std::string& source, const cache::oci::CopyFilter& filter) {
+Result<Digest> KeyMaker::context_selection(const std::string& source, const Reading& reading) {
     auto& context = *project_.context;
-    if (filter.is_plain()) return context.source_digest(source);
-    DBUILD_TRY_ASSIGN(auto trees, cache::oci::select_trees(cache::context::source_tree_of(context), source, filter, 0));
-    return cache::oci::selection_digest(std::move(trees), source);
+    if (reading.is_plain()) return context.source_digest(source);
+    return digest_of(cache::context::source_tree_of(context), source, reading.filter, reading.ignores_modes);
 }
 
 Result<Digest> KeyMaker::remote_content(const std::string& url, const std::optional<Digest>& checksum) {
@@ -134,6 +145,18 @@ std::string KeyMaker::last_writer(const PlannedStage& plan, std::size_t step, co
         current = &plans_.at(current->stage->base.stage_index);
         end = current->steps.size();
     }
+}
+
+std::string KeyMaker::cache_states(const PlannedStage& plan, std::size_t step) const {
+    const auto* run = std::get_if<RunOperation>(&plan.stage->steps[step].operation);
+    if (!run) return {};
+    std::string states;
+    for (const auto& operation : run->mounts) {
+        if (operation.mount.type != MountType::cache) continue;
+        const auto writer = last_writer(plan, step, operation.cache_id);
+        if (!writer.empty()) states += operation.cache_id + '\0' + writer + '\0';
+    }
+    return states;
 }
 
 Status KeyMaker::add_mount(cache::StepKeyBuilder& key, const PlannedStage& plan, std::size_t step,
@@ -169,6 +192,11 @@ Result<KeyedStep> KeyMaker::key_of_run(const PlannedStage& plan, std::size_t ste
     return KeyedStep{key.finish(), key.ingredients()};
 }
 
+/// With --parents, folders that nobody asked for by name are made as the source has them.
+KeyMaker::Reading KeyMaker::reading_of(const CopyOperation& copy) {
+    return {copy.filter, is_octal_mode(copy.chmod) && !copy.filter.keeps_parents};
+}
+
 Result<KeyedStep> KeyMaker::key_of_copy(const ResolvedStep& step, const CopyOperation& copy,
                                         const cache::Chain& before) {
     cache::StepKeyBuilder key(copy.is_add ? "add" : "copy");
@@ -177,11 +205,12 @@ Result<KeyedStep> KeyMaker::key_of_copy(const ResolvedStep& step, const CopyOper
     key.add("destination", copy.destination);
     key.add("owner", copy.chown);
     if (copy.unpacks && !copy.chown.empty()) key.add("owner of what archives hold", copy.chown); // as BuildKit 0.25
-    const bool is_octal = copy.chmod.find_first_not_of("01234567") == copy.chmod.npos;
-    key.add("mode", (is_octal ? "" : "symbols 2 ") + copy.chmod); // 2: as BuildKit 0.16 reads them
+    const bool has_symbols = !copy.chmod.empty() && !is_octal_mode(copy.chmod);
+    key.add("mode", (has_symbols ? "symbols 2 " : "") + copy.chmod); // 2: as BuildKit 0.16 reads them
     if (copy.unpacks_remote) key.add("unpack remote", "yes");
     if (copy.unpacks != copy.is_add) key.add("unpack", copy.unpacks ? "yes" : "no");
     if (!copy.filter.is_plain()) key.add("filter", copy.filter.to_string());
+    const Reading reading = reading_of(copy);
     auto repository = copy.repositories.begin();
     for (const auto& source : copy.sources) {
         if (copy.is_add && is_git_source(source)) { // never by which name: a commit is its content
@@ -201,8 +230,7 @@ Result<KeyedStep> KeyMaker::key_of_copy(const ResolvedStep& step, const CopyOper
             key.add("remote content", *content);
             continue;
         }
-        const auto digest =
-            copy.from ? selection(*copy.from, source, copy.filter) : context_selection(source, copy.filter);
+        const auto digest = copy.from ? selection(*copy.from, source, reading) : context_selection(source, reading);
         if (!digest) return fail(step.blamed(digest.error()));
         key.add("source name", base_name(source));
         key.add("source content", *digest);
@@ -215,14 +243,15 @@ Result<KeyedStep> KeyMaker::key_of_copy(const ResolvedStep& step, const CopyOper
 }
 
 Status KeyMaker::check_context_sources(const ResolvedStep& step) {
-    const auto check = [&](const std::string& path, const cache::oci::CopyFilter& filter) -> Status {
-        const auto digest = context_selection(path, filter); // remembered: the key needs it soon
+    const auto check = [&](const std::string& path, const Reading& reading) -> Status {
+        const auto digest = context_selection(path, reading); // remembered: the key needs it soon
         if (!digest) return fail(step.blamed(digest.error()));
         return {};
     };
     if (const auto* copy = std::get_if<CopyOperation>(&step.operation); copy && !copy->from)
         for (const auto& source : copy->sources)
-            if (!copy->is_add || !dockerfile_parser::is_remote_source(source)) DBUILD_TRY(check(source, copy->filter));
+            if (!copy->is_add || !dockerfile_parser::is_remote_source(source))
+                DBUILD_TRY(check(source, reading_of(*copy)));
     if (const auto* run = std::get_if<RunOperation>(&step.operation))
         for (const auto& mount : run->mounts)
             if (!mount.from && mount.mount.type == MountType::bind) DBUILD_TRY(check(mount.mount.source, {}));

@@ -19,6 +19,9 @@ public:
     /// Errors:  not_found, with `where` — a source that does not exist; unavailable — the index or the context.
     Result<std::optional<KeyedStep>> key_of(const PlannedStage& plan, std::size_t step, const cache::Chain& before);
 
+    /// What the cache mounts of a step hold by its key, and what the layers below it need not show; "" without any.
+    std::string cache_states(const PlannedStage& plan, std::size_t step) const;
+
     /// A source that is not in the context is an error before anything runs, also of a step whose key nobody can know
     /// yet. Errors: as key_of.
     Status check_context_sources(const ResolvedStep& step);
@@ -34,14 +37,21 @@ protected:
         std::vector<Digest> layers; // diff_ids, lowest first
     };
     Result<Source> source_of(const dockerfile_parser::StageReference& from);
+    /// How a step takes the files that it reads.
+    struct Reading {
+        cache::oci::CopyFilter filter;
+        bool ignores_modes = false; // an octal --chmod gives all of them one mode
+        bool is_plain() const { return filter.is_plain() && !ignores_modes; }
+    };
     /// What stands in a key for files that a step reads; bake/lineage.cpp has other answers, without reading any.
     virtual Result<Digest> selection(const dockerfile_parser::StageReference& from, const std::string& path,
-                                     const cache::oci::CopyFilter& filter);
-    virtual Result<Digest> context_selection(const std::string& source, const cache::oci::CopyFilter& filter);
+                                     const Reading& reading);
+    virtual Result<Digest> context_selection(const std::string& source, const Reading& reading);
     virtual Result<Digest> remote_content(const std::string& url, const std::optional<Digest>& checksum);
     virtual Result<std::string> commit_of(const GitUrl& repository);
 
 private:
+    static Reading reading_of(const CopyOperation& copy);
     Result<KeyedStep> key_of_run(const PlannedStage& plan, std::size_t step, const RunOperation& run,
                                  const cache::Chain& before);
     Result<KeyedStep> key_of_copy(const ResolvedStep& step, const CopyOperation& copy, const cache::Chain& before);

@@ -21,7 +21,7 @@ constexpr std::size_t k_causes_in_a_reason = 2; // `dbuild explain` says all
 cache::Chain chain_after(const cache::Chain& before, const PlannedStep& step) {
     const auto& record = *step.record;
     if (step.step->instruction->directives.has_no_cutoff) return before.after_run(record.key, record.diff_id);
-    return before.after(record.content_id);
+    return before.after(record.chain_link());
 }
 
 bool is_expired(const cache::store::StepRecord& record, const std::optional<std::chrono::nanoseconds>& time_to_live) {
@@ -96,6 +96,10 @@ Result<cache::Chain> Planner::chain_before(int stage, std::size_t step) const {
 
 Result<std::optional<KeyedStep>> Planner::key_of(int stage, std::size_t step, const cache::Chain& before) {
     return keys_->key_of(plans_.at(stage), step, before);
+}
+
+std::string Planner::cache_states(int stage, std::size_t step) const {
+    return keys_->cache_states(plans_.at(stage), step);
 }
 
 /// A forced step gives no key to what stands on it, so it forces that too; what only copies from it may still hit.
@@ -195,6 +199,11 @@ void Planner::set_made(int stage, std::size_t step, KeyedStep keyed, cache::stor
     planned.key = keyed.key;
     planned.ingredients = std::move(keyed.ingredients);
     planned.record = std::move(record);
+    for (auto& [index, above] : plans_) { // a lost layer that was made again may have other bytes under the same key
+        const auto& base = above.stage->base;
+        if (base.kind == StageReference::Kind::stage && plans_.at(base.stage_index).is_complete())
+            above.base_layers = plans_.at(base.stage_index).layers();
+    }
 }
 
 std::set<Digest> Planner::made_layers() const {

@@ -147,7 +147,6 @@ Status find_base_images(const Parts& parts, Project& project) {
         }
     }
     if (references.empty()) return {};
-    if (project.options.pulls_bases) DBUILD_TRY(pull_bases(parts, {references.begin(), references.end()}));
     DBUILD_TRY_ASSIGN(auto found, find_bases(parts, project.options, {references.begin(), references.end()}));
     for (const auto& [reference, base] : found)
         if (base.config.os + "/" + base.config.architecture != native_platform())

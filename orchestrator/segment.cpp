@@ -139,12 +139,13 @@ private:
         return text;
     }
 
-    /// What the engine must not answer from its own cache: it knows neither forced runs, nor times to live, nor salts.
+    /// What the engine must not answer from its own cache: it knows neither forced runs, nor times to live, nor salts;
+    /// nor who wrote to a cache mount, where that step is not in this segment and its layer is the same as before.
     std::string with_mark(std::string text, const ResolvedStep& step, const RunOperation& run,
                           std::size_t origin) const {
         const bool must_run = cache_ == EngineCache::ignored || planner_.planned(stage_).is_forced(origin);
         if (must_run || project_.time_to_live(step)) return marked(std::move(text), nonce_);
-        std::string salts;
+        auto salts = planner_.cache_states(stage_, origin);
         for (const auto& mount : run.mounts)
             if (const auto salt = project_.options.secret_salts.find(mount.secret_id);
                 salt != project_.options.secret_salts.end())

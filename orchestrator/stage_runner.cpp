@@ -2,6 +2,7 @@
 #include "orchestrator/stage_runner.hpp"
 
 #include "cache/remote/remotes.hpp"
+#include "cache/step_content.hpp"
 #include "orchestrator/in_process_steps.hpp"
 #include "orchestrator/reproduction.hpp"
 
@@ -12,8 +13,8 @@
 namespace dbuild::orchestrator {
 namespace {
 
+using cache::store::Claim;
 using cache::store::Index;
-using cache::store::StepClaim;
 using cache::store::StepRecord;
 using dockerfile_parser::StageReference;
 
@@ -29,16 +30,20 @@ private:
     SharedLock& lock_;
 };
 
-std::int64_t seconds(Instant instant) {
-    return std::chrono::floor<std::chrono::seconds>(instant).time_since_epoch().count();
+/// Why a step runs: a hit among those that do stands on a layer that is lost, or its own is.
+std::string reason_of(const PlannedStep& planned) {
+    return planned.status == StepStatus::hit ? "a layer is no longer in the cache" : planned.reason;
 }
 
-Digest content_of(const ResolvedStep& step, const cache::oci::TableOfContents& contents,
-                  const executors::MadeLayer& made) {
-    const bool is_run = std::holds_alternative<RunOperation>(step.operation);
-    return cache::oci::content_id(
-        contents, is_run ? cache::oci::TimePolicy::counted_outside_run_interval : cache::oci::TimePolicy::ignored,
-        {seconds(made.started), seconds(made.finished) + 1});
+/// Of a step whose layer was lost and made again: what was made upon the old one is found upon the new one. The same
+/// layer may come from the engine's cache: then the times of the first run are its times.
+void remain_in_chain(StepRecord& record, const StepRecord& before) {
+    if (record.diff_id == before.diff_id) {
+        record.content_id = before.content_id;
+        record.created = before.created;
+        record.wall_ms = before.wall_ms;
+    }
+    if (record.content_id != before.chain_link()) record.link = before.chain_link();
 }
 
 } // namespace
@@ -131,9 +136,9 @@ Result<std::optional<StageRunner::Claimed>> StageRunner::claim(std::size_t first
         shared_.parts.reporter->note(label.to_string() + " another build runs this step; waiting for it");
     };
     const bool is_remade = steps[first].record.has_value(); // its layer was lost
-    Result<StepClaim> claimed = [&] {
+    Result<Claim> claimed = [&] {
         const Unlocked unlocked(lock);
-        return StepClaim::acquire(shared_.parts.layers->root(), keyed->key, on_wait, shared_.is_cancelled);
+        return Claim::acquire(shared_.parts.layers->root(), keyed->key.digest, on_wait, shared_.is_cancelled);
     }();
     if (!claimed && claimed.error().kind == ErrorKind::interrupted) return fail(std::move(claimed).error());
     if (!claimed) return std::nullopt;
@@ -163,6 +168,8 @@ Result<std::size_t> StageRunner::run_segment(std::size_t first, std::size_t limi
             std::vector<StageReference> sources = prepared.sources;
             sources.push_back(plan().stage->base);
             DBUILD_TRY(remake_layers_of(sources, lock));
+            DBUILD_TRY_ASSIGN(prepared, // which may be other layers now
+                              make_segment(shared_.parts, shared_.project, shared_.planner, stage_, first, limit));
             result = execute(prepared, lock);
         }
         if (result && result->needs_engine_cache_ignored) {
@@ -195,7 +202,7 @@ Status StageRunner::remake_layers_of(const std::vector<StageReference>& sources,
 Status StageRunner::make_in_process(std::size_t index, SharedLock& lock) {
     const auto& planned = plan().steps[index];
     const auto label = shared_.steps.label(*plan().stage, *planned.step);
-    shared_.parts.reporter->report(progress::StepStarted{label, planned.reason});
+    shared_.parts.reporter->report(progress::StepStarted{label, reason_of(planned)});
     DBUILD_TRY_ASSIGN(const auto folder, TempDir::create("dbuild-layer"));
     const auto path = folder.path() / "layer.tar";
     const auto make = [&]() -> Result<executors::MadeLayer> {
@@ -249,7 +256,7 @@ executors::SegmentObserver StageRunner::observe(const PreparedSegment& prepared)
     const auto lines = std::make_shared<std::vector<Line>>();
     for (const auto origin : prepared.origins) {
         const auto& planned = plan().steps[origin];
-        lines->push_back({shared_.steps.label(*plan().stage, *planned.step), planned.reason});
+        lines->push_back({shared_.steps.label(*plan().stage, *planned.step), reason_of(planned)});
     }
     executors::SegmentObserver observer;
     auto* reporter = shared_.parts.reporter;
@@ -312,18 +319,20 @@ Status StageRunner::record_step(std::size_t index, const executors::MadeLayer& m
     const double wall_ms = std::chrono::duration<double, std::milli>(made.finished - made.started).count();
     StepRecord record{keyed->key,
                       scan.diff_id,
-                      content_of(step, scan.contents, made),
+                      cache::content_id_of_step(keyed->ingredients, scan.contents, made.started, made.finished),
                       scan.size,
                       format_rfc3339(made.finished),
                       wall_ms,
                       keyed->ingredients,
                       plan().layer_below(index)};
+    if (planned.status == StepStatus::hit) remain_in_chain(record, *planned.record);
     // A forced or remade result replaces the old one: the image that is built now must be the one found next time.
     DBUILD_TRY(shared_.parts.index->record_steps({&record, 1}, shared_.project.scope, Index::OnConflict::replace));
     if (auto* remotes = shared_.parts.remotes)
         remotes->publisher().note_made(keyed->key.digest, plan().is_forced(index) || planned.record.has_value());
     auto& line = shared_.steps.of(*plan().stage, step);
     line.status = executor == k_in_process ? "made" : "ran";
+    line.reason = reason_of(planned);
     line.executor = executor;
     line.key = keyed->key.digest.to_string();
     line.layer_bytes = scan.size;

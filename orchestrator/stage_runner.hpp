@@ -4,7 +4,7 @@
 // store works.
 #pragma once
 
-#include "cache/store/step_claim.hpp"
+#include "cache/store/claim.hpp"
 #include "orchestrator/plan.hpp"
 #include "orchestrator/segment.hpp"
 #include "orchestrator/step_reports.hpp"
@@ -44,7 +44,7 @@ private:
     Status run_from(std::size_t first, SharedLock& lock);
     std::size_t end_of_segment(std::size_t first);
     struct Claimed {
-        cache::store::StepClaim claim;
+        cache::store::Claim claim;
         bool is_of_others; // who have run it: look it up again
     };
     Result<std::optional<Claimed>> claim(std::size_t first, SharedLock& lock);

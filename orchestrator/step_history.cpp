@@ -14,7 +14,9 @@ namespace json = boost::json;
 namespace dbuild::orchestrator {
 namespace {
 
-constexpr std::int64_t k_format = 1; // another one is as good as none
+constexpr std::int64_t k_format = 2; // another one is as good as none
+/// Enough for somebody who goes back and forth between a few branches or build arguments.
+constexpr std::size_t k_kept_builds = 8;
 constexpr auto k_forgotten_after = std::chrono::hours(24 * 30);
 constexpr auto k_touched_after = std::chrono::hours(24);
 
@@ -29,10 +31,20 @@ std::string to_json(const std::vector<PastStage>& stages) {
     return json::serialize(json::object{{"format", k_format}, {"stages", std::move(array)}});
 }
 
-std::vector<PastStage> from_json(const std::string& text) {
+std::vector<std::string_view> split_lines(std::string_view text) {
+    std::vector<std::string_view> lines;
+    for (std::size_t at = 0; at < text.size();) {
+        const auto end = std::min(text.find('\n', at), text.size());
+        lines.push_back(text.substr(at, end - at));
+        at = end + 1;
+    }
+    return lines;
+}
+
+std::vector<PastStage> from_json(std::string_view text) {
     std::vector<PastStage> stages;
     try {
-        const auto document = json::parse(text);
+        const auto document = json::parse(json::string_view(text.data(), text.size()));
         if (document.at("format").as_int64() != k_format) return {};
         const auto string = [](const json::value& value, const char* name) {
             return std::string(value.at(name).as_string());
@@ -72,14 +84,19 @@ StepHistory StepHistory::open(fs::path folder, std::string_view scope) {
     if (folder.empty()) return history;
     history.path_ = folder / sha256(scope).hex();
     history.folder_ = std::move(folder);
-    if (const auto text = read_file(history.path_)) history.stages_ = from_json(*text);
+    if (auto text = read_file(history.path_)) history.lines_ = std::move(*text);
     return history;
 }
 
-const PastStage* StepHistory::find(std::string_view stage) const {
-    const auto found =
-        std::find_if(stages_.begin(), stages_.end(), [&](const PastStage& past) { return past.name == stage; });
-    return found == stages_.end() ? nullptr : &*found;
+std::vector<const PastStage*> StepHistory::find(std::string_view stage) const {
+    if (!is_read_)
+        for (const auto line : split_lines(lines_)) read_.push_back(from_json(line));
+    is_read_ = true;
+    std::vector<const PastStage*> found;
+    for (const auto& build : read_)
+        for (const auto& past : build)
+            if (past.name == stage) found.push_back(&past);
+    return found;
 }
 
 fs::path StepHistory::path_of(const Digest& selection) const { return folder_ / ("files-" + selection.hex()); }
@@ -118,9 +135,18 @@ std::optional<FileList> StepHistory::find_files(const Digest& selection) const {
 }
 
 Status StepHistory::save(const std::vector<PastStage>& stages) {
-    if (folder_.empty() || stages == stages_) return {};
-    stages_ = stages;
-    DBUILD_TRY(write_atomically(path_, to_json(stages)));
+    if (folder_.empty()) return {};
+    const auto newest = to_json(stages);
+    const auto known = split_lines(lines_);
+    if (!known.empty() && known.front() == newest) return {};
+    std::string text = newest + '\n';
+    std::size_t count = 1;
+    for (const auto line : known)
+        if (line != newest && count++ < k_kept_builds) text.append(line).append(1, '\n');
+    lines_ = std::move(text);
+    is_read_ = false;
+    read_.clear();
+    DBUILD_TRY(write_atomically(path_, lines_));
     remove_forgotten(folder_);
     return {};
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the steps of a scope's last build were made from, kept to say later what changed. Nothing is decided by it:
+// What the steps of a scope's last builds were made from, kept to say later what changed. Nothing is decided by it:
 // losing it, or any part, makes explanations poorer. Who compares is explain.hpp.
 //
-//     <cache dir>/explain/<hash of the scope>    JSON: stages with their base, steps with their text, key and
-//     ingredients <cache dir>/explain/files-<digest>         the files that a COPY source selected, by the digest of
-//     the selection
+//     <cache dir>/explain/<hash of the scope>
+//         a line of JSON for each of the last builds, the newest first: stages with their base, steps with their text,
+//         key and ingredients
+//     <cache dir>/explain/files-<digest>
+//         the files that a COPY source selected, by the digest of the selection: shared by builds and scopes
 #pragma once
 
 #include "support/digest.hpp"
@@ -47,7 +49,8 @@ public:
     /// empty.
     static StepHistory open(std::filesystem::path folder, std::string_view scope);
 
-    const PastStage* find(std::string_view stage) const; // null: never built
+    /// What the stage was in each of the last builds that had it, the newest first.
+    std::vector<const PastStage*> find(std::string_view stage) const;
     std::optional<FileList> find_files(const Digest& selection) const;
 
     /// Keeps the files of a selection; does nothing for one that is kept already. `list` is called only if it is
@@ -58,7 +61,8 @@ public:
         DBUILD_TRY_ASSIGN(const FileList files, list());
         return write_files(selection, files);
     }
-    /// Replaces what is known of the scope. Errors: unavailable, no_space.
+    /// Adds a build, as the newest: one that was the same is forgotten, and so is the oldest where there are too many.
+    /// Cost: that of making the text, if it is the newest already. Errors: unavailable, no_space.
     Status save(const std::vector<PastStage>& stages);
 
 private:
@@ -67,7 +71,9 @@ private:
     std::filesystem::path path_of(const Digest& selection) const;
 
     std::filesystem::path folder_, path_;
-    std::vector<PastStage> stages_;
+    std::string lines_;                                // of the file
+    mutable std::vector<std::vector<PastStage>> read_; // from them, by find()
+    mutable bool is_read_ = false;
 };
 
 } // namespace dbuild::orchestrator

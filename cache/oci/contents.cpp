@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 namespace dbuild::cache::oci {
 namespace {
@@ -159,28 +160,35 @@ Result<TableOfContents> decode_contents(std::string_view bytes) {
     const auto count = in.number();
     if (count > bytes.size()) return damaged(); // an entry has more than one byte
     TableOfContents contents;
+    bool is_right = true;
+    const auto small_number = [&] {
+        const auto value = in.number();
+        is_right = is_right && value <= std::numeric_limits<std::uint32_t>::max();
+        return static_cast<std::uint32_t>(value);
+    };
     for (std::uint64_t i = 0; i < count && !in.failed(); ++i) {
         LayerEntry entry;
         entry.path = in.text();
         const auto type = in.number();
         if (type > static_cast<std::uint64_t>(EntryType::fifo)) return damaged();
         entry.type = static_cast<EntryType>(type);
-        entry.mode = static_cast<std::uint32_t>(in.number());
+        entry.mode = small_number();
         entry.uid = in.number();
         entry.gid = in.number();
         entry.size = in.number();
         for (auto left = in.number(); left > 0 && !in.failed(); --left) {
             auto name = in.text();
+            is_right = is_right && (entry.xattrs.empty() || entry.xattrs.rbegin()->first < name);
             entry.xattrs[std::move(name)] = in.text();
         }
         entry.link_target = in.text();
-        entry.device_major = static_cast<std::uint32_t>(in.number());
-        entry.device_minor = static_cast<std::uint32_t>(in.number());
+        entry.device_major = small_number();
+        entry.device_minor = small_number();
         entry.content = in.digest();
         entry.mtime_seconds = static_cast<std::int64_t>(in.number());
         contents.entries.push_back(std::move(entry));
     }
-    if (in.failed() || !in.at_end()) return damaged();
+    if (in.failed() || !in.at_end() || !is_right) return damaged();
     return contents;
 }
 

@@ -20,7 +20,7 @@ namespace dbuild::cache::remote {
 /// The published index of a scope as it was read.
 struct IndexFile {
     std::string version; // whatever tells it from those before and after it
-    std::string bytes;
+    std::string bytes;   // empty: it is the version that the reader knew
 };
 
 /// What a remote says about a scope without reading its index.
@@ -48,8 +48,8 @@ public:
     /// Errors: besides, interrupted.
     virtual Status put_pack(const Digest& name, const std::filesystem::path& file) = 0;
 
-    /// Holds nothing where nobody published that scope.
-    virtual Result<std::optional<IndexFile>> read_index(std::string_view scope) = 0;
+    /// Holds nothing where nobody published that scope. In: known — a version whose bytes are not wanted; may be empty.
+    virtual Result<std::optional<IndexFile>> read_index(std::string_view scope, std::string_view known) = 0;
 
     /// Publishes an index in place of the one whose version was read (empty: of none).
     /// Out: its version. Nothing: somebody else has published meanwhile, and nothing was done: read, merge, try again.

@@ -19,6 +19,7 @@ namespace {
 constexpr std::size_t k_copy_bytes = 1u << 20;
 constexpr std::size_t k_max_name_bytes = 200; // of an encoded scope; file systems take 255
 constexpr std::string_view k_scope_suffix = ".scope", k_index_suffix = ".index";
+constexpr std::size_t k_tail_bytes = 64;
 constexpr int k_reads_of_a_moving_index = 5;
 constexpr std::int64_t k_abandoned_seconds = 24 * 3600; // a temporary file as old as that belongs to nobody
 
@@ -49,6 +50,33 @@ std::uint64_t generation_of(const fs::path& path) {
 
 fs::path index_path(const fs::path& folder, std::uint64_t generation) {
     return folder / (std::to_string(generation) + std::string(k_index_suffix));
+}
+
+/// The number in a version_of().
+std::uint64_t number_in(std::string_view version) {
+    std::uint64_t number = 0;
+    const auto parsed = std::from_chars(version.data(), version.data() + version.size(), number);
+    return parsed.ec == std::errc() ? number : 0;
+}
+
+/// The number would do, had nobody ever emptied the folder: so also the size, and the last bytes, which end in the
+/// checksum of the compressed index. In: tail — these bytes.
+std::string version_of(std::uint64_t number, std::uint64_t size, std::string_view tail) {
+    return std::to_string(number) + "-" + std::to_string(size) + "-" + sha256(tail).hex().substr(0, 16);
+}
+
+/// Errors: not_found — somebody removed it meanwhile; unavailable.
+Result<std::string> version_of(const fs::path& index) {
+    const Fd fd(::open(index.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd.is_open() && is_missing(errno)) return fail(ErrorKind::not_found, index.string() + " is gone");
+    struct stat status {};
+    if (!fd.is_open() || ::fstat(fd.get(), &status) != 0) return remote_failure("read", index);
+    const auto size = static_cast<std::size_t>(status.st_size);
+    std::string tail(std::min(size, k_tail_bytes), '\0');
+    const auto got = ::pread(fd.get(), tail.data(), tail.size(), static_cast<off_t>(size - tail.size()));
+    if (got < 0) return remote_failure("read", index);
+    tail.resize(static_cast<std::size_t>(got));
+    return version_of(generation_of(index), size, tail);
 }
 
 class DirectoryBackend final : public Backend {
@@ -99,16 +127,21 @@ public:
         return copy.rename_to(path);
     }
 
-    Result<std::optional<IndexFile>> read_index(std::string_view scope) override {
+    Result<std::optional<IndexFile>> read_index(std::string_view scope, std::string_view known) override {
         DBUILD_TRY_ASSIGN(const auto folder, scope_folder(scope));
         for (int attempt = 0; attempt < k_reads_of_a_moving_index; ++attempt) {
             DBUILD_TRY_ASSIGN(const auto generation, newest(folder));
             if (generation == 0) return std::nullopt;
             const auto path = index_path(folder, generation);
-            auto bytes = read_file(path);
-            if (bytes) {
+            auto version = version_of(path);
+            if (version && *version == known) {
                 (void)use(path); // an index that is read is worth as much as its packs
-                return IndexFile{std::to_string(generation), std::move(*bytes)};
+                return IndexFile{std::move(*version), {}};
+            }
+            auto bytes = version ? read_file(path) : Result<std::string>(fail(version.error()));
+            if (bytes) {
+                (void)use(path);
+                return IndexFile{std::move(*version), std::move(*bytes)};
             }
             if (bytes.error().kind != ErrorKind::not_found) return fail(std::move(bytes).error());
         }
@@ -121,7 +154,7 @@ public:
                                                      std::string_view version_read) override {
         DBUILD_TRY_ASSIGN(const auto folder, scope_folder(scope));
         DBUILD_TRY_ASSIGN(const auto present, newest(folder));
-        if (version_read != (present == 0 ? std::string() : std::to_string(present))) return std::nullopt;
+        if (present == 0 ? !version_read.empty() : number_in(version_read) != present) return std::nullopt;
         DBUILD_TRY(make_room(bytes.size()));
         DBUILD_TRY_ASSIGN(auto file, new_file());
         DBUILD_TRY(file.write(bytes));
@@ -129,7 +162,7 @@ public:
         DBUILD_TRY_ASSIGN(const bool is_ours, file.link_to(index_path(folder, present + 1)));
         if (!is_ours) return std::nullopt;
         empty_older(folder, present); // whoever reads the one before may go on
-        return std::to_string(present + 1);
+        return version_of(present + 1, bytes.size(), bytes.substr(bytes.size() - std::min(bytes.size(), k_tail_bytes)));
     }
 
     Result<std::vector<ScopeEntry>> list_scopes() override {

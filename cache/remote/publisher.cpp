@@ -29,6 +29,15 @@ struct Work {
     }
 };
 
+/// Stands for what a build used, for an hour: after that the packs are told again that they are used.
+Digest digest_of(const Work& work) {
+    const auto hour = std::chrono::floor<std::chrono::hours>(std::chrono::system_clock::now()).time_since_epoch();
+    std::string text = std::to_string(hour.count());
+    for (const auto& key : work.steps) text += "\n" + key.hex();
+    for (const auto& base : work.bases) text += "\n" + base;
+    return sha256(text);
+}
+
 /// Whether the index says nothing new about what is used: only who used it last, which is not worth a publication.
 bool has_news(const ScopeIndex& published, const ScopeIndex& mine, const std::set<Digest>& replaced) {
     const auto places = restorable_layers(published);
@@ -51,14 +60,29 @@ public:
 
     const std::string& name() const { return target_.name; }
 
+    /// The last build here used the same, and the index is the one that it left.
+    bool is_settled(const Work& work) const {
+        return !target_.index && work.replaced.empty() && work.bad_packs.empty() && target_.settled == digest_of(work);
+    }
+
     Status publish(const LocalRecords& local, const Work& work) {
         if (is_given_up_) return {};
+        target_.settled.reset();
+        if (!target_.index) DBUILD_TRY(read_again());
         auto mine = local.index;
         DBUILD_TRY(put_packs(local, mine));
         std::set<Digest> bad = work.bad_packs;
-        std::erase_if(bad, [&](const Digest& pack) { return !target_.index.packs.contains(pack); });
-        if (!bad.empty() || has_news(target_.index, mine, work.replaced)) DBUILD_TRY(replace_index(mine, work, bad));
-        return std::exchange(problem_, {});
+        std::erase_if(bad, [&](const Digest& pack) { return !target_.index->packs.contains(pack); });
+        if (!bad.empty() || has_news(*target_.index, mine, work.replaced)) DBUILD_TRY(replace_index(mine, work, bad));
+        if (!problem_) return std::exchange(problem_, {});
+        target_.settled = digest_of(work);
+        return {};
+    }
+
+    /// Nothing where it is not known.
+    std::optional<PublishedState> state() const {
+        if (!target_.settled || has_rows_of_others_) return std::nullopt;
+        return PublishedState{target_.scope, target_.name, target_.version, target_.settled};
     }
 
 private:
@@ -83,7 +107,7 @@ private:
     Status replace_index(const ScopeIndex& mine, const Work& work, const std::set<Digest>& bad) {
         std::mt19937_64 random(std::random_device{}());
         for (int attempt = 0; attempt < settings_.attempts; ++attempt) {
-            auto merged = target_.index;
+            auto merged = *target_.index;
             if (!bad.empty()) forget_packs(merged, bad);
             merge(merged, mine, work.replaced);
             trim(merged, settings_.max_index_bytes);
@@ -104,9 +128,11 @@ private:
 
     /// What somebody else has published meanwhile.
     Status read_again() {
-        DBUILD_TRY_ASSIGN(const auto file, target_.backend->read_index(target_.scope));
-        target_.version = file ? file->version : "";
-        target_.index = {};
+        DBUILD_TRY_ASSIGN(const auto file, target_.backend->read_index(target_.scope, ""));
+        const auto version = file ? file->version : "";
+        has_rows_of_others_ = has_rows_of_others_ || version != target_.version;
+        target_.version = version;
+        target_.index.emplace();
         if (!file) return {};
         auto read = decode(file->bytes);
         if (!read && read.error().kind == ErrorKind::unsupported) { // a newer dbuild's stays
@@ -121,7 +147,8 @@ private:
     const PublisherSettings& settings_;
     const std::atomic<bool>& is_cancelled_;
     bool is_given_up_ = false;
-    Status problem_; // of packs that could not be put
+    bool has_rows_of_others_ = false; // which the store's own index has not
+    Status problem_;                  // of packs that could not be put
 };
 
 } // namespace
@@ -172,6 +199,8 @@ struct Publisher::Impl {
 
     /// Out: what went wrong.
     std::set<std::string> publish(const Work& work) {
+        const auto is_settled = [&](const auto& target) { return target.is_settled(work); };
+        if (std::all_of(targets.begin(), targets.end(), is_settled)) return {};
         std::set<std::string> found;
         const auto local = [&]() -> Result<LocalRecords> {
             DBUILD_TRY(layers.flush());
@@ -227,6 +256,13 @@ std::vector<std::string> Publisher::finish(std::chrono::milliseconds deadline) {
     impl_->changed.notify_all();
     impl_->thread.join();
     return {impl_->problems.begin(), impl_->problems.end()};
+}
+
+std::vector<PublishedState> Publisher::states() const {
+    std::vector<PublishedState> states;
+    for (const auto& target : impl_->targets)
+        if (auto state = target.state()) states.push_back(std::move(*state));
+    return states;
 }
 
 } // namespace dbuild::cache::remote

@@ -17,9 +17,18 @@ namespace dbuild::cache::remote {
 struct PublishTarget {
     Backend* backend = nullptr; // borrowed
     std::string scope;
-    std::string name;    // of the remote, for messages
-    std::string version; // of the index as it was read; empty: there was none
-    ScopeIndex index;
+    std::string name;                // of the remote, for messages
+    std::string version;             // of the index as it was read; empty: there was none
+    std::optional<ScopeIndex> index; // nothing: that version's rows were merged before, and nobody has read it again
+    std::optional<Digest> settled;   // of an earlier PublishedState of that version
+};
+
+/// What a target's index is known to hold.
+struct PublishedState {
+    std::string scope, name;       // of the target
+    std::string version;           // all of whose rows the store's own index has
+    std::optional<Digest> settled; // stands for the steps and images that the build used, and for the hour: they are
+                                   // published, so another build of the same need not even read the index
 };
 
 struct PublisherSettings {
@@ -50,6 +59,8 @@ public:
 
     /// Publishes what is left; after the deadline what can still be named without another pack. Out: what went wrong.
     std::vector<std::string> finish(std::chrono::milliseconds deadline);
+    /// After finish(): of the targets that news were looked for in, without trouble.
+    std::vector<PublishedState> states() const;
 
 private:
     struct Impl;

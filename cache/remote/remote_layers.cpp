@@ -127,7 +127,14 @@ void RemoteLayers::add(Backend& backend, const ScopeIndex& index) {
         known_.try_emplace(diff_id, Layer{place.pack, *place.layer});
 }
 
+void RemoteLayers::add_rest() {
+    std::call_once(rest_is_added_, [this] {
+        if (add_rest_) add_rest_();
+    });
+}
+
 bool RemoteLayers::has(const Digest& diff_id) {
+    add_rest();
     const std::lock_guard lock(mutex_);
     return known_.contains(diff_id);
 }
@@ -152,6 +159,7 @@ bool RemoteLayers::is_here(const Digest& pack) const {
 }
 
 void RemoteLayers::bring(std::span<const Digest> diff_ids) {
+    add_rest();
     const std::lock_guard one_at_a_time(fetching_);
     const auto wanted = known_of(diff_ids);
     if (!layers_.catalog().is_private()) adopt_most_needed(wanted);
@@ -295,6 +303,11 @@ std::set<Digest> RemoteLayers::bad_packs() {
     auto packs = gone_packs_;
     packs.insert(damaged_packs_.begin(), damaged_packs_.end());
     return packs;
+}
+
+void RemoteLayers::add_warning(std::string text) {
+    const std::lock_guard lock(mutex_);
+    warnings_.push_back(std::move(text));
 }
 
 std::vector<std::string> RemoteLayers::take_warnings() {

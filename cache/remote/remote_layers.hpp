@@ -8,6 +8,7 @@
 #include "cache/store/layer_store.hpp"
 
 #include <atomic>
+#include <functional>
 #include <mutex>
 
 namespace dbuild::cache::remote {
@@ -20,6 +21,9 @@ public:
     /// Makes the layers of an index known; what is known already stays. In: backend — outlives this.
     void add(Backend& backend, const ScopeIndex& index);
 
+    /// What adds the layers of indexes that were not read yet: called once, before anything is asked of this.
+    void set_unread(std::function<void()> add_rest) { add_rest_ = std::move(add_rest); }
+
     bool has(const Digest& diff_id) override;
     void bring(std::span<const Digest> diff_ids) override;
 
@@ -27,6 +31,7 @@ public:
     std::uint64_t lost_layers() const { return lost_layers_; }
     /// Packs that indexes name and that are gone, or damaged.
     std::set<Digest> bad_packs();
+    void add_warning(std::string text);
     std::vector<std::string> take_warnings();
 
 private:
@@ -40,6 +45,7 @@ private:
     };
     class PartialPack;
 
+    void add_rest();
     std::vector<Layer> known_of(std::span<const Digest> diff_ids);
     /// The packs that a layer needs, without doubles.
     static std::set<Digest> packs_of(const Layer& layer);
@@ -51,6 +57,8 @@ private:
     bool is_here(const Digest& pack) const;
 
     const store::LayerStore& layers_;
+    std::function<void()> add_rest_; // may be null
+    std::once_flag rest_is_added_;
     std::mutex fetching_; // one at a time: what the first brought, the second finds
     std::mutex mutex_;    // of what follows
     std::map<Digest, Pack> packs_;

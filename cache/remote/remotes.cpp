@@ -29,6 +29,7 @@ Remotes::Remotes(const store::LayerStore& layers, store::Index& index, RemotesOp
         for (const auto& scope : options_.fallback_scopes)
             if (scope != options_.scope) read_scope(backend, url, scope, false, targets);
     }
+    remote_layers_.set_unread([this] { read_rest(); });
     layers_.set_source(&remote_layers_);
     publisher_ = std::make_unique<Publisher>(layers_, std::move(targets), is_publishing_over_);
 }
@@ -41,23 +42,30 @@ Remotes::~Remotes() {
 void Remotes::read_scope(Backend& backend, const RemoteUrl& url, const std::string& scope, bool is_own,
                          std::vector<PublishTarget>& targets) {
     const bool is_written = is_own && options_.publishes && url.access == Access::read_and_write;
-    PublishTarget target{&backend, scope, url.text, {}, {}};
+    const auto policy = is_written ? store::Index::OnConflict::replace : store::Index::OnConflict::keep_first;
+    PublishTarget target{&backend, scope, url.text, {}, ScopeIndex{}, {}};
     const auto read = [&]() -> Status {
-        DBUILD_TRY_ASSIGN(const auto file, backend.read_index(scope));
+        DBUILD_TRY_ASSIGN(const auto merged, index_.find_merged(url.text, scope, policy));
+        DBUILD_TRY_ASSIGN(const auto file, backend.read_index(scope, merged ? merged->version : ""));
         if (!file) return {};
         target.version = file->version;
+        if (merged && merged->version == file->version) {
+            target.index.reset();
+            target.settled = merged->settled;
+            unread_.push_back({&backend, scope, url.text});
+            return {};
+        }
         DBUILD_TRY_ASSIGN(target.index, decode(file->bytes));
         std::vector<store::StepRecord> steps;
         std::vector<store::PublishedLayer> layers;
         std::vector<store::BaseRecord> bases;
-        for (const auto& [key, step] : target.index.steps) steps.push_back(step.record);
-        for (const auto& [diff_id, layer] : target.index.layers) layers.push_back(layer);
-        for (const auto& [id, base] : target.index.bases) bases.push_back(base.record);
-        const auto policy = is_written ? store::Index::OnConflict::replace : store::Index::OnConflict::keep_first;
+        for (const auto& [key, step] : target.index->steps) steps.push_back(step.record);
+        for (const auto& [diff_id, layer] : target.index->layers) layers.push_back(layer);
+        for (const auto& [id, base] : target.index->bases) bases.push_back(base.record);
         DBUILD_TRY_ASSIGN(const auto added, index_.record_published(steps, layers, bases, policy));
         new_layers_.insert(added.begin(), added.end());
-        remote_layers_.add(backend, target.index);
-        return {};
+        remote_layers_.add(backend, *target.index);
+        return index_.record_merged(url.text, scope, policy, {target.version, {}});
     };
     const auto done = read();
     if (!done) warnings_.push_back("remote cache " + url.text + ": " + done.error().message);
@@ -65,9 +73,27 @@ void Remotes::read_scope(Backend& backend, const RemoteUrl& url, const std::stri
     if (is_written && (done || done.error().kind == ErrorKind::corrupt)) targets.push_back(std::move(target));
 }
 
+/// Their rows are known; where their layers are is not.
+void Remotes::read_rest() {
+    for (const auto& unread : unread_) {
+        const auto read = [&]() -> Status {
+            DBUILD_TRY_ASSIGN(const auto file, unread.backend->read_index(unread.scope, ""));
+            if (!file) return {};
+            DBUILD_TRY_ASSIGN(const auto index, decode(file->bytes));
+            remote_layers_.add(*unread.backend, index);
+            return {};
+        };
+        if (const auto done = read(); !done)
+            remote_layers_.add_warning("remote cache " + unread.remote + ": " + done.error().message);
+    }
+}
+
 void Remotes::finish(std::chrono::milliseconds deadline) {
     publisher_->note_bad_packs(remote_layers_.bad_packs());
     for (const auto& problem : publisher_->finish(deadline)) warnings_.push_back("remote cache " + problem);
+    for (const auto& state : publisher_->states()) // costs the next build some time where it cannot be recorded
+        (void)index_.record_merged(state.name, state.scope, store::Index::OnConflict::replace,
+                                   {state.version, state.settled});
 }
 
 std::vector<std::string> Remotes::take_warnings() {

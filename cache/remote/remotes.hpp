@@ -21,9 +21,10 @@ struct RemotesOptions {
 
 class Remotes {
 public:
-    /// Reads the scopes' indexes and merges them into the store's. Of two results for one key, that of a scope which
-    /// this build also writes wins over the store's own, so that all machines come to the same image; else the store's.
-    /// In: layers, index — outlive this.
+    /// Reads the scopes' indexes and merges them into the store's; one that was merged before and has not changed is
+    /// read only when a layer has to be had from it, or something published to it. Of two results for one key, that of
+    /// a scope which this build also writes wins over the store's own, so that all machines come to the same image;
+    /// else the store's. In: layers, index — outlive this.
     Remotes(const store::LayerStore& layers, store::Index& index, RemotesOptions options);
     Remotes(const Remotes&) = delete;
     Remotes& operator=(const Remotes&) = delete;
@@ -44,6 +45,11 @@ public:
     std::vector<std::string> take_warnings();
 
 private:
+    struct UnreadScope {
+        Backend* backend = nullptr;
+        std::string scope, remote; // the latter for messages
+    };
+    void read_rest();
     void read_scope(Backend& backend, const RemoteUrl& url, const std::string& scope, bool is_own,
                     std::vector<PublishTarget>& targets);
 
@@ -54,6 +60,7 @@ private:
     std::atomic<bool> is_publishing_over_ = false;
     std::vector<std::unique_ptr<Backend>> backends_;
     RemoteLayers remote_layers_;
+    std::vector<UnreadScope> unread_; // whose rows the store's index has already
     std::set<Digest> new_layers_;
     std::vector<std::string> warnings_;
     std::unique_ptr<Publisher> publisher_;

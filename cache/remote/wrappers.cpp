@@ -28,8 +28,8 @@ public:
     Status put_pack(const Digest& name, const fs::path& file) override {
         return self().call([&] { return inner_->put_pack(name, file); });
     }
-    Result<std::optional<IndexFile>> read_index(std::string_view scope) override {
-        return self().call([&] { return inner_->read_index(scope); });
+    Result<std::optional<IndexFile>> read_index(std::string_view scope, std::string_view known) override {
+        return self().call([&] { return inner_->read_index(scope, known); });
     }
     Result<std::optional<std::string>> replace_index(std::string_view scope, std::string_view bytes,
                                                      std::string_view version_read) override {
@@ -69,8 +69,8 @@ public:
         if (done && !error) counters_.bytes_written += size;
         return done;
     }
-    Result<std::optional<IndexFile>> read_index(std::string_view scope) override {
-        auto index = Wrapper::read_index(scope);
+    Result<std::optional<IndexFile>> read_index(std::string_view scope, std::string_view known) override {
+        auto index = Wrapper::read_index(scope, known);
         if (index && *index) counters_.bytes_read += (*index)->bytes.size();
         return index;
     }

@@ -55,9 +55,10 @@ struct Database::Impl {
     std::map<std::string_view, sqlite3_stmt*> statements; // by their (literal) text
     std::vector<std::string> warnings;
     bool is_private = false;
-    bool is_apart = false;    // of no cache folder
-    bool is_reading = false;  // a read transaction is open
-    bool has_written = false; // so the log is ours to fold back
+    bool is_apart = false;     // of no cache folder
+    bool is_reading = false;   // a read transaction is open
+    bool has_written = false;  // so the log is ours to fold back
+    bool was_replaced = false; // by a new one, because it was damaged
     ino_t opened_file = 0;
 
     ~Impl() {
@@ -173,7 +174,6 @@ struct Database::Impl {
     /// its own.
     Status set_aside() {
         close();
-        owner.is_damaged = false;
         DBUILD_TRY_ASSIGN(auto lock, FileLock::acquire(root / "write.lock"));
         if (file_number() != opened_file) return {}; // somebody else did it, and has started a new one
         const auto seconds =
@@ -197,10 +197,12 @@ struct Database::Impl {
         if (owner.handle && sqlite3_get_autocommit(owner.handle) == 0)
             sqlite3_exec(owner.handle, "ROLLBACK", nullptr, nullptr, nullptr);
         auto* const disk = std::exchange(owner.handle, nullptr);
-        DBUILD_TRY_ASSIGN(bool is_copied, copy_into_memory(disk));
+        const bool is_sound = !std::exchange(owner.is_damaged, false); // else nothing of it is believed
+        DBUILD_TRY_ASSIGN(bool is_copied, copy_into_memory(is_sound ? disk : nullptr));
         sqlite3_close(disk);
-        if (!is_copied) { // without a writable folder SQLite cannot use the log: what was not folded back yet is not
-                          // seen
+        if (!is_copied &&
+            is_sound) { // without a writable folder SQLite cannot use the log: what was not folded back yet is not
+                        // seen
             sqlite3* source = nullptr;
             const auto uri = "file:" + file().string() + "?mode=ro&immutable=1";
             sqlite3_open_v2(uri.c_str(), &source, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX,
@@ -208,7 +210,6 @@ struct Database::Impl {
             DBUILD_TRY_ASSIGN(is_copied, copy_into_memory(source));
             sqlite3_close(source);
         }
-        owner.is_damaged = false;
         is_private = true;
         warnings.push_back("the cache folder " + root.string() + " cannot be written (" + reason +
                            "): this run keeps nothing");
@@ -257,11 +258,19 @@ struct Database::Impl {
         return done;
     }
 
+    /// Starts a new file in place of a damaged one, or one in memory where that fails too.
     Status mend() {
         if (!owner.is_damaged) return {};
         if (is_apart) return fail(ErrorKind::corrupt, "a database in memory is damaged");
-        DBUILD_TRY(set_aside());
-        return open_file();
+        Status done = is_private ? fail(ErrorKind::corrupt, "it is damaged") : set_aside();
+        was_replaced = true;
+        if (done) {
+            owner.is_damaged = false;
+            done = with_reserve([&] { return open_file(); });
+        }
+        if (done) return done;
+        owner.is_damaged = true;
+        return go_private(done.error().message);
     }
 };
 
@@ -360,6 +369,10 @@ Result<Query> Database::query(std::string_view sql) {
 Status Database::write(const std::function<Status()>& body) {
     DBUILD_TRY(impl_->mend());
     Status done = impl_->with_reserve([&] { return impl_->transact(body); });
+    if (!done && impl_->owner.is_damaged && !impl_->is_apart) { // what is to be kept is kept in a new one
+        DBUILD_TRY(impl_->mend());
+        done = impl_->with_reserve([&] { return impl_->transact(body); });
+    }
     const bool is_disk_trouble =
         !done && (done.error().kind == ErrorKind::unavailable || done.error().kind == ErrorKind::no_space);
     if (!is_disk_trouble || impl_->is_private || impl_->owner.is_damaged) return done;
@@ -383,6 +396,7 @@ std::uint64_t Database::bytes() const {
 }
 
 bool Database::is_private() const { return impl_->is_private; }
+bool Database::was_damaged() const { return impl_->owner.is_damaged || impl_->was_replaced; }
 std::vector<std::string> Database::take_warnings() { return std::exchange(impl_->warnings, {}); }
 
 } // namespace dbuild::cache::store

@@ -53,6 +53,8 @@ public:
     /// Of the file, with its log. 0 in memory.
     std::uint64_t bytes() const;
     bool is_private() const; // in memory: nothing is kept
+    /// Whether a damaged file was found since it was opened: the warning says it, and all that was known may be gone.
+    bool was_damaged() const;
     /// What went wrong since the last call, one sentence each.
     std::vector<std::string> take_warnings();
 

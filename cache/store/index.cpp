@@ -29,15 +29,17 @@ Result<Index> Index::open(const std::filesystem::path& root) {
 
 std::vector<std::string> Index::take_warnings() { return database_.take_warnings(); }
 bool Index::is_private() const { return database_.is_private(); }
+bool Index::was_damaged() const { return database_.was_damaged(); }
 
 Result<std::optional<StepRecord>> Index::find_step(const StepKey& key) {
     DBUILD_TRY_ASSIGN(auto query,
-                      database_.query("SELECT step.diff_id, content_id, layer.size, created, wall_ms FROM step JOIN "
-                                      "layer ON layer.diff_id = step.diff_id WHERE key = ?"));
+                      database_.query("SELECT step.diff_id, content_id, layer.size, created, wall_ms, link FROM step "
+                                      "JOIN layer ON layer.diff_id = step.diff_id WHERE key = ?"));
     DBUILD_TRY_ASSIGN(const bool found, query.bind(key.digest).step());
     if (!found) return std::nullopt;
     return StepRecord{
-        key, query.digest(0), query.digest(1), query.integer(2), std::string(query.bytes(3)), query.real(4), {}, {}};
+        key, query.digest(0), query.digest(1), query.integer(2), std::string(query.bytes(3)), query.real(4), {},
+        {},  query.digest(5)};
 }
 
 Status Index::use_step(const StepKey& key, std::string_view scope) {
@@ -49,10 +51,10 @@ Status Index::use_step(const StepKey& key, std::string_view scope) {
 Status Index::insert_step(const StepRecord& record, OnConflict on_conflict) {
     const std::string_view insert =
         on_conflict == OnConflict::replace
-            ? "INSERT OR REPLACE INTO step(key, diff_id, content_id, created, wall_ms, ingredients, parent) "
-              "VALUES(?,?,?,?,?,?,?)"
-            : "INSERT INTO step(key, diff_id, content_id, created, wall_ms, ingredients, parent) "
-              "VALUES(?,?,?,?,?,?,?) ON CONFLICT(key) DO NOTHING";
+            ? "INSERT OR REPLACE INTO step(key, diff_id, content_id, created, wall_ms, ingredients, parent, link) "
+              "VALUES(?,?,?,?,?,?,?,?)"
+            : "INSERT INTO step(key, diff_id, content_id, created, wall_ms, ingredients, parent, link) "
+              "VALUES(?,?,?,?,?,?,?,?) ON CONFLICT(key) DO NOTHING";
     DBUILD_TRY_ASSIGN(auto query, database_.query(insert));
     return query.bind(record.key.digest)
         .bind(record.diff_id)
@@ -61,6 +63,7 @@ Status Index::insert_step(const StepRecord& record, OnConflict on_conflict) {
         .bind(record.wall_ms)
         .bind(record.ingredients)
         .bind(record.parent)
+        .bind(record.link)
         .run();
 }
 
@@ -101,6 +104,28 @@ Result<std::vector<Digest>> Index::record_published(std::span<const StepRecord> 
     });
     DBUILD_TRY(std::move(done));
     return new_layers;
+}
+
+Result<std::optional<MergedScope>> Index::find_merged(std::string_view remote, std::string_view scope,
+                                                      OnConflict on_conflict) {
+    DBUILD_TRY_ASSIGN(auto select, database_.query("SELECT version, settled FROM merged_scope "
+                                                   "WHERE remote = ? AND scope = ? AND has_won = ?"));
+    select.bind(remote).bind(scope).bind(std::uint64_t{on_conflict == OnConflict::replace});
+    DBUILD_TRY_ASSIGN(const bool found, select.step());
+    if (!found) return std::nullopt;
+    MergedScope merged{std::string(select.bytes(0)), std::nullopt};
+    if (!select.bytes(1).empty()) merged.settled = select.digest(1);
+    return merged;
+}
+
+Status Index::record_merged(std::string_view remote, std::string_view scope, OnConflict on_conflict,
+                            const MergedScope& merged) {
+    return database_.write([&]() -> Status {
+        DBUILD_TRY_ASSIGN(auto insert, database_.query("INSERT OR REPLACE INTO merged_scope(remote, scope, has_won, "
+                                                       "version, settled) VALUES(?,?,?,?,?)"));
+        insert.bind(remote).bind(scope).bind(std::uint64_t{on_conflict == OnConflict::replace}).bind(merged.version);
+        return (merged.settled ? insert.bind(*merged.settled) : insert.bind_blob("")).run();
+    });
 }
 
 Status Index::use_steps(std::span<const StepKey> keys, std::string_view scope) {
@@ -147,18 +172,18 @@ Result<std::optional<LayerRecord>> Index::find_layer(const Digest& diff_id) {
     return LayerRecord{select.integer(0), select.integer(1) != 0};
 }
 
-Result<std::optional<Digest>> Index::find_selection(const Digest& chain, std::string_view source) {
-    DBUILD_TRY_ASSIGN(auto select, database_.query("SELECT digest FROM selection WHERE chain = ? AND source = ?"));
-    DBUILD_TRY_ASSIGN(const bool found, select.bind(chain).bind(source).step());
+Result<std::optional<Digest>> Index::find_selection(const Digest& layers, std::string_view source) {
+    DBUILD_TRY_ASSIGN(auto select, database_.query("SELECT digest FROM selection WHERE layers = ? AND source = ?"));
+    DBUILD_TRY_ASSIGN(const bool found, select.bind(layers).bind(source).step());
     if (!found) return std::nullopt;
     return select.digest(0);
 }
 
-Status Index::record_selection(const Digest& chain, std::string_view source, const Digest& digest) {
+Status Index::record_selection(const Digest& layers, std::string_view source, const Digest& digest) {
     return database_.write([&]() -> Status {
         DBUILD_TRY_ASSIGN(auto insert,
-                          database_.query("INSERT OR REPLACE INTO selection(chain, source, digest) VALUES(?,?,?)"));
-        return insert.bind(chain).bind(source).bind(digest).run();
+                          database_.query("INSERT OR REPLACE INTO selection(layers, source, digest) VALUES(?,?,?)"));
+        return insert.bind(layers).bind(source).bind(digest).run();
     });
 }
 

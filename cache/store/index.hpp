@@ -27,6 +27,11 @@ struct StepRecord {
     double wall_ms = 0;
     std::string ingredients; // written, not read back by find_step
     Digest parent = {};      // diff_id of the layer below; zeros: there is none. Written, not read back
+    /// Where a lost layer was made again and came out different: the link of the first result, so that the steps which
+    /// were made on that keep their keys (lineage). Zeros: the content ID is the link.
+    Digest link = {};
+
+    Digest chain_link() const { return link.is_zero() ? content_id : link; }
 };
 
 /// What is known of a layer besides its table of contents.
@@ -47,6 +52,12 @@ struct CompressedLayer {
     Digest diff_id;
     Digest digest;          // of the blob
     std::uint64_t size = 0; // bytes of the blob
+};
+
+/// A version of a scope's published index.
+struct MergedScope {
+    std::string version;
+    std::optional<Digest> settled; // what a build used and found published there (cache/remote/publisher.hpp)
 };
 
 /// A base image as it was when it was read: configuration and manifest as their JSON texts.
@@ -84,6 +95,7 @@ public:
     /// What went wrong without stopping anybody, since the last call.
     std::vector<std::string> take_warnings();
     bool is_private() const; // in memory: nothing is kept
+    bool was_damaged() const; // since it was opened: what it knew may be gone, and there is a warning
 
     Result<std::optional<StepRecord>> find_step(const StepKey& key);
     /// Several results for one key: the first stays, unless `replace` (its layer was lost).
@@ -97,13 +109,21 @@ public:
                                                  std::span<const PublishedLayer> layers,
                                                  std::span<const BaseRecord> bases, OnConflict on_conflict);
 
+    /// The version all of whose rows are here: none of them was forgotten or replaced since. In: remote — as its URL
+    /// was given; on_conflict — how its rows were recorded.
+    Result<std::optional<MergedScope>> find_merged(std::string_view remote, std::string_view scope,
+                                                   OnConflict on_conflict);
+    Status record_merged(std::string_view remote, std::string_view scope, OnConflict on_conflict,
+                         const MergedScope& merged);
+
     Status record_layer(const Digest& diff_id, const LayerRecord& layer, const oci::TableOfContents& contents);
     /// Holds nothing if the layer was never recorded. Errors: besides, corrupt — the stored contents are damaged.
     Result<std::optional<oci::TableOfContents>> find_contents(const Digest& diff_id);
     Result<std::optional<LayerRecord>> find_layer(const Digest& diff_id);
 
-    Result<std::optional<Digest>> find_selection(const Digest& chain, std::string_view source);
-    Status record_selection(const Digest& chain, std::string_view source, const Digest& digest);
+    /// Digest of what a path names in a root file system. In: layers — SHA-256 over its diff_ids.
+    Result<std::optional<Digest>> find_selection(const Digest& layers, std::string_view source);
+    Status record_selection(const Digest& layers, std::string_view source, const Digest& digest);
 
     /// What a layer was compressed to before, so that a blob which is there already is not made again.
     Result<std::optional<CompressedLayer>> find_compressed(const Digest& diff_id, std::string_view compression);

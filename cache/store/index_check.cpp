@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/store/index_check.hpp"
 
+#include "cache/step_content.hpp"
 #include "cache/store/index.hpp"
+#include "support/compression.hpp"
 
+#include <cmath>
 #include <map>
 
 namespace dbuild::cache::store {
@@ -105,11 +108,55 @@ Result<std::vector<Digest>> IndexCheck::damaged_contents() {
     }
 }
 
-Status IndexCheck::forget_contents(std::span<const Digest> diff_ids) {
+Result<std::string> IndexCheck::problem_with_layer(const oci::LayerScan& scan) {
+    DBUILD_TRY_ASSIGN(auto query, database_.query("SELECT size, contents FROM layer WHERE diff_id = ?"));
+    DBUILD_TRY_ASSIGN(const bool is_row, query.bind(scan.diff_id).step());
+    if (!is_row) return std::string();
+    if (query.integer(0) != scan.size) return std::string("the index has another size of it");
+    const auto contents = unpack_contents(query.bytes(1));
+    if (!contents) return std::string("its table of contents is damaged");
+    if (oci::encode(*contents) != oci::encode(scan.contents))
+        return std::string("its table of contents is not what is in it");
+    return std::string();
+}
+
+Result<std::vector<Digest>> IndexCheck::steps_of_other_content(const oci::LayerScan& scan) {
+    DBUILD_TRY_ASSIGN(auto query, database_.query("SELECT key, content_id, ingredients, created, wall_ms FROM step "
+                                                  "WHERE diff_id = ?"));
+    query.bind(scan.diff_id);
+    std::vector<Digest> keys;
+    for (;;) {
+        DBUILD_TRY_ASSIGN(const bool is_row, query.step());
+        if (!is_row) return keys;
+        const auto finished = parse_rfc3339(query.bytes(3));
+        const std::chrono::nanoseconds wall(std::llround(query.real(4) * 1e6));
+        if (!finished ||
+            content_id_of_step(query.bytes(2), scan.contents, *finished - wall, *finished) != query.digest(1))
+            keys.push_back(query.digest(0));
+    }
+}
+
+Status IndexCheck::correct_contents(const oci::LayerScan& scan) {
+    DBUILD_TRY_ASSIGN(const auto packed, zstd_compress(oci::encode(scan.contents)));
     return database_.write([&]() -> Status {
-        DBUILD_TRY_ASSIGN(auto forget, database_.query("DELETE FROM layer WHERE diff_id = ?"));
-        for (const auto& diff_id : diff_ids) {
-            DBUILD_TRY(forget.bind(diff_id).run());
+        DBUILD_TRY_ASSIGN(auto update, database_.query("UPDATE layer SET size = ?, contents = ? WHERE diff_id = ?"));
+        return update.bind(scan.size).bind_blob(packed).bind(scan.diff_id).run();
+    });
+}
+
+Status IndexCheck::forget_contents(std::span<const Digest> diff_ids) {
+    return delete_each("DELETE FROM layer WHERE diff_id = ?", diff_ids);
+}
+
+Status IndexCheck::forget_steps(std::span<const Digest> keys) {
+    return delete_each("DELETE FROM step WHERE key = ?", keys);
+}
+
+Status IndexCheck::delete_each(std::string_view sql, std::span<const Digest> digests) {
+    return database_.write([&]() -> Status {
+        DBUILD_TRY_ASSIGN(auto forget, database_.query(sql));
+        for (const auto& digest : digests) {
+            DBUILD_TRY(forget.bind(digest).run());
             forget.reset();
         }
         return {};

@@ -274,7 +274,10 @@ private:
     Status repack() {
         DBUILD_TRY_ASSIGN(const auto packs, store_.catalog().packs());
         DBUILD_TRY_ASSIGN(const auto layers, store_.catalog().layers());
-        for (const auto& name : PackLedger(packs, layers).mostly_dead()) {
+        const auto names = PackLedger(packs, layers).mostly_dead();
+        std::size_t done_packs = 0;
+        for (const auto& name : names) {
+            if (options_.progress) options_.progress(done_packs++, names.size());
             const auto spent = std::chrono::steady_clock::now() - started_;
             if (options_.time_budget && spent > *options_.time_budget) break;
             DBUILD_TRY(store_.catalog().retire_pieces(name));

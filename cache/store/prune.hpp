@@ -4,6 +4,7 @@
 #pragma once
 
 #include "cache/store/layer_store.hpp"
+#include "support/work_progress.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -19,6 +20,7 @@ struct PruneOptions {
     std::vector<std::string> keep_scopes;        // what they use stays, and every base image
     bool is_dry_run = false;
     std::optional<std::chrono::milliseconds> time_budget; // for repacking, the only part that takes long
+    WorkProgress progress;                                // of that part, in packs
 };
 
 struct PruneResult {

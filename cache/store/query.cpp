@@ -12,7 +12,10 @@ namespace dbuild::cache::store {
 
 tl::unexpected<Error> Connection::failure(int code, std::string_view what) {
     const int primary = code & 0xff;
-    const bool is_damage = primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB;
+    // What the disk cannot give again is as good as damaged; so is a file that somebody cut off.
+    const int extended = handle ? sqlite3_extended_errcode(handle) : code;
+    const bool is_lost = extended == SQLITE_IOERR_READ || extended == SQLITE_IOERR_SHORT_READ;
+    const bool is_damage = primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB || is_lost;
     // The log's index is no file to SQLite that could be full: there the disk's own words say it.
     const bool is_full = primary == SQLITE_FULL || ((primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN) && handle &&
                                                     sqlite3_system_errno(handle) == ENOSPC);

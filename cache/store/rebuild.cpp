@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/store/rebuild.hpp"
 
+#include "cache/oci/byte_source.hpp"
 #include "cache/store/catalog.hpp"
 
 #include <algorithm>
@@ -53,27 +54,23 @@ Result<std::vector<Digest>> adopt_pack(const LayerStore& layers, const fs::path&
     return found;
 }
 
-// Through a file of the spool's size: a scan wants a source, and a layer is given to a sink.
 Status record_contents(const LayerStore& layers, Index& index, const Digest& diff_id) {
     DBUILD_TRY_ASSIGN(const auto known, index.find_layer(diff_id));
     if (known) return {};
-    DBUILD_TRY_ASSIGN(const auto folder, TempDir::create("dbuild-rebuild"));
-    const auto path = folder.path() / "layer.tar";
-    {
-        DBUILD_TRY_ASSIGN(auto file, TemporaryFile::create(folder.path()));
-        DBUILD_TRY(layers.read(diff_id, [&](std::string_view bytes) { return file.write(bytes); }));
-        DBUILD_TRY(file.publish(path));
-    }
-    DBUILD_TRY_ASSIGN(const auto source, file_source(path));
-    DBUILD_TRY_ASSIGN(const auto scan, oci::scan_layer(source));
+    oci::LayerScan scan;
+    DBUILD_TRY(oci::pull_what_is_pushed([&](const oci::ByteSink& sink) { return layers.read(diff_id, sink); },
+                                        [&](const oci::ByteSource& source) -> Status {
+                                            DBUILD_TRY_ASSIGN(scan, oci::scan_layer(source));
+                                            return {};
+                                        }));
     return index.record_layer(scan.diff_id, {scan.size, false}, scan.contents);
 }
 
-Result<RebuildResult> rebuild_index(const LayerStore& layers,
-                                    const std::function<void(std::size_t, std::size_t)>& progress) {
+Result<RebuildResult> rebuild_index(const LayerStore& layers, const WorkProgress& progress) {
     RebuildResult result;
     DBUILD_TRY_ASSIGN(const auto paths, unlisted_packs(layers));
     for (const auto& path : paths) {
+        if (progress) progress(result.packs + result.damaged_packs, paths.size());
         const auto found = adopt_pack(layers, path);
         if (found)
             ++result.packs;
@@ -85,7 +82,7 @@ Result<RebuildResult> rebuild_index(const LayerStore& layers,
     DBUILD_TRY_ASSIGN(auto index, Index::open(layers.root()));
     DBUILD_TRY_ASSIGN(const auto listed, layers.catalog().layers());
     for (const auto& layer : listed) {
-        if (progress) progress(static_cast<std::size_t>(result.layers), listed.size());
+        if (progress) progress(result.layers, listed.size());
         Status done = record_contents(layers, index, layer.diff_id);
         if (done) ++result.layers;
         if (!done && done.error().kind != ErrorKind::corrupt) return fail(std::move(done).error());

@@ -4,9 +4,9 @@
 
 #include "cache/store/index.hpp"
 #include "cache/store/layer_store.hpp"
+#include "support/work_progress.hpp"
 
 #include <cstdint>
-#include <functional>
 #include <vector>
 
 namespace dbuild::cache::store {
@@ -26,9 +26,8 @@ struct RebuildResult {
     std::uint64_t packs = 0, layers = 0, damaged_packs = 0;
 };
 
-/// Lists all packs, and reads every layer that has no table of contents. In: progress — told (done, of all), may be
-/// null.
-Result<RebuildResult> rebuild_index(const LayerStore& layers,
-                                    const std::function<void(std::size_t, std::size_t)>& progress);
+/// Lists all packs, and reads every layer that has no table of contents. In: progress — of the packs, then of the
+/// layers.
+Result<RebuildResult> rebuild_index(const LayerStore& layers, const WorkProgress& progress);
 
 } // namespace dbuild::cache::store

@@ -7,7 +7,8 @@ CREATE TABLE step (                        -- one finished step: what it made un
     created     TEXT NOT NULL,             -- when it ran; becomes the history time of the image
     wall_ms     REAL NOT NULL,
     ingredients TEXT NOT NULL,
-    parent      BLOB                       -- diff_id of the layer below; none: there is none, or it is not known
+    parent      BLOB,                      -- diff_id of the layer below; none: there is none, or it is not known
+    link        BLOB                       -- what stands in the chain instead of content_id: see StepRecord::link
 ) WITHOUT ROWID;
 CREATE INDEX step_by_layer ON step(diff_id);
 CREATE TABLE layer (                       -- sizes and tables of contents outlive the bytes of a layer
@@ -16,11 +17,11 @@ CREATE TABLE layer (                       -- sizes and tables of contents outli
     contents    BLOB NOT NULL,             -- zstd of cache/oci/layer_tar.hpp's encode()
     made_in_process INTEGER NOT NULL DEFAULT 0 -- 1: by dbuild itself, so a builder may never have seen it
 ) WITHOUT ROWID;
-CREATE TABLE selection (                   -- memo: digest of a path selection in a chain
-    chain       BLOB NOT NULL,
+CREATE TABLE selection (                   -- memo: digest of a path selection in a root file system
+    layers      BLOB NOT NULL,             -- SHA-256 over its layers' diff_ids
     source      TEXT NOT NULL,
     digest      BLOB NOT NULL,
-    PRIMARY KEY (chain, source)
+    PRIMARY KEY (layers, source)
 ) WITHOUT ROWID;
 CREATE TABLE compressed_layer (            -- memo: the blob that a compression makes of a layer
     diff_id     BLOB NOT NULL,
@@ -32,6 +33,19 @@ CREATE TABLE compressed_layer (            -- memo: the blob that a compression 
 CREATE TABLE brought_image (               -- memo: an image that an engine got from here and had every blob of
     manifest    BLOB PRIMARY KEY
 ) WITHOUT ROWID;
+CREATE TABLE merged_scope (                -- memo: a published index all of whose rows are here
+    remote      TEXT NOT NULL,             -- as its URL was given
+    scope       TEXT NOT NULL,
+    has_won     INTEGER NOT NULL,          -- 1: its results replaced others of the same key
+    version     TEXT NOT NULL,             -- as the remote told it
+    settled     BLOB,                      -- digest of what a build used and found there; see Publisher
+    PRIMARY KEY (remote, scope, has_won)
+) WITHOUT ROWID;
+CREATE TRIGGER merged_step_gone AFTER DELETE ON step BEGIN DELETE FROM merged_scope; END;
+CREATE TRIGGER merged_layer_gone AFTER DELETE ON layer BEGIN DELETE FROM merged_scope; END;
+CREATE TRIGGER merged_step_replaced BEFORE INSERT ON step
+    WHEN EXISTS (SELECT 1 FROM step WHERE key = NEW.key AND diff_id <> NEW.diff_id)
+    BEGIN DELETE FROM merged_scope; END;
 CREATE TABLE base_image (                  -- an image that builds started from, by the engine's ID
     id          TEXT PRIMARY KEY,
     config      TEXT NOT NULL,

@@ -4,11 +4,10 @@
 #include "cache/oci/archive.hpp"
 #include "cache/store/catalog.hpp"
 #include "cache/store/rebuild.hpp"
-#include "cache/store/wire.hpp"
+#include "cache/store/record_transfer.hpp"
 #include "support/compression.hpp"
 
-#include <array>
-#include <bit>
+#include <algorithm>
 #include <sys/stat.h>
 
 namespace fs = std::filesystem;
@@ -19,83 +18,6 @@ namespace {
 constexpr std::string_view k_first_line = "dbuild store export 2\n";
 constexpr std::string_view k_first_line_1 = "dbuild store export 1\n"; // is still read
 constexpr std::size_t k_max_records_bytes = std::size_t{1} << 31;
-
-/// The tables that an export holds. Columns: b — bytes, t — text, i — integer, r — real.
-struct Table {
-    std::string_view columns, select, insert;
-    std::size_t columns_in_1; // those behind them are new in export 2
-};
-constexpr std::array<Table, 6> k_tables{{
-    {"bbbtrtb", "SELECT key, diff_id, content_id, created, wall_ms, ingredients, parent FROM step",
-     "INSERT OR IGNORE INTO step(key, diff_id, content_id, created, wall_ms, ingredients, parent) "
-     "VALUES(?,?,?,?,?,?,?)",
-     6},
-    {"bibi", "SELECT diff_id, size, contents, made_in_process FROM layer",
-     "INSERT OR IGNORE INTO layer(diff_id, size, contents, made_in_process) VALUES(?,?,?,?)", 3},
-    {"btb", "SELECT chain, source, digest FROM selection",
-     "INSERT OR IGNORE INTO selection(chain, source, digest) VALUES(?,?,?)", 3},
-    {"ttti", "SELECT id, config, manifest, used FROM base_image",
-     "INSERT OR IGNORE INTO base_image(id, config, manifest, used) VALUES(?,?,?,?)", 4},
-    {"tt", "SELECT reference, id FROM base_pin", "INSERT OR IGNORE INTO base_pin(reference, id) VALUES(?,?)", 2},
-    {"tbi", "SELECT scope, key, used FROM scope_step",
-     "INSERT OR IGNORE INTO scope_step(scope, key, used) VALUES(?,?,?)", 3},
-}};
-
-Result<std::string> encode_records(Database& database, std::uint64_t& count) {
-    WireWriter out;
-    for (const auto& table : k_tables) {
-        DBUILD_TRY_ASSIGN(auto rows, database.query(table.select));
-        for (;;) {
-            DBUILD_TRY_ASSIGN(const bool found, rows.step());
-            out.number(found ? 1 : 0);
-            if (!found) break;
-            ++count;
-            for (std::size_t i = 0; i < table.columns.size(); ++i) {
-                const int column = static_cast<int>(i);
-                if (table.columns[i] == 'i')
-                    out.number(rows.integer(column));
-                else if (table.columns[i] == 'r')
-                    out.number(std::bit_cast<std::uint64_t>(rows.real(column)));
-                else
-                    out.text(rows.bytes(column));
-            }
-        }
-    }
-    return out.take();
-}
-
-Status decode_records(std::string_view bytes, bool is_of_export_1, Database& database, std::uint64_t& count) {
-    return database.write([&]() -> Status {
-        WireReader in(bytes);
-        count = 0;
-        for (const auto& table : k_tables) {
-            while (in.number() == 1) {
-                DBUILD_TRY_ASSIGN(auto insert, database.query(table.insert));
-                for (std::size_t i = 0; i < table.columns.size(); ++i) {
-                    const char kind = table.columns[i];
-                    const bool is_missing = is_of_export_1 && i >= table.columns_in_1;
-                    if (is_missing && kind == 'i')
-                        insert.bind(std::uint64_t{0});
-                    else if (is_missing)
-                        insert.bind_blob({});
-                    else if (kind == 'i')
-                        insert.bind(in.number());
-                    else if (kind == 'r')
-                        insert.bind(std::bit_cast<double>(in.number()));
-                    else if (kind == 't')
-                        insert.bind(in.text());
-                    else
-                        insert.bind_blob(in.text());
-                }
-                if (in.failed()) return fail(ErrorKind::corrupt, "export: damaged records");
-                DBUILD_TRY(insert.run());
-                ++count;
-            }
-        }
-        if (in.failed() || !in.at_end()) return fail(ErrorKind::corrupt, "export: damaged records");
-        return {};
-    });
-}
 
 /// Files whose names are digests: packs by their own, blobs by theirs.
 struct NamedFile {
@@ -160,12 +82,13 @@ Result<bool> import_pack(const LayerStore& layers, const oci::Archive& archive, 
 
 } // namespace
 
-Result<TransferResult> export_store(const LayerStore& layers, const fs::path& file) {
+Result<TransferResult> export_store(const LayerStore& layers, const fs::path& file, const WorkProgress& progress) {
     DBUILD_TRY(layers.flush());
     TransferResult result;
     DBUILD_TRY_ASSIGN(auto database, Database::open(layers.root()));
-    DBUILD_TRY_ASSIGN(const auto records, encode_records(database, result.records));
-    DBUILD_TRY_ASSIGN(const auto packed_records, zstd_compress(records));
+    DBUILD_TRY_ASSIGN(const auto records, encode_records(database));
+    result.records = records.count;
+    DBUILD_TRY_ASSIGN(const auto packed_records, zstd_compress(records.bytes));
     DBUILD_TRY_ASSIGN(const auto packs, layers.catalog().packs()); // in the order in which they were made
     DBUILD_TRY_ASSIGN(const auto blobs, blobs_of(layers.root()));
     std::string list(k_first_line);
@@ -175,8 +98,13 @@ Result<TransferResult> export_store(const LayerStore& layers, const fs::path& fi
     DBUILD_TRY_ASSIGN(auto out, TemporaryFile::create(folder));
     DBUILD_TRY(add_member(out, "dbuild-store", list));
     DBUILD_TRY(add_member(out, "records", packed_records));
-    for (const auto& pack : packs) DBUILD_TRY(add_file(out, {pack.name, pack_path(layers.root(), pack.name)}));
-    for (const auto& blob : blobs) DBUILD_TRY(add_file(out, blob));
+    std::uint64_t done = 0;
+    const auto add = [&](const NamedFile& member) {
+        if (progress) progress(done++, packs.size() + blobs.size());
+        return add_file(out, member);
+    };
+    for (const auto& pack : packs) DBUILD_TRY(add({pack.name, pack_path(layers.root(), pack.name)}));
+    for (const auto& blob : blobs) DBUILD_TRY(add(blob));
     DBUILD_TRY(out.write(std::string(oci::k_tar_end_bytes, '\0')));
     result.packs = packs.size();
     result.blobs = blobs.size();
@@ -186,14 +114,18 @@ Result<TransferResult> export_store(const LayerStore& layers, const fs::path& fi
     return result;
 }
 
-Result<TransferResult> import_store(const LayerStore& layers, const fs::path& file) {
+Result<TransferResult> import_store(const LayerStore& layers, const fs::path& file, const WorkProgress& progress) {
     TransferResult result;
     DBUILD_TRY_ASSIGN(const auto archive, oci::Archive::open(file));
     const auto list = archive.read_file("dbuild-store");
-    const bool is_of_export_1 = list && list->starts_with(k_first_line_1);
-    if (!list || (!is_of_export_1 && !list->starts_with(k_first_line)))
+    const auto format = list && list->starts_with(k_first_line_1) ? ExportFormat::first : ExportFormat::second;
+    if (!list || (format == ExportFormat::second && !list->starts_with(k_first_line)))
         return fail(ErrorKind::corrupt, file.string() + " is no export of this format");
-    for (std::string_view rest = std::string_view(*list).substr(k_first_line.size()); !rest.empty();) {
+    const auto names = std::string_view(*list).substr(k_first_line.size());
+    const auto count = static_cast<std::uint64_t>(std::count(names.begin(), names.end(), '\n'));
+    std::uint64_t done = 0;
+    for (auto rest = names; !rest.empty();) {
+        if (progress) progress(done++, count);
         const auto line = rest.substr(0, rest.find('\n'));
         rest.remove_prefix(std::min(rest.size(), line.size() + 1));
         DBUILD_TRY_ASSIGN(const auto name, Digest::parse(line.size() > 5 ? line.substr(5) : line));
@@ -209,7 +141,7 @@ Result<TransferResult> import_store(const LayerStore& layers, const fs::path& fi
     DBUILD_TRY_ASSIGN(const auto packed_records, archive.read_file("records"));
     DBUILD_TRY_ASSIGN(const auto records, zstd_decompress(packed_records, k_max_records_bytes));
     DBUILD_TRY_ASSIGN(auto database, Database::open(layers.root()));
-    DBUILD_TRY(decode_records(records, is_of_export_1, database, result.records));
+    DBUILD_TRY_ASSIGN(result.records, decode_records(records, format, database));
     std::error_code ignored;
     result.bytes = fs::file_size(file, ignored);
     return result;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "cache/store/layer_store.hpp"
+#include "support/work_progress.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -16,11 +17,14 @@ struct TransferResult {
 };
 
 /// Effects: the file appears whole or not at all. Errors: unavailable.
-Result<TransferResult> export_store(const LayerStore& layers, const std::filesystem::path& file);
+/// In: progress — in packs and blobs, as for importing.
+Result<TransferResult> export_store(const LayerStore& layers, const std::filesystem::path& file,
+                                    const WorkProgress& progress);
 
 /// Adds what is not there yet. Everything is checked against its name; the records are believed, as those of this
 /// machine are. Errors: not_found, unavailable; corrupt — no such file, or a damaged one; what was imported before the
 /// damage stays.
-Result<TransferResult> import_store(const LayerStore& layers, const std::filesystem::path& file);
+Result<TransferResult> import_store(const LayerStore& layers, const std::filesystem::path& file,
+                                    const WorkProgress& progress);
 
 } // namespace dbuild::cache::store

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/store/verify.hpp"
 
+#include "cache/oci/byte_source.hpp"
 #include "cache/store/catalog.hpp"
 #include "cache/store/index_check.hpp"
 #include "cache/store/layer_reader.hpp"
@@ -8,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+#include <set>
 #include <unistd.h>
 
 namespace fs = std::filesystem;
@@ -47,6 +50,20 @@ std::vector<std::pair<fs::path, Digest>> blobs_below(const fs::path& root) {
     return blobs;
 }
 
+/// One pass over a layer that `read` hands on. Holds nothing if its bytes are no layer. Errors: those of `read`.
+Result<std::optional<oci::LayerScan>> scan_pushed(const std::function<Status(const oci::ByteSink&)>& read) {
+    std::optional<oci::LayerScan> found;
+    DBUILD_TRY(oci::pull_what_is_pushed(read, [&](const oci::ByteSource& source) -> Status {
+        if (auto scan = oci::scan_layer(source)) found = std::move(*scan);
+        std::string rest(std::size_t{64} << 10, '\0'); // so that `read` comes to its check at the end
+        for (;;) {
+            DBUILD_TRY_ASSIGN(const auto count, source(rest.data(), rest.size()));
+            if (count == 0) return {};
+        }
+    }));
+    return found;
+}
+
 class Verification {
 public:
     Verification(const LayerStore& layers, IndexCheck index, Repair repair)
@@ -64,12 +81,13 @@ private:
     void note(fmt::format_string<Arguments...> text, Arguments&&... arguments) {
         result_.problems.push_back(fmt::format(text, std::forward<Arguments>(arguments)...));
     }
-    Status make_contents_anew(const Digest& diff_id);
+    Status check_rows(const oci::LayerScan& scan);
 
     const LayerStore& layers_;
     Catalog& catalog_;
     IndexCheck index_;
     const bool repairs_;
+    std::set<Digest> looked_into_; // layers whose bytes were there to compare with
     VerifyResult result_;
 };
 
@@ -104,58 +122,55 @@ Status Verification::check_pack(const CatalogPack& pack) {
     return {};
 }
 
-/// Errors: as record_contents, for a layer that can be restored.
-Status Verification::make_contents_anew(const Digest& diff_id) {
-    DBUILD_TRY(index_.forget_contents({&diff_id, 1}));
-    DBUILD_TRY_ASSIGN(const auto pack, catalog_.find_layer(diff_id));
-    if (!pack) return {};
-    DBUILD_TRY_ASSIGN(auto index, Index::open(layers_.root()));
-    return record_contents(layers_, index, diff_id);
+/// What the index says of a layer, held against the layer itself.
+Status Verification::check_rows(const oci::LayerScan& scan) {
+    looked_into_.insert(scan.diff_id);
+    DBUILD_TRY_ASSIGN(const auto problem, index_.problem_with_layer(scan));
+    if (!problem.empty()) {
+        note("layer {}: {}", scan.diff_id.to_string(), problem);
+        if (repairs_) DBUILD_TRY(index_.correct_contents(scan));
+    }
+    DBUILD_TRY_ASSIGN(const auto wrong, index_.steps_of_other_content(scan));
+    for (const auto& key : wrong)
+        note("step {}: its content ID is not that of its layer {}", key.hex(), scan.diff_id.to_string());
+    return repairs_ ? index_.forget_steps(wrong) : Status();
 }
 
 Status Verification::check_layer(const CatalogLayer& layer) {
     ReadProblem where;
-    std::uint64_t bytes = 0;
-    const auto read = read_packed_layer(
-        layers_.root(), catalog_, layer.diff_id,
-        [&](std::string_view piece) -> Status {
-            bytes += piece.size();
-            return {};
-        },
-        where);
-    if (!read && repairs_ && read.error().kind == ErrorKind::not_found) return {}; // went with its pack
+    const auto scan = scan_pushed([&](const oci::ByteSink& sink) {
+        return read_packed_layer(layers_.root(), catalog_, layer.diff_id, sink, where);
+    });
+    if (!scan && repairs_ && scan.error().kind == ErrorKind::not_found) return {}; // went with its pack
     ++result_.layers;
-    if (!read) {
-        note("layer {}: {}", layer.diff_id.to_string(), read.error().message);
-        return repairs_ ? catalog_.forget_layers({&layer.diff_id, 1}) : Status();
-    }
-    if (layer.tar_bytes == 0 || layer.tar_bytes == bytes) return {}; // 0: nobody looked into it yet
-    note("layer {}: the index has another size of it", layer.diff_id.to_string());
-    return repairs_ ? make_contents_anew(layer.diff_id) : Status();
+    if (scan && *scan) return check_rows(**scan);
+    note("layer {}: {}", layer.diff_id.to_string(), scan ? "no tar" : scan.error().message);
+    return repairs_ ? catalog_.forget_layers({&layer.diff_id, 1}) : Status();
 }
 
 Status Verification::check_blob(const fs::path& path, const Digest& digest) {
     ++result_.blobs;
-    const auto read = read_layer_file(path, digest, [](std::string_view) -> Status { return {}; });
-    if (read) return {};
-    note("blob {}: {}", digest.to_string(), read.error().message);
+    const auto scan = scan_pushed([&](const oci::ByteSink& sink) { return read_layer_file(path, digest, sink); });
+    if (scan) return *scan ? check_rows(**scan) : Status(); // what is no layer is what it was brought as
+    note("blob {}: {}", digest.to_string(), scan.error().message);
     if (repairs_) ::unlink(path.c_str());
     return {};
 }
 
+/// Those of layers that are not here; all that there is to compare them with is their checksum.
 Status Verification::check_contents() {
     DBUILD_TRY_ASSIGN(const auto damaged, index_.damaged_contents());
     for (const auto& diff_id : damaged) {
+        if (looked_into_.contains(diff_id)) continue;
         note("layer {}: its table of contents is damaged", diff_id.to_string());
-        if (repairs_) DBUILD_TRY(make_contents_anew(diff_id));
+        if (repairs_) DBUILD_TRY(index_.forget_contents({&diff_id, 1}));
     }
     return {};
 }
 
 } // namespace
 
-Result<VerifyResult> verify(const LayerStore& layers, Repair repair,
-                            const std::function<void(std::size_t, std::size_t)>& progress) {
+Result<VerifyResult> verify(const LayerStore& layers, Repair repair, const WorkProgress& progress) {
     DBUILD_TRY(layers.flush());
     DBUILD_TRY_ASSIGN(const auto unlisted, unlisted_packs(layers));
     DBUILD_TRY_ASSIGN(auto index, IndexCheck::open(layers.root()));

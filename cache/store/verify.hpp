@@ -3,9 +3,9 @@
 #pragma once
 
 #include "cache/store/layer_store.hpp"
+#include "support/work_progress.hpp"
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,10 +18,10 @@ struct VerifyResult {
 
 enum class Repair { no, yes };
 
-/// Hashes each pack and each blob, restores each layer, unpacks each table of contents, and holds the index's rows
-/// against the packs. With Repair::yes rows are made anew from what is sound, and what is damaged is removed: the steps
-/// run again when they are needed. In: progress — told (done, of all), may be null. Errors: unavailable.
-Result<VerifyResult> verify(const LayerStore& layers, Repair repair,
-                            const std::function<void(std::size_t, std::size_t)>& progress);
+/// Hashes each pack and each blob, restores each layer and looks into it, and holds the index's rows against what is
+/// there: where pieces are, sizes, tables of contents, content IDs of steps. With Repair::yes rows are made anew from
+/// what is sound, and what is damaged is removed: the steps run again when they are needed. In: progress — told (done,
+/// of all), may be null. Errors: unavailable.
+Result<VerifyResult> verify(const LayerStore& layers, Repair repair, const WorkProgress& progress);
 
 } // namespace dbuild::cache::store

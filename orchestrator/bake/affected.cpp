@@ -205,9 +205,9 @@ private:
         AffectedStep affected{label.stage, label.position, label.line, label.text, {}, {}};
         DBUILD_TRY_ASSIGN(affected.changed, now_.path_read_by(target, step));
         const auto& name = target.project->graph.stages[static_cast<std::size_t>(plan.stage->index)].name;
-        if (const auto* past = history.find(name.empty() ? std::to_string(plan.stage->index) : name))
+        for (const auto* past : history.find(name.empty() ? std::to_string(plan.stage->index) : name))
             for (const auto& known : past->steps)
-                if (known.text == label.text) {
+                if (known.text == label.text && !affected.wall_ms) { // as in the newest build that has it
                     DBUILD_TRY_ASSIGN(affected.wall_ms, time_of(known.key));
                 }
         image.wall_ms += affected.wall_ms.value_or(0);

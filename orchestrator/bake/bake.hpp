@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Builds many images at once, each as `dbuild build` would build it: with a scope, a plan and a report of its own. What
 // they share they do once: each context is looked at once, and of several that need a step one runs it, and the others
-// take its result (cache/store/step_claim.hpp).
+// take its result (cache/store/claim.hpp).
 #pragma once
 
 #include "orchestrator/bake/bake_file.hpp"

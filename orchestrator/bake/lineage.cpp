@@ -15,14 +15,11 @@ public:
         : KeyMaker(parts, project, plans), context_(context) {}
 
 private:
-    Result<Digest> selection(const StageReference& from, const std::string& path,
-                             const cache::oci::CopyFilter&) override {
+    Result<Digest> selection(const StageReference& from, const std::string& path, const Reading&) override {
         DBUILD_TRY_ASSIGN(const auto source, source_of(from));
         return sha256(source.chain.digest().hex() + path);
     }
-    Result<Digest> context_selection(const std::string& source, const cache::oci::CopyFilter&) override {
-        return context_(source);
-    }
+    Result<Digest> context_selection(const std::string& source, const Reading&) override { return context_(source); }
     Result<Digest> remote_content(const std::string& url, const std::optional<Digest>&) override { return sha256(url); }
     Result<std::string> commit_of(const GitUrl& repository) override {
         return repository.remote + "#" + repository.reference;

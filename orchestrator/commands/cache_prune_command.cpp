@@ -27,7 +27,10 @@ Status prune_store(const store::LayerStore& layers, const CacheOptions& options)
         DBUILD_TRY_ASSIGN(const auto seconds, parse_age_seconds(options.max_age));
         limits.max_age = std::chrono::seconds(seconds);
     }
-    DBUILD_TRY_ASSIGN(const auto result, store::prune(layers, limits));
+    DBUILD_TRY_ASSIGN(const auto result, with_progress_bar("packing again", [&](const WorkProgress& progress) {
+                          limits.progress = progress;
+                          return store::prune(layers, limits);
+                      }));
     if (options.is_json) {
         print_json({{"bytes_before", result.bytes_before},
                     {"bytes_after", result.bytes_after},

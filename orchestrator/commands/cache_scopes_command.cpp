@@ -28,7 +28,7 @@ Status list_scopes(const store::LayerStore&, const CacheOptions& options) {
         DBUILD_TRY_ASSIGN(auto scopes, backend->list_scopes());
         std::sort(scopes.begin(), scopes.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
         for (const auto& scope : scopes) {
-            DBUILD_TRY_ASSIGN(const auto file, backend->read_index(scope.name));
+            DBUILD_TRY_ASSIGN(const auto file, backend->read_index(scope.name, ""));
             const auto index = file ? remote::decode(file->bytes) : Result<remote::ScopeIndex>(remote::ScopeIndex());
             std::uint64_t bytes = 0;
             if (index)

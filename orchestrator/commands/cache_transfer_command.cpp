@@ -27,11 +27,19 @@ Status transfer(Result<store::TransferResult> moved, std::string_view verb, cons
 } // namespace
 
 Status export_to_file(const store::LayerStore& layers, const CacheOptions& options) {
-    return transfer(store::export_store(layers, options.file), "exported", options);
+    return transfer(with_progress_bar("exporting",
+                                      [&](const WorkProgress& progress) {
+                                          return store::export_store(layers, options.file, progress);
+                                      }),
+                    "exported", options);
 }
 
 Status import_from_file(const store::LayerStore& layers, const CacheOptions& options) {
-    return transfer(store::import_store(layers, options.file), "imported", options);
+    return transfer(with_progress_bar("importing",
+                                      [&](const WorkProgress& progress) {
+                                          return store::import_store(layers, options.file, progress);
+                                      }),
+                    "imported", options);
 }
 
 } // namespace dbuild::orchestrator::commands

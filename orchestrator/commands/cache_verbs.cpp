@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <unistd.h>
 
@@ -19,15 +20,25 @@ std::string size_text(std::uint64_t bytes) {
 
 void print_json(const boost::json::value& value) { fmt::print("{}\n", boost::json::serialize(value)); }
 
-ProgressLine::ProgressLine(std::string_view what) : what_(what), is_shown_(::isatty(STDERR_FILENO) != 0) {}
+std::string bar_text(std::string_view what, std::uint64_t percent) {
+    constexpr std::size_t k_width = 20;
+    const auto filled = static_cast<std::size_t>(percent) * k_width / 100;
+    return fmt::format("{} [{:<{}}] {}%", what, std::string(filled, '#'), k_width, percent);
+}
 
-ProgressLine::~ProgressLine() {
+ProgressBar::ProgressBar(std::string_view what) : what_(what), is_shown_(::isatty(STDERR_FILENO) != 0) {}
+
+ProgressBar::~ProgressBar() {
     if (is_shown_) fmt::print(stderr, "\r\033[K");
 }
 
-std::function<void(std::size_t, std::size_t)> ProgressLine::callback() {
-    return [this](std::size_t done, std::size_t all) {
-        if (is_shown_) fmt::print(stderr, "\r\033[K{} {} of {}", what_, done, all);
+WorkProgress ProgressBar::callback() {
+    return [this, is_first = true](std::uint64_t done, std::uint64_t all) mutable {
+        const auto percent = all == 0 ? 0 : std::min<std::uint64_t>(done * 100 / all, 100);
+        if (!is_shown_ || (percent == percent_ && !is_first)) return;
+        is_first = false;
+        percent_ = percent;
+        fmt::print(stderr, "\r\033[K{}", bar_text(what_, percent));
     };
 }
 

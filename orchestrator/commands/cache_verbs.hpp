@@ -5,11 +5,11 @@
 
 #include "cache/store/layer_store.hpp"
 #include "support/result.hpp"
+#include "support/work_progress.hpp"
 
 #include <boost/json/fwd.hpp>
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,19 +40,30 @@ Status import_from_file(const cache::store::LayerStore& layers, const CacheOptio
 std::string size_text(std::uint64_t bytes);
 void print_json(const boost::json::value& value);
 
-/// A line that rewrites itself, on a terminal only.
-class ProgressLine {
+/// "verifying [########            ] 40%", without a line end.
+std::string bar_text(std::string_view what, std::uint64_t percent);
+
+/// A line that rewrites itself while it lives, on a terminal only.
+class ProgressBar {
 public:
-    explicit ProgressLine(std::string_view what);
-    ~ProgressLine();
-    ProgressLine(const ProgressLine&) = delete;
-    ProgressLine& operator=(const ProgressLine&) = delete;
-    /// To be called with (done, of all) while this object lives.
-    std::function<void(std::size_t, std::size_t)> callback();
+    explicit ProgressBar(std::string_view what);
+    /// Wipes it out.
+    ~ProgressBar();
+    ProgressBar(const ProgressBar&) = delete;
+    ProgressBar& operator=(const ProgressBar&) = delete;
+    WorkProgress callback();
 
 private:
     std::string_view what_;
     bool is_shown_;
+    std::uint64_t percent_ = 0; // as it is shown
 };
+
+/// Does `work`, which is given a WorkProgress, behind a bar that is gone when the result is there to be printed.
+template <class Work>
+auto with_progress_bar(std::string_view what, const Work& work) {
+    ProgressBar bar(what);
+    return work(bar.callback());
+}
 
 } // namespace dbuild::orchestrator::commands

@@ -14,9 +14,10 @@ namespace store = dbuild::cache::store;
 namespace dbuild::orchestrator::commands {
 
 Status verify_store(const store::LayerStore& layers, const CacheOptions& options) {
-    ProgressLine line("verifying");
-    DBUILD_TRY_ASSIGN(const auto result,
-                      store::verify(layers, options.repairs ? store::Repair::yes : store::Repair::no, line.callback()));
+    const auto repair = options.repairs ? store::Repair::yes : store::Repair::no;
+    DBUILD_TRY_ASSIGN(const auto result, with_progress_bar("verifying", [&](const WorkProgress& progress) {
+                          return store::verify(layers, repair, progress);
+                      }));
     if (options.is_json) {
         json::array problems;
         for (const auto& problem : result.problems) problems.push_back(json::value(problem));
@@ -41,8 +42,9 @@ Status verify_store(const store::LayerStore& layers, const CacheOptions& options
 }
 
 Status rebuild_store_index(const store::LayerStore& layers, const CacheOptions& options) {
-    ProgressLine line("reading layers");
-    DBUILD_TRY_ASSIGN(const auto result, store::rebuild_index(layers, line.callback()));
+    DBUILD_TRY_ASSIGN(const auto result, with_progress_bar("rebuilding", [&](const WorkProgress& progress) {
+                          return store::rebuild_index(layers, progress);
+                      }));
     if (options.is_json)
         print_json({{"packs", result.packs}, {"layers", result.layers}, {"damaged_packs", result.damaged_packs}});
     else

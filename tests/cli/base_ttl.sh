@@ -21,7 +21,7 @@ RUN cat /from-one /word > /words
 END
 words() { docker run --rm --network none "$tag" cat /words | paste -sd' '; }
 # asked NAME: how many requests of that build were about base images
-asked() { grep -cE "images/json\?|images/[^ ]*(one|two)-$run_id[^ ]*/json" "$work/$1.requests" || true; }
+asked() { grep -cE "images/json\?filters|images/[^ ]*(one|two)-$run_id[^ ]*/json" "$work/$1.requests" || true; }
 through_proxy() {
     local name=$1 own=$DOCKER_HOST
     : >"$work/requests"
@@ -55,6 +55,8 @@ through_proxy young_again --base-ttl 1h
 expect_equal "0 moved second" "$(asked young_again) $(words)" "an answer of a moment ago"
 through_proxy without
 expect_equal "again second" "$(words)" "without --base-ttl"
+# One request for all names, one for the configuration of the one that moved; its bytes are a third.
+expect_equal "2 1" "$(asked without) $(grep -c '/get' "$work/without.requests")" "requests for a tag that moved ($(paste -sd, "$work/without.requests"))"
 through_proxy unknown --base-ttl 1h
 expect_equal "1 again second" "$(asked unknown) $(words)" "an image that was seen, nobody knows when"
 expect_exit 2 wrong "$DBUILD" --base-ttl soon "$work/context"

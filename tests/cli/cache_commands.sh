@@ -42,6 +42,14 @@ for verb in du ls "show ${key:7:12}" verify "prune --dry-run"; do
     [ -s "$work/text.out" ] || fail "cache $verb prints nothing"
 done
 
+# On a terminal long work has a bar, which is gone when the result is printed.
+for command in "verify" "export $work/bar.export" "import $work/bar.export" "rebuild-index"; do
+    # shellcheck disable=SC2086 # words
+    python3 "$helpers/terminal.py" --dump-raw "$work/raw" -- "$DBUILD" cache $command >"$work/screen.out"
+    expect_equal 1 "$(wc -l <"$work/screen.out")" "lines of cache $command on a terminal"
+    [[ $command == rebuild-index ]] || grep -qE '\[ {20}\] 0%' "$work/raw" || fail "no bar of cache $command"
+done
+
 # Wrong usage.
 expect_exit 2 wrong "$DBUILD" cache
 expect_exit 2 wrong "$DBUILD" cache no-such-verb

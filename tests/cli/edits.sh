@@ -60,3 +60,19 @@ expect_equal 'RUN mkdir -m 0750 out &&' "$(steps_done cutoff | cut -c1-24)" "ste
 # --no-cache.
 build no_cache --no-cache -t "$tag" "$work/context"
 expect_equal 0 "$(report no_cache '[.steps[] | select(.status == "hit")] | length')" "hits under --no-cache"
+
+# What only a cache mount hands on: the layer of the stage below is the same, and what reads the mount has to run again.
+context=$work/mount
+mkdir "$context"
+for word in one two; do
+    cat >"$context/Dockerfile" <<END
+FROM dbuild-test/busybox:1 AS writer
+RUN mkdir /c
+RUN --mount=type=cache,target=/c,id=$run_id echo $word >/c/word
+FROM writer
+RUN --mount=type=cache,target=/c,id=$run_id cp /c/word /word
+CMD ["cat", "/word"]
+END
+    build "mount_$word" -t "$tag" "$context"
+    expect_equal "$word" "$(docker run --rm --network none "$tag")" "what came through the cache mount"
+done

@@ -83,6 +83,17 @@ expect_equal "the last of one" "$(on_other docker run --rm "app-one:$run_id")" "
 on_other build_image one b-again
 expect_equal 0 "$(report b-again .totals.remote_bytes_written)" "bytes written by a build without news"
 
+# Nor does it read the index, which is what it was. (Once an hour it does: hence a second try.)
+bytes_read_of_remote() {
+    on_other strace -f -y -e trace=read,pread64 -o "$work/reads" "$DBUILD" -t "app-one:$run_id" --cache-remote "$remote" "$work/one" \
+        >"$work/b-traced.out" 2>"$work/b-traced.err"
+    awk -v folder="<$work/remote/" 'index($0, folder) { total += $NF } END { print total + 0 }' "$work/reads"
+}
+bytes=$(bytes_read_of_remote)
+[ "$bytes" -lt 200 ] || bytes=$(bytes_read_of_remote)
+[ "$bytes" -lt 200 ] || fail "$bytes bytes were read of a remote that has not changed"
+grep -qF "<$work/remote/" "$work/reads" || fail "the remote was not even looked at"
+
 # A fifth of the packs is gone: what needs them is made again, nothing fails, and then it is there again.
 clean_other
 docker save "$base" | on_other docker load >/dev/null

@@ -91,3 +91,20 @@ check another_user "$first" env HOME="$work/theirs" DBUILD_CACHE_DIR="$work/thei
 # And they are not the same for other files.
 echo more >>"$first/tree/a/inner/file"
 if [ "$expected" = "$(keys changed "$first")" ]; then fail "keys do not tell changed files apart"; fi
+
+# Modes tell files apart, too, but where octal digits give all of them another one.
+modes=$work/modes
+mkdir -p "$modes/tree/inner"
+echo a | tee "$modes/tree/a" >"$modes/tree/inner/b"
+for flag in '' --chmod=0640 --chmod=u+x '--chmod=640 --exclude=x' '--chmod=640 --parents'; do
+    printf 'FROM scratch AS one\nCOPY %s tree /a/\nFROM scratch\nCOPY --from=one /a /a\n' "$flag" >"$modes/Dockerfile"
+    chmod 755 "$modes/tree/inner" && chmod 644 "$modes/tree/a"
+    before=$(keys modes "$modes")
+    chmod 700 "$modes/tree/inner" && chmod 600 "$modes/tree/a"
+    case $flag in
+    *640 | *exclude*) expect_equal "$before" "$(keys modes "$modes")" "keys of other modes under $flag" ;;
+    *) if [ "$before" = "$(keys modes "$modes")" ]; then fail "keys do not tell modes apart under '$flag'"; fi ;;
+    esac
+    echo more >>"$modes/tree/inner/b"
+    if [ "$before" = "$(keys modes "$modes")" ]; then fail "keys do not tell files apart under '$flag'"; fi
+done

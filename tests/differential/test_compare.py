@@ -179,6 +179,22 @@ class Excess(unittest.TestCase):
         report = {"steps": [{"stage": "other", "position": 1, "text": "RUN x", "status": "ran", "reason": "why", "key": "k"}]}
         self.assertIn("has no such step", compare.find_excess(report, builds.read_rawjson(self.raw))[0])
 
+    def test_a_layer_that_the_test_took_away_may_be_made_again(self):
+        steps = [{"stage": "build", "position": 1, "text": "COPY . /src", "status": "ran", "reason": compare.LOST, "key": "k"}]
+        vertices = {"[build 2/2] COPY . /src": False}
+        self.assertEqual(compare.find_excess({"steps": steps}, vertices, was_evicted=True), [])
+        self.assertEqual(len(compare.find_excess({"steps": steps}, vertices)), 1)
+        steps[0]["reason"] = "first build"
+        self.assertEqual(len(compare.find_excess({"steps": steps}, vertices, was_evicted=True)), 1)
+
+    def test_what_buildkit_found_by_content_is_no_finding(self):
+        texts = ("RUN a", "RUN --mount=type=secret,id=s b", "RUN c")
+        steps = [{"stage": "build", "position": i, "text": text, "status": "ran", "reason": "why", "key": text} for i, text in enumerate(texts)]
+        vertices = {f"[build {i}/4] {text}": text == "RUN a" for i, text in enumerate(texts, 2)}
+        self.assertEqual(compare.find_excess({"steps": steps}, vertices), [])
+        vertices["[build 2/4] RUN a"] = False
+        self.assertEqual(len(compare.find_excess({"steps": steps}, vertices)), 3)
+
     def test_a_step_that_two_stages_share_may_run_in_the_name_of_either(self):
         vertices = {"[one 2/2] RUN x": False, "[two 2/2] RUN x": True}
         steps = [{"stage": stage, "position": 1, "text": "RUN x", "status": status, "reason": "why", "key": "k"}

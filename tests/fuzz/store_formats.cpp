@@ -3,8 +3,13 @@
 //     tables    the tables and the trailer of a pack: read without harm; what is accepted can be written and read again
 //     recipe    a segment of a recipe: the literal bytes that it gives are its own
 //     tar       the splitter: whatever comes in, in whatever slices, the parts are the input again
+//     contents  a table of contents: what is accepted is written the same again
+//     records   the records of an export: what is accepted can be written and read again
+#include "cache/oci/layer_tar.hpp"
 #include "cache/store/pack_format.hpp"
 #include "cache/store/recipe.hpp"
+#include "cache/store/record_transfer.hpp"
+#include "cache/store/schema.hpp"
 #include "cache/store/tar_splitter.hpp"
 
 #include <cstdio>
@@ -90,6 +95,25 @@ void fuzz_tar(std::string_view input) {
     require(joined.bytes == bytes, "the parts are the input");
 }
 
+void fuzz_contents(std::string_view bytes) {
+    if (const auto contents = cache::oci::decode_contents(bytes))
+        require(cache::oci::encode(*contents) == bytes, "a table of contents has one form");
+}
+
+void fuzz_records(std::string_view bytes) {
+    if (bytes.empty()) return;
+    const auto format = bytes[0] == '1' ? ExportFormat::first : ExportFormat::second;
+    auto database = Database::create_in_memory(k_schema);
+    require(database.has_value(), "a database can be made");
+    if (!decode_records(bytes.substr(1), format, *database)) return;
+    const auto written = encode_records(*database);
+    require(written.has_value(), "what was accepted can be written");
+    auto second = Database::create_in_memory(k_schema);
+    const auto read = decode_records(written->bytes, ExportFormat::second, *second);
+    require(read.has_value() && *read == written->count, "and can be read again");
+    require(encode_records(*second)->bytes == written->bytes, "and is the same");
+}
+
 std::function<void(std::string_view)> chosen;
 
 } // namespace
@@ -100,7 +124,9 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
     if (name == "tables") chosen = fuzz_tables;
     if (name == "recipe") chosen = fuzz_recipe;
     if (name == "tar") chosen = fuzz_tar;
-    require(static_cast<bool>(chosen), "DBUILD_FUZZ_FORMAT is tables, recipe or tar");
+    if (name == "contents") chosen = fuzz_contents;
+    if (name == "records") chosen = fuzz_records;
+    require(static_cast<bool>(chosen), "DBUILD_FUZZ_FORMAT is one of those in the head of this file");
     return 0;
 }
 

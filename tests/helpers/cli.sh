@@ -103,9 +103,10 @@ steps_done() { report "$1" '.steps[] | select(.status == "ran" or .status == "ma
 
 image_id() { docker image inspect -f '{{.Id}}' "$1"; }
 
-# Puts the counting proxy between dbuild and the engine; one line per request in $work/requests.
+# Puts the counting proxy between dbuild and the engine; one line per request in $work/requests; in $work/answers
+# also one per answer.
 start_proxy() {
-    python3 "$helpers/counting_proxy.py" "$work/proxy.sock" "$engine_socket" "$work/requests" &
+    python3 "$helpers/counting_proxy.py" "$work/proxy.sock" "$engine_socket" "$work/requests" "$work/answers" &
     proxy_pid=$!
     for _ in $(seq 100); do
         if [ -S "$work/proxy.sock" ]; then break; fi

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Counts HTTP/1.1 requests on the way to an engine: counting_proxy.py LISTEN_SOCKET ENGINE_SOCKET LOG
+"""Counts HTTP/1.1 requests on the way to an engine: counting_proxy.py LISTEN_SOCKET ENGINE_SOCKET LOG [ANSWERS]
 
-Appends "METHOD PATH" to LOG for each request, before it is passed on. Bytes pass unchanged. Heads are parsed, so several
+Appends "METHOD PATH" to LOG for each request, before it is passed on; to ANSWERS also that, and "answered METHOD PATH" when
+the answer to it begins. Bytes pass unchanged. Heads are parsed, so several
 requests on one connection count each; after an upgrade (101, or a hijacked stream) the rest of a connection passes raw."""
 import socket
 import sys
@@ -73,9 +74,9 @@ def fields(head):
 
 
 class Connection:
-    def __init__(self, client, engine, log):
-        self.client, self.engine, self.log = client, engine, log
-        self.methods = []  # of requests whose response has not begun; guarded by `changed`
+    def __init__(self, client, engine, log, log_answer):
+        self.client, self.engine, self.log, self.log_answer = client, engine, log, log_answer
+        self.waiting = []  # (method, path) of requests whose response has not begun; guarded by `changed`
         self.changed = threading.Condition()
         self.is_raw = False
 
@@ -87,7 +88,7 @@ class Connection:
             self.log((first[0] + b" " + first[1]).decode("latin-1"))
             header = fields(head)
             with self.changed:
-                self.methods.append(first[0])
+                self.waiting.append((first[0], first[1]))
             self.engine.sendall(head)
             if b"chunked" in header.get(b"transfer-encoding", b"").lower():
                 reader.copy_chunked(self.engine)
@@ -96,7 +97,7 @@ class Connection:
             if b"upgrade" in header.get(b"connection", b"").lower():
                 # Only the answer tells whether the rest is HTTP; the client waits for it as well.
                 with self.changed:
-                    self.changed.wait_for(lambda: not self.methods)
+                    self.changed.wait_for(lambda: not self.waiting)
                 if self.is_raw:
                     reader.copy_rest(self.engine)
 
@@ -110,10 +111,11 @@ class Connection:
             is_stream = header.get(b"content-type", b"").startswith(b"application/vnd.docker.") and \
                 b"content-length" not in header and b"transfer-encoding" not in header
             with self.changed:
-                method = self.methods[0] if self.methods else b""
+                method, path = self.waiting[0] if self.waiting else (b"", b"")
                 self.is_raw = self.is_raw or status == 101 or is_stream
-                if not is_interim and self.methods:
-                    self.methods.pop(0)
+                if not is_interim and self.waiting:
+                    self.waiting.pop(0)
+                    self.log_answer((method + b" " + path).decode("latin-1"))
                 self.changed.notify_all()
             self.client.sendall(head)
             if is_interim:
@@ -136,7 +138,7 @@ class Connection:
             except (EOFError, OSError):
                 pass
             with self.changed:
-                self.methods.clear()
+                self.waiting.clear()
                 self.changed.notify_all()
             try:
                 target.shutdown(socket.SHUT_WR)
@@ -151,13 +153,18 @@ class Connection:
         self.engine.close()
 
 
-def serve(listen_path, engine_path, log_path):
-    log_file = open(log_path, "a", buffering=1)
+def serve(listen_path, engine_path, log_path, answers_path="/dev/null"):
+    log_file, answers_file = open(log_path, "a", buffering=1), open(answers_path, "a", buffering=1)
     lock = threading.Lock()
 
     def log(line):
         with lock:
             log_file.write(line + "\n")
+            answers_file.write(line + "\n")
+
+    def log_answer(line):
+        with lock:
+            answers_file.write("answered " + line + "\n")
 
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(listen_path)
@@ -166,7 +173,7 @@ def serve(listen_path, engine_path, log_path):
         client, _ = listener.accept()
         engine = socket.socket(socket.AF_UNIX)
         engine.connect(engine_path)
-        threading.Thread(target=Connection(client, engine, log).run, daemon=True).start()
+        threading.Thread(target=Connection(client, engine, log, log_answer).run, daemon=True).start()
 
 
 if __name__ == "__main__":

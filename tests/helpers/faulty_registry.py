@@ -17,6 +17,7 @@ endless               a manifest that never ends
 loop                  a blob leads to itself
 elsewhere             as basic, and a blob leads to the same server under another name
 slow                  a blob stands still after its first byte
+together              the HEAD of a manifest waits for another one, for a second; two that meet are logged as "TOGETHER"
 login                 needs a token, which alice with the password "wonderland" gets
 basic                 needs alice's name and password
 """
@@ -34,6 +35,7 @@ USER = "Basic " + base64.b64encode(b"alice:wonderland").decode()
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    default_request_version = "HTTP/1.1"  # of what is no request: engines that try HTTPS first look for "HTTP/" in the answer
 
     def log_message(self, *_):
         pass
@@ -87,9 +89,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.refuse(401, "UNAUTHORIZED", "", {"WWW-Authenticate": challenge})
         if fault in ("basic", "elsewhere") and authorization != USER:
             return self.refuse(401, "UNAUTHORIZED", "", {"WWW-Authenticate": 'Basic realm="here"'})
+        if fault == "together" and self.command == "HEAD":
+            self.meet()
         if kind == "manifests":
             return self.give_manifest(fault, reference)
         return self.give_blob(fault, reference)
+
+    def meet(self):
+        try:
+            is_last = self.server.meeting.wait(timeout=1) == 0
+        except threading.BrokenBarrierError:
+            self.server.meeting.reset()
+            return
+        if is_last:
+            with self.server.lock, open(self.server.log, "a", encoding="utf-8") as log:
+                log.write("TOGETHER\n")
 
     def give_manifest(self, fault, reference):
         digest = reference if ":" in reference else self.server.manifest
@@ -143,6 +157,7 @@ def main():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     server.layout, server.log, server.counts, server.lock = layout, log, {}, threading.Lock()
+    server.meeting = threading.Barrier(2)
     server.manifest = json.loads((layout / "index.json").read_text())["manifests"][0]["digest"]
     log.touch()
     port_file.write_text(str(server.server_address[1]))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Looking after the store: prune, verify, rebuild, export and import.
+#include "cache/step_content.hpp"
 #include "cache/store/catalog.hpp"
 #include "cache/store/index.hpp"
 #include "cache/store/prune.hpp"
@@ -7,6 +8,7 @@
 #include "cache/store/records.hpp"
 #include "cache/store/transfer.hpp"
 #include "cache/store/verify.hpp"
+#include "support/compression.hpp"
 #include "tests/unit/cache/store_fixture.hpp"
 
 #include <sqlite3.h>
@@ -33,17 +35,20 @@ struct Fixture : StoreFixture {
             const auto scan = oci::scan_layer(source_of(tar)).value();
             REQUIRE(index.record_layer(diff_ids.back(), {scan.size, false}, scan.contents));
             const auto number = std::to_string(i);
-            const store::StepRecord step{StepKey{sha256("key" + number)},
-                                         diff_ids.back(),
-                                         sha256("content" + number),
-                                         scan.size,
-                                         "2026-11-21T05:43:13Z",
-                                         100,
-                                         "kind=run\n"};
+            const auto step = step_of(sha256("key" + number), scan);
             REQUIRE(index.record_steps({&step, 1}, "scope" + number, Index::OnConflict::replace));
         }
         layers = LayerStore::open(root.path()).value();
         return diff_ids;
+    }
+
+    /// A RUN that made it in 100 ms.
+    static store::StepRecord step_of(const Digest& key, const oci::LayerScan& scan) {
+        const std::string created = "2026-11-21T05:43:13Z", ingredients = "kind=run\n";
+        const auto finished = parse_rfc3339(created).value();
+        const auto content_id =
+            content_id_of_step(ingredients, scan.contents, finished - std::chrono::milliseconds(100), finished);
+        return {StepKey{key}, scan.diff_id, content_id, scan.size, created, 100, ingredients, {}};
     }
 
     void execute(const std::string& sql) {
@@ -277,6 +282,14 @@ TEST_CASE_FIXTURE(Fixture, "verify finds each kind of row that lies, and repair 
                 "WHERE diff_id = x'" +
                 diff_ids[0].hex() + "'");
     }
+    SUBCASE("a sound table of contents of another layer") {
+        damages("UPDATE layer SET contents = (SELECT contents FROM layer WHERE diff_id = x'" + diff_ids[1].hex() +
+                "') WHERE diff_id = x'" + diff_ids[0].hex() + "'");
+    }
+    SUBCASE("a step's content ID") {
+        damages("UPDATE step SET content_id = zeroblob(32) WHERE diff_id = x'" + diff_ids[0].hex() + "'");
+        CHECK_FALSE(Index::open(root.path()).value().find_step({sha256("key0")}).value()); // it runs again
+    }
     SUBCASE("a look-up table of SQLite's") {
         damages("PRAGMA writable_schema = ON; CREATE TEMP TABLE kept AS SELECT sql FROM sqlite_schema WHERE name = "
                 "'step_by_layer';"
@@ -286,6 +299,22 @@ TEST_CASE_FIXTURE(Fixture, "verify finds each kind of row that lies, and repair 
                 "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = (SELECT sql FROM kept) WHERE name = "
                 "'step_by_layer';");
     }
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "verify looks into the blobs of base images too, and repair corrects what the index says of them") {
+    const auto tar = tar_of("file", made_up_bytes(1, 5000));
+    const auto blob = zstd_compress(tar).value();
+    REQUIRE(layers.put_blob(source_of(blob), sha256(blob)));
+    const auto scan = oci::scan_layer(source_of(tar)).value();
+    auto index = Index::open(root.path()).value();
+    REQUIRE(index.record_layer(scan.diff_id, {scan.size, true}, scan.contents));
+    CHECK(store::verify(layers, store::Repair::no, nullptr).value().problems.empty());
+    REQUIRE(index.record_layer(scan.diff_id, {scan.size, true}, {}));
+    CHECK(store::verify(layers, store::Repair::yes, nullptr).value().problems.size() == 1);
+    CHECK(store::verify(layers, store::Repair::no, nullptr).value().problems.empty());
+    CHECK(index.find_contents(scan.diff_id).value()->entries.size() == 1);
+    CHECK(index.find_layer(scan.diff_id).value()->is_made_in_process);
 }
 
 TEST_CASE_FIXTURE(Fixture, "verify finds a layer whose pack the index lost; repair has its step run again") {
@@ -332,8 +361,9 @@ TEST_CASE_FIXTURE(Fixture, "an index that was lost is made again from the packs,
         const auto scan = layers.put(source_of(tar), sha256(tar)).value();
         REQUIRE(index.record_layer(scan.diff_id, {scan.size, false}, scan.contents));
         const auto base_layer = sha256("base layer");
-        const store::StepRecord step{StepKey{sha256("late key")}, scan.diff_id, sha256("content"), scan.size,
-                                     "2026-11-21T05:43:13Z",      2500.5,       "kind=run\n",      base_layer};
+        auto step = step_of(sha256("late key"), scan);
+        step.wall_ms = 2500.5;
+        step.parent = base_layer;
         REQUIRE(index.record_steps({&step, 1}, "scope", Index::OnConflict::replace));
         REQUIRE(layers.flush());
     }
@@ -374,18 +404,18 @@ TEST_CASE_FIXTURE(Fixture, "another store has everything after an import, and a 
     const auto blob = made_up_bytes(9, 5000);
     REQUIRE(layers.put_blob(source_of(blob), sha256(blob)));
     const auto file = root.path() / "export";
-    const auto exported = store::export_store(layers, file).value();
+    const auto exported = store::export_store(layers, file, nullptr).value();
     CHECK(exported.packs == 2);
     CHECK(exported.blobs == 1);
     StoreFixture other;
-    const auto imported = store::import_store(other.layers, file).value();
+    const auto imported = store::import_store(other.layers, file, nullptr).value();
     CHECK(imported.packs == 2);
     CHECK(imported.blobs == 1);
     CHECK(imported.records == exported.records);
     CHECK(read_all(other.layers, diff_ids[1]).value() == read_all(layers, diff_ids[1]).value());
     CHECK(read_all(other.layers, sha256(blob)).value() == blob);
     CHECK(Index::open(other.root.path()).value().find_step({sha256("key1")}).value()->diff_id == diff_ids[1]);
-    const auto again = store::import_store(other.layers, file).value();
+    const auto again = store::import_store(other.layers, file, nullptr).value();
     CHECK(again.packs == 0);
     CHECK(again.blobs == 0);
     CHECK(store::verify(other.layers, store::Repair::no, nullptr).value().problems.empty());
@@ -394,12 +424,12 @@ TEST_CASE_FIXTURE(Fixture, "another store has everything after an import, and a 
 TEST_CASE_FIXTURE(Fixture, "a damaged export is corrupt, and nothing damaged is taken from it") {
     add_steps(1);
     const auto file = root.path() / "export";
-    REQUIRE(store::export_store(layers, file));
+    REQUIRE(store::export_store(layers, file, nullptr));
     SUBCASE("a flipped byte") { flip_byte(file, fs::file_size(file) / 2); }
     SUBCASE("cut off") { fs::resize_file(file, fs::file_size(file) / 2); }
     SUBCASE("something else") { REQUIRE(write_file(file, std::string(5000, 'x'))); }
     StoreFixture other;
-    const auto imported = store::import_store(other.layers, file);
+    const auto imported = store::import_store(other.layers, file, nullptr);
     REQUIRE_FALSE(imported);
     CHECK(imported.error().kind == ErrorKind::corrupt);
     CHECK(store::verify(other.layers, store::Repair::no, nullptr).value().problems.empty());

@@ -118,6 +118,34 @@ TEST_CASE_FIXTURE(Fixture, "another instruction in a step's place is compared wi
     CHECK(causes({{"RUN a"}, {"RUN c", "after a", "A=2"}}).front() == "instruction: RUN b -> RUN c");
 }
 
+TEST_CASE_FIXTURE(Fixture, "the nearest of the last builds is compared with, of equally near ones the newest") {
+    remember({{"RUN a", "base", "A=1", "one"}});
+    remember({{"RUN a", "base", "A=2", "two"}});
+    CHECK(causes({{"RUN a", "base", "A=1", "three"}}) == Texts{"user: one -> three"});
+    CHECK(causes({{"RUN a", "base", "A=2", "three"}}) == Texts{"user: two -> three"});
+    remember({{"RUN a", "base", "A=3", "two"}});
+    CHECK(causes({{"RUN a", "base", "A=4", "two"}}) == Texts{"variable: A 3 -> 4"});
+    remember({{"RUN other"}});
+    CHECK(causes({{"RUN a", "base", "A=4", "two"}}) == Texts{"variable: A 3 -> 4"}); // the newest has no such step
+}
+
+TEST_CASE_FIXTURE(Fixture, "a result that is gone is known from any of the last builds") {
+    remember({{"RUN a", "base", "A=1"}});
+    remember({{"RUN a", "base", "A=2"}});
+    CHECK(causes({{"RUN a", "base", "A=1"}}) == Texts{"result removed"});
+}
+
+TEST_CASE_FIXTURE(Fixture, "the last eight builds are remembered, a repeated one once") {
+    const auto text = [](int i) { return "RUN " + std::to_string(i); };
+    remember({{text(0)}});
+    for (int i = 1; i < 8; ++i) remember({{text(i)}});
+    CHECK(causes({{text(0)}}) == Texts{"result removed"});
+    remember({{text(0)}}); // the newest again, so the next one is forgotten instead
+    remember({{text(8)}});
+    CHECK(causes({{text(0)}}) == Texts{"result removed"});
+    CHECK(causes({{text(1), "base", "A=2"}}).front() == "instruction: " + text(8) + " -> " + text(1));
+}
+
 TEST_CASE_FIXTURE(Fixture, "a damaged history is as good as none") {
     remember({{"RUN a"}});
     const auto files = list_folder(folder.path()).value();

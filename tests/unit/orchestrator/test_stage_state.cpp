@@ -99,7 +99,12 @@ TEST_SUITE("orchestrator/stage_state") {
             {"RUN [\"a\", \"b c\"]", "RUN a b c # buildkit"},
             {"COPY a b /d/", "COPY a b /d/ # buildkit"},
             {"COPY --link --chown=1:2 --chmod=644 a /d", "COPY --chown=1:2 --chmod=644 a /d # buildkit"},
+            {"COPY --parents --exclude=x --link a b /d", "COPY --parents a b /d # buildkit"},
             {"ADD a.tar .", "ADD a.tar . # buildkit"},
+            {"ADD --unpack=false --chown=a a.tar /d", "ADD --chown=a a.tar /d # buildkit"},
+            {"ADD --keep-git-dir=true https://a.example/b.git /d", "ADD https://a.example/b.git /d # buildkit"},
+            {"RUN <<E\na\nb\nE", "RUN /bin/sh -c a\nb\n # buildkit"},
+            {"RUN --mount=type=tmpfs,target=/t --network=none a", "RUN /bin/sh -c a # buildkit"},
             {"COPY <<x <<y a /d/\n1\nx\n2\ny", "COPY a <<x <<y /d/ # buildkit"},
             {"WORKDIR app", "WORKDIR /app"},
             {"WORKDIR /", "WORKDIR /"},
@@ -175,6 +180,25 @@ TEST_SUITE("orchestrator/stage_state") {
         CHECK(history("RUN a\nSHELL [\"b\", \"-c\"]\nRUN a\nCMD a\nENTRYPOINT [\"a\"]\n") ==
               Words{"RUN /bin/sh -c a # buildkit", "SHELL [b -c]", "RUN b -c a # buildkit", "CMD [\"b\" \"-c\" \"a\"]",
                     "ENTRYPOINT [\"a\"]"});
+    }
+
+    TEST_CASE("a stage inherits the shell of its parent, and a base's counts as well") {
+        const Evaluation evaluation("FROM scratch AS p\nSHELL [\"b\", \"-c\"]\nFROM p\nRUN a\n");
+        const auto parent = resolved(evaluation);
+        CHECK(history_of(resolved(evaluation, state_from_stage(parent.final), 1)) == Words{"RUN b -c a # buildkit"});
+        CHECK(config("CMD a\n", state_from_image(parent.final.config)).cmd == Words{"b", "-c", "a"});
+    }
+    TEST_CASE("the history of ARG tells a value that is known, wherever it comes from") {
+        const Evaluation evaluation("ARG a=global\nFROM scratch\nARG a b c=\nARG TARGETOS\n");
+        CHECK(history_of(resolved(evaluation)) == Words{"ARG a=global b c=", "ARG TARGETOS=linux"});
+        CHECK(history("ARG a=1\n", {{"a", ""}}) == Words{"ARG a="});
+    }
+    TEST_CASE("the last HEALTHCHECK counts, also over the base's") {
+        const auto first = config("HEALTHCHECK CMD a\n");
+        const auto second = config("HEALTHCHECK CMD a\nHEALTHCHECK --retries=2 CMD [\"b\"]\n", state_from_image(first));
+        REQUIRE(second.healthcheck);
+        CHECK(second.healthcheck->test == Words{"CMD", "b"});
+        CHECK(second.healthcheck->retries == 2);
     }
 
     TEST_CASE("variables stand in the order of their last assignment") {

@@ -28,7 +28,7 @@ inline void check_contract(const std::function<std::unique_ptr<Backend>()>& open
     SUBCASE("what nobody put is a miss, not an error") {
         CHECK(!backend->read_pack(pack.name, 0, 10).value());
         CHECK(backend->find_packs({{pack.name}}).value().empty());
-        CHECK(!backend->read_index("scope").value());
+        CHECK(!backend->read_index("scope", "").value());
         CHECK(backend->list_scopes().value().empty());
     }
     SUBCASE("a pack is there for everybody, and ranges of it are read") {
@@ -54,20 +54,24 @@ inline void check_contract(const std::function<std::unique_ptr<Backend>()>& open
         const auto first = backend->replace_index("scope", "one", "").value();
         REQUIRE(first);
         CHECK(!other->replace_index("scope", "instead", "").value()); // had read none
-        const auto read = other->read_index("scope").value();
+        const auto read = other->read_index("scope", "").value();
         REQUIRE(read);
         CHECK(read->bytes == "one");
         CHECK(read->version == *first);
+        const auto known = backend->read_index("scope", *first).value();
+        REQUIRE(known);
+        CHECK(known->version == *first);
+        CHECK(known->bytes.empty());
         const auto second = other->replace_index("scope", "two", read->version).value();
         REQUIRE(second);
         CHECK(*second != *first);
         CHECK(!backend->replace_index("scope", "late", *first).value());
-        CHECK(backend->read_index("scope").value()->bytes == "two");
+        CHECK(backend->read_index("scope", *first).value()->bytes == "two");
     }
     SUBCASE("scopes do not touch each other, whatever they are called") {
         const std::string names[] = {"a", "a/b", "..", ".", "a#b@linux/amd64~feature/\xc3\xbc", "%2F", "A"};
         for (const auto& name : names) REQUIRE(backend->replace_index(name, "of " + name, "").value());
-        for (const auto& name : names) CHECK(other->read_index(name).value()->bytes == "of " + name);
+        for (const auto& name : names) CHECK(other->read_index(name, "").value()->bytes == "of " + name);
         auto listed = other->list_scopes().value();
         CHECK(listed.size() == std::size(names));
         for (const auto& name : names)
@@ -82,7 +86,7 @@ inline void check_contract(const std::function<std::unique_ptr<Backend>()>& open
                     const auto own = open();
                     for (int round = 0; round < k_rounds; ++round)
                         for (;;) {
-                            const auto read = own->read_index("scope");
+                            const auto read = own->read_index("scope", "");
                             if (!read) continue; // it moved too fast
                             const auto text = (*read ? (*read)->bytes : "") + std::to_string(writer) + " ";
                             const auto done = own->replace_index("scope", text, *read ? (*read)->version : "");
@@ -90,7 +94,7 @@ inline void check_contract(const std::function<std::unique_ptr<Backend>()>& open
                         }
                 });
         }
-        const auto text = backend->read_index("scope").value()->bytes;
+        const auto text = backend->read_index("scope", "").value()->bytes;
         for (int writer = 0; writer < k_writers; ++writer)
             CHECK(std::count(text.begin(), text.end(), static_cast<char>('0' + writer)) == k_rounds);
     }

@@ -49,12 +49,13 @@ public:
         service_.packs.emplace(name, std::move(bytes));
         return {};
     }
-    Result<std::optional<IndexFile>> read_index(std::string_view scope) override {
+    Result<std::optional<IndexFile>> read_index(std::string_view scope, std::string_view known) override {
         const std::lock_guard lock(service_.mutex);
         DBUILD_TRY(begin());
         const auto& published = service_.indexes[std::string(scope)];
         if (published.empty()) return std::nullopt;
-        return IndexFile{std::to_string(published.size()), published.back()};
+        const auto version = std::to_string(published.size());
+        return IndexFile{version, version == known ? "" : published.back()};
     }
     Result<std::optional<std::string>> replace_index(std::string_view scope, std::string_view bytes,
                                                      std::string_view version_read) override {

@@ -111,7 +111,7 @@ TEST_SUITE("cache/remote/directory_backend") {
         for (int i = 0; i < 5; ++i)
             version = backend->replace_index("scope", std::to_string(i), version).value().value();
         CHECK(!backend->replace_index("scope", "late", "2").value());
-        CHECK(backend->read_index("scope").value()->bytes == "4");
+        CHECK(backend->read_index("scope", "").value()->bytes == "4");
         std::size_t files = 0;
         for (const auto& item : fs::recursive_directory_iterator(folder.path()))
             files += item.is_regular_file() && item.file_size() > 0;
@@ -209,7 +209,9 @@ TEST_SUITE("cache/remote/wrappers") {
             }
             Result<std::vector<Digest>> find_packs(std::span<const Digest>) override { return std::vector<Digest>(); }
             Status put_pack(const Digest&, const fs::path&) override { return {}; }
-            Result<std::optional<IndexFile>> read_index(std::string_view) override { return std::nullopt; }
+            Result<std::optional<IndexFile>> read_index(std::string_view, std::string_view) override {
+                return std::nullopt;
+            }
             Result<std::optional<std::string>> replace_index(std::string_view, std::string_view,
                                                              std::string_view) override {
                 return std::nullopt;
@@ -242,14 +244,16 @@ TEST_SUITE("cache/remote/wrappers") {
             }
             Result<std::vector<Digest>> find_packs(std::span<const Digest>) override { return refusal(); }
             Status put_pack(const Digest&, const fs::path&) override { return refusal(); }
-            Result<std::optional<IndexFile>> read_index(std::string_view) override { return refusal(); }
+            Result<std::optional<IndexFile>> read_index(std::string_view, std::string_view) override {
+                return refusal();
+            }
             Result<std::optional<std::string>> replace_index(std::string_view, std::string_view,
                                                              std::string_view) override {
                 return refusal();
             }
         };
         const auto backend = make_redacting(std::make_unique<Failing>(), {"S3CRET", ""});
-        const auto failed = backend->read_index("s");
+        const auto failed = backend->read_index("s", "");
         REQUIRE(!failed);
         CHECK(failed.error().message == "PUT https://***@host/a?sig=***: refused, *** is old; see http://host/x@y");
         CHECK(failed.error().context == std::vector<std::string>{"token ***"});

@@ -3,6 +3,7 @@
 #include "../store_fixture.hpp"
 #include "cache/remote/remotes.hpp"
 #include "cache/store/catalog.hpp"
+#include "cache/store/records.hpp"
 #include "memory_backend.hpp"
 
 #include <doctest/doctest.h>
@@ -212,7 +213,7 @@ TEST_SUITE("cache/remote/remotes") {
         std::atomic<bool> is_over = false;
         remote::test::MemoryService service;
         remote::test::MemoryBackend backend(service);
-        Publisher publisher(a.store.layers, {{&backend, "scope", "memory", "", {}}}, is_over, {.interval = 1ms});
+        Publisher publisher(a.store.layers, {{&backend, "scope", "memory", "", {}, {}}}, is_over, {.interval = 1ms});
         publisher.note_made(key, false);
         const auto is_published = [&] {
             const std::lock_guard lock(service.mutex);
@@ -222,6 +223,55 @@ TEST_SUITE("cache/remote/remotes") {
         CHECK(is_published());
         CHECK(publisher.finish(60s).empty());
     }
+    TEST_CASE("an index that has not changed is neither read nor merged again") {
+        const RemoteFolder remote;
+        Machine a, b;
+        const auto tar = big_tar(1, 5), other_tar = big_tar(2, 5);
+        const auto key = a.make_step("one", tar), other = a.make_step("other", other_tar);
+        a.publish(remote.path, {key});
+        const auto bytes_of_build = [&](Machine& machine, const std::vector<Digest>& keys) {
+            const auto remotes = machine.open(remote.path);
+            remotes->publisher().note_used(keys);
+            remotes->finish(60s);
+            CHECK(remotes->take_warnings().empty());
+            return remotes->traffic().bytes_read.load();
+        };
+        CHECK(bytes_of_build(a, {key}) == 0); // it has published that itself
+        CHECK(bytes_of_build(b, {}) > 0);
+        CHECK(bytes_of_build(b, {}) == 0);
+        {
+            const auto remotes = b.open(remote.path);
+            CHECK(remotes->traffic().bytes_read == 0);
+            CHECK(read_all(b.store.layers, sha256(tar)).value() == tar); // reads it after all
+        }
+        a.publish(remote.path, {other});
+        CHECK(bytes_of_build(b, {}) > 0);
+        CHECK(b.knows(other));
+        CHECK(bytes_of_build(b, {key}) > 0); // whether it is published has to be looked up
+        CHECK(bytes_of_build(b, {key}) == 0);
+        CHECK(bytes_of_build(b, {key, other}) > 0);
+        CHECK(bytes_of_build(b, {key, other}) == 0);
+        SUBCASE("unless its rows were forgotten") {
+            REQUIRE(store::Records::open(b.store.root.path()).value().remove_unused_since(store::unix_seconds() + 1));
+            CHECK(!b.knows(other));
+            (void)b.open(remote.path);
+            CHECK(b.knows(other));
+        }
+        SUBCASE("unless one of them was replaced") {
+            b.make_step("one", big_tar(3, 5));
+            const auto remotes = b.open(remote.path);
+            CHECK(b.index.find_step({key}).value()->diff_id == sha256(tar));
+        }
+        SUBCASE("nor is one taken for it that has its number") {
+            fs::remove_all(remote.path);
+            Machine c;
+            const auto third = c.make_step("third", big_tar(4, 5));
+            c.publish(remote.path, {});
+            c.publish(remote.path, {third});
+            (void)b.open(remote.path);
+            CHECK(b.knows(third));
+        }
+    }
     TEST_CASE("a remote that fails costs warnings") {
         Machine a;
         const auto key = a.make_step("one", big_tar(1, 2));
@@ -229,7 +279,7 @@ TEST_SUITE("cache/remote/remotes") {
         remote::test::MemoryService service;
         remote::test::MemoryBackend backend(service);
         service.failures.assign(100, ErrorKind::unavailable);
-        Publisher publisher(a.store.layers, {{&backend, "scope", "memory", "", {}}}, is_over);
+        Publisher publisher(a.store.layers, {{&backend, "scope", "memory", "", {}, {}}}, is_over);
         publisher.note_made(key, false);
         CHECK(publisher.finish(60s) == std::vector<std::string>{"memory: told to fail"});
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Claims: one holder at a time, also between processes; a dead holder holds nothing.
-#include "cache/store/step_claim.hpp"
+#include "cache/store/claim.hpp"
 
 #include <doctest/doctest.h>
 
@@ -12,20 +12,20 @@
 
 using namespace dbuild;
 using namespace dbuild::cache;
-using store::StepClaim;
+using store::Claim;
 
-TEST_SUITE_BEGIN("cache/step_claim");
+TEST_SUITE_BEGIN("cache/claim");
 
 TEST_CASE("of threads that claim the same step one at a time goes on, and all but the first know that they waited") {
     const auto root = TempDir::create("dbuild-test-").value();
     std::atomic<int> inside = 0, worst = 0, waited = 0, notices = 0;
     std::vector<std::thread> threads;
-    auto first = std::make_optional(StepClaim::acquire(root.path(), {sha256("k")}, nullptr, nullptr).value());
+    auto first = std::make_optional(Claim::acquire(root.path(), sha256("k"), nullptr, nullptr).value());
     CHECK_FALSE(first->had_to_wait());
     for (int i = 0; i < 6; ++i)
         threads.emplace_back([&] {
-            const auto claim = StepClaim::acquire(
-                                   root.path(), {sha256("k")}, [&] { ++notices; }, nullptr)
+            const auto claim = Claim::acquire(
+                                   root.path(), sha256("k"), [&] { ++notices; }, nullptr)
                                    .value();
             worst = std::max(worst.load(), ++inside);
             waited += claim.had_to_wait();
@@ -41,8 +41,8 @@ TEST_CASE("of threads that claim the same step one at a time goes on, and all bu
 
 TEST_CASE("another step's claim waits for nobody") {
     const auto root = TempDir::create("dbuild-test-").value();
-    const auto one = StepClaim::acquire(root.path(), {sha256("one")}, nullptr, nullptr).value();
-    const auto other = StepClaim::acquire(root.path(), {sha256("other")}, nullptr, nullptr).value();
+    const auto one = Claim::acquire(root.path(), sha256("one"), nullptr, nullptr).value();
+    const auto other = Claim::acquire(root.path(), sha256("other"), nullptr, nullptr).value();
     CHECK_FALSE(other.had_to_wait());
 }
 
@@ -52,15 +52,15 @@ TEST_CASE("a claim ends with its process") {
     REQUIRE(::pipe(ready) == 0);
     const auto child = ::fork();
     if (child == 0) {
-        const auto claim = StepClaim::acquire(root.path(), {sha256("k")}, nullptr, nullptr);
+        const auto claim = Claim::acquire(root.path(), sha256("k"), nullptr, nullptr);
         (void)!::write(ready[1], claim ? "y" : "n", 1);
         ::pause();
     }
     char answer = 0;
     REQUIRE(::read(ready[0], &answer, 1) == 1);
     REQUIRE(answer == 'y');
-    const auto claim = StepClaim::acquire(
-        root.path(), {sha256("k")}, [&] { ::kill(child, SIGKILL); }, nullptr);
+    const auto claim = Claim::acquire(
+        root.path(), sha256("k"), [&] { ::kill(child, SIGKILL); }, nullptr);
     CHECK(claim.value().had_to_wait());
     ::waitpid(child, nullptr, 0);
     ::close(ready[0]);
@@ -69,10 +69,10 @@ TEST_CASE("a claim ends with its process") {
 
 TEST_CASE("waiting can be cancelled") {
     const auto root = TempDir::create("dbuild-test-").value();
-    const auto held = StepClaim::acquire(root.path(), {sha256("k")}, nullptr, nullptr).value();
+    const auto held = Claim::acquire(root.path(), sha256("k"), nullptr, nullptr).value();
     std::atomic<bool> cancelled = false;
-    const auto claim = StepClaim::acquire(
-        root.path(), {sha256("k")}, [&] { cancelled = true; }, [&] { return cancelled.load(); });
+    const auto claim = Claim::acquire(
+        root.path(), sha256("k"), [&] { cancelled = true; }, [&] { return cancelled.load(); });
     REQUIRE_FALSE(claim);
     CHECK(claim.error().kind == ErrorKind::interrupted);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cache/store/step_claim.hpp"
+#include "cache/store/claim.hpp"
 
 #include <cerrno>
 #include <chrono>
@@ -26,10 +26,10 @@ bool is_still_named(int fd, const fs::path& path) {
 
 } // namespace
 
-Result<StepClaim> StepClaim::acquire(const fs::path& root, const StepKey& key, const std::function<void()>& on_wait,
-                                     const CancelCheck& is_cancelled) {
+Result<Claim> Claim::acquire(const fs::path& root, const Digest& subject, const std::function<void()>& on_wait,
+                             const CancelCheck& is_cancelled) {
     DBUILD_TRY(make_directories(root / "claims"));
-    const auto path = root / "claims" / key.digest.hex();
+    const auto path = root / "claims" / subject.hex();
     bool has_waited = false;
     for (;;) {
         Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
@@ -39,16 +39,16 @@ Result<StepClaim> StepClaim::acquire(const fs::path& root, const StepKey& key, c
             if (errno != EWOULDBLOCK && errno != EINTR)
                 return fail(ErrorKind::unavailable, "cannot lock " + path.string() + ": " + std::strerror(errno));
             if (is_cancelled && is_cancelled())
-                return fail(ErrorKind::interrupted, "interrupted while another dbuild runs the same step");
+                return fail(ErrorKind::interrupted, "interrupted while another build does the same");
             if (!std::exchange(has_waited, true) && on_wait) on_wait();
             std::this_thread::sleep_for(k_poll_interval);
         }
-        if (is_still_named(fd.get(), path)) return StepClaim(path, std::move(fd), has_waited);
+        if (is_still_named(fd.get(), path)) return Claim(path, std::move(fd), has_waited);
         has_waited = true; // it was held a moment ago
     }
 }
 
-StepClaim::~StepClaim() {
+Claim::~Claim() {
     if (fd_.is_open()) ::unlink(path_.c_str()); // while it is locked: nobody else holds it
 }
 

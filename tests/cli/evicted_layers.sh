@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# What neither the cache nor the engine has any more is made again when something has to run on it, or is copied from it: layers of
+# the same stage, of the stage below and of another one, whose bytes differ then by the times that commands leave.
+set -euo pipefail
+. "$(dirname "$0")/../helpers/cli.sh"
+
+tag=dbuild-test/evicted-$run_id:1
+mkdir "$work/context"
+cat >"$work/context/Dockerfile" <<END
+FROM dbuild-test/busybox:1 AS lower
+RUN mkdir /made && echo lower-$run_id > /made/lower
+RUN echo more > /made/more
+FROM dbuild-test/busybox:1 AS other
+RUN echo other-$run_id > /other
+FROM lower AS upper
+RUN cat /made/lower > /made/upper
+FROM upper
+ARG WORD=one
+COPY --from=other /other /made/
+RUN echo \$WORD > /made/word
+COPY Dockerfile /
+CMD ["sh", "-c", "cat /made/*"]
+END
+shown() { docker run --rm --network none "$tag" | paste -sd' '; }
+evict() {
+    docker rmi -f "$tag" >/dev/null
+    docker builder prune -af >/dev/null
+    "$DBUILD" cache prune --max-size 0 >/dev/null
+}
+
+build first -t "$tag" "$work/context"
+sleep 1.1 # the files that are made again get other times
+evict
+build another_word --build-arg WORD=two -t "$tag" "$work/context"
+expect_equal "lower-$run_id more other-$run_id lower-$run_id two" "$(shown | sed 's/ *$//')" "an image on layers that were made again"
+build nothing --build-arg WORD=two -t "$tag" "$work/context"
+expect_equal "" "$(steps_done nothing)" "steps that ran when nothing changed"
+sleep 1.1
+evict
+build only_image --build-arg WORD=two -t "$tag" "$work/context"
+expect_equal "lower-$run_id more other-$run_id lower-$run_id two" "$(shown | sed 's/ *$//')" "the same image, all layers made again"
