@@ -32,8 +32,10 @@ TEST_SUITE("orchestrator/annotations") {
     }
     TEST_CASE("the last of one name counts, and one for another platform does not") {
         std::vector<Annotation> all;
-        for (const auto* text : {"a=1", "a=2", "manifest[linux/arm64]:a=3", "index:b=4"})
-            for (auto& annotation : parse_annotations(text).value()) all.push_back(std::move(annotation));
+        for (const auto* text : {"a=1", "a=2", "manifest[linux/arm64]:a=3", "index:b=4"}) {
+            const auto parsed = parse_annotations(text).value();
+            all.insert(all.end(), parsed.begin(), parsed.end());
+        }
         CHECK(select(all, Level::manifest, "linux/amd64") == std::map<std::string, std::string>{{"a", "2"}});
         CHECK(select(all, Level::manifest, "linux/arm64") == std::map<std::string, std::string>{{"a", "3"}});
         CHECK(select(all, Level::index) == std::map<std::string, std::string>{{"b", "4"}});
