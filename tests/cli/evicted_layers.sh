@@ -40,3 +40,19 @@ sleep 1.1
 evict
 build only_image --build-arg WORD=two -t "$tag" "$work/context"
 expect_equal "lower-$run_id more other-$run_id lower-$run_id two" "$(shown | sed 's/ *$//')" "the same image, all layers made again"
+
+# What is made again may come out different (no two runs of this one are equal); what was made upon it is not run again for that.
+dockerfile() { # LAST
+    printf 'FROM dbuild-test/busybox:1\nRUN cat /proc/sys/kernel/random/uuid > /unsteady\nRUN echo second\nRUN echo %s\n' "$1" >"$work/context/Dockerfile"
+}
+dockerfile first
+build unsteady -t "$tag" "$work/context"
+docker builder prune -af >/dev/null # the image stays
+"$DBUILD" cache prune --max-size 0 >/dev/null
+dockerfile other
+build remade -t "$tag" "$work/context"
+expect_equal "a layer is no longer in the cache
+a layer is no longer in the cache" "$(report remade '.steps[:2][].reason')" "why the lower steps ran"
+dockerfile first
+build back -t "$tag" "$work/context"
+expect_equal "0" "$(report back '.totals.executor_calls')" "executor calls for what was built before"
