@@ -43,6 +43,17 @@ Result<std::vector<executors::RootLayer>> root_layers(const Parts& parts, const 
     return layers;
 }
 
+void complete(AssembledImage& image) {
+    image.config_json = image.config.to_json();
+    image.config_digest = sha256(image.config_json);
+    oci::Manifest manifest;
+    manifest.config = {std::string(oci::k_config_type), image.config_digest, image.config_json.size()};
+    for (const auto& layer : image.root.layers) manifest.layers.push_back(layer.descriptor);
+    manifest.annotations = select(image.annotations, Annotation::Level::manifest, image.config.platform());
+    image.manifest_json = manifest.to_json();
+    image.manifest_digest = sha256(image.manifest_json);
+}
+
 Result<AssembledImage> assemble(const Parts& parts, const Project& project, const Planner& planner, int stage) {
     AssembledImage image;
     DBUILD_TRY_ASSIGN(image.root.layers, root_layers(parts, project, planner, parser::StageReference::to_stage(stage)));
@@ -53,19 +64,14 @@ Result<AssembledImage> assemble(const Parts& parts, const Project& project, cons
         image.config.created = base->config.created;
         image.config.diff_ids = base->config.diff_ids;
         image.config.history = base->config.history;
+        image.base_layers = base->config.diff_ids.size();
     }
     image.epoch = project.epoch;
     append_history(stages, *project.dockerfile, project.epoch, image.config);
     for (const auto& [name, value] : project.options.labels) image.config.labels[name] = value;
     image.root.config = stages.back()->stage->final.config;
-    image.config_json = image.config.to_json();
-    image.config_digest = sha256(image.config_json);
-    oci::Manifest manifest;
-    manifest.config = {std::string(oci::k_config_type), image.config_digest, image.config_json.size()};
-    for (const auto& layer : image.root.layers) manifest.layers.push_back(layer.descriptor);
-    manifest.annotations = image.annotations = project.options.annotations;
-    image.manifest_json = manifest.to_json();
-    image.manifest_digest = sha256(image.manifest_json);
+    image.annotations = project.options.annotations;
+    complete(image);
     return image;
 }
 

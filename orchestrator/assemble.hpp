@@ -5,6 +5,7 @@
 
 #include "cache/oci/image.hpp"
 #include "executors/executor.hpp"
+#include "orchestrator/annotations.hpp"
 #include "orchestrator/plan.hpp"
 
 #include <functional>
@@ -12,9 +13,10 @@
 namespace dbuild::orchestrator {
 
 struct AssembledImage {
-    executors::RootFileSystem root;                 // layers with their descriptors; config without history
-    cache::oci::ImageConfig config;                 // complete
-    std::map<std::string, std::string> annotations; // of the manifest
+    executors::RootFileSystem root;      // layers with their descriptors; config without history
+    cache::oci::ImageConfig config;      // complete
+    std::vector<Annotation> annotations; // of all levels
+    std::size_t base_layers = 0;         // of root.layers: those of the base image
     std::string config_json, manifest_json;
     Digest config_digest, manifest_digest;
     std::optional<Instant> epoch; // SOURCE_DATE_EPOCH
@@ -27,6 +29,9 @@ struct AssembledImage {
 Result<std::vector<executors::RootLayer>> root_layers(const Parts& parts, const Project& project,
                                                       const Planner& planner,
                                                       const dockerfile_parser::StageReference& source);
+
+/// Writes configuration and manifest anew, after a change of layers, configuration or annotations.
+void complete(AssembledImage& image);
 
 /// In: stage — index of a complete stage. Errors: as root_layers.
 Result<AssembledImage> assemble(const Parts& parts, const Project& project, const Planner& planner, int stage);

@@ -7,6 +7,7 @@
 #include "orchestrator/exporters/image_exporter.hpp"
 #include "orchestrator/kept_image.hpp"
 #include "orchestrator/stage_runner.hpp"
+#include "support/platform.hpp"
 
 #include <fmt/format.h>
 
@@ -89,8 +90,8 @@ public:
     }
 
     /// Assembles the target and brings it where it was asked for; a layer that neither that place nor the store has is
-    /// made again first. Out: as of build().
-    Result<BaseImage> export_target() {
+    /// made again first.
+    Result<AssembledImage> export_target() {
         const int target = project_.graph.target;
         if (project_.options.keeps_layers) {
             SharedLock lock(shared_.mutex);
@@ -113,15 +114,10 @@ public:
         std::uint64_t bytes = 0;
         for (const auto& layer : image.root.layers) bytes += layer.size;
         report_.images = {{exported->id, exported->manifest_digest.to_string(), exported->tags, bytes,
-                           image.config_digest.to_string(), exported->manifest_bytes}};
-        KeptImage kept{project_.scope, exported->tags, image.config_json, image.manifest_json};
-        if (kept.tags.empty()) kept.tags = project_.options.tags;
-        if (const auto done = keep_image(parts_.cache_folder, kept); !done)
-            parts_.reporter->warning("cache: " + done.error().message); // it costs `dbuild load --scope` only
+                           exported->config_digest.to_string(), exported->manifest_bytes, exported->media_type}};
+        if (project_.platform == native_platform()) keep(image, *exported);
         DBUILD_TRY(use_keys());
-        BaseImage made{"", image.manifest_digest.to_string(), std::move(image.config), {}, false, true};
-        for (const auto& layer : image.root.layers) made.layers.push_back(layer.descriptor);
-        return made;
+        return image;
     }
 
     void remember_steps() { static_cast<void>(planner_.remember_steps()); } // costs explanations only
@@ -145,6 +141,14 @@ public:
     }
 
 private:
+    /// For those who ask for the scope's last image; it costs them only if it cannot be kept.
+    void keep(const AssembledImage& image, const exporters::ExportedImage& exported) {
+        KeptImage kept{project_.scope, exported.tags, image.config_json, image.manifest_json};
+        if (kept.tags.empty()) kept.tags = project_.options.tags;
+        if (const auto done = keep_image(parts_.cache_folder, kept); !done)
+            parts_.reporter->warning("cache: " + done.error().message);
+    }
+
     /// Only the first failure counts: those after it come from ending the others.
     void note_failure(Error error) {
         if (!failure_) failure_ = std::move(error);
@@ -196,7 +200,7 @@ void prefetch_named_image(const Parts& parts, const BuildOptions& options) {
         parts.engine->prefetch_image(name->familiar());
 }
 
-Result<BaseImage> build_once(const Parts& parts, const BuildOptions& options, Report& report) {
+Result<AssembledImage> build_once(const Parts& parts, const BuildOptions& options, Report& report) {
     prefetch_named_image(parts, options);
     std::optional<cache::store::Index::ReadTransaction> planning(*parts.index);
     DBUILD_TRY_ASSIGN(auto project, load_project(parts, options));
@@ -205,7 +209,7 @@ Result<BaseImage> build_once(const Parts& parts, const BuildOptions& options, Re
     Status done = round.plan_all();
     planning.reset();
     if (done) done = round.run_missing();
-    Result<BaseImage> made;
+    Result<AssembledImage> made;
     if (done) made = round.export_target();
     if (done && !made) done = fail(made.error());
     if (done) round.remember_steps();
@@ -216,10 +220,9 @@ Result<BaseImage> build_once(const Parts& parts, const BuildOptions& options, Re
     return made;
 }
 
-} // namespace
-
-Result<BaseImage> build(const Parts& parts, const BuildOptions& options, Report& report) {
-    Result<BaseImage> done;
+/// Again where something passed. In: options — of one platform.
+Result<AssembledImage> build_image_of_platform(const Parts& parts, const BuildOptions& options, Report& report) {
+    Result<AssembledImage> done;
     auto attempt_parts = parts;
     for (int attempt = 1; attempt <= k_attempts; ++attempt) {
         const auto lost_before = parts.remotes ? parts.remotes->lost_layers() : 0;
@@ -238,7 +241,71 @@ Result<BaseImage> build(const Parts& parts, const BuildOptions& options, Report&
     return done;
 }
 
+/// Options of one of the platforms, whose image goes nowhere by itself.
+BuildOptions options_of_platform(const BuildOptions& options, const std::string& platform) {
+    auto own = options;
+    own.platforms = {platform};
+    own.outputs.assign(1, exporters::Output());
+    own.outputs.front().kind = exporters::Output::Kind::nothing;
+    own.keeps_layers = true;
+    return own;
+}
+
+/// Adds what one of the platforms took.
+void add(const Report& own, Report& report) {
+    report.scope = own.scope;
+    report.totals += own.totals;
+    report.steps.insert(report.steps.end(), own.steps.begin(), own.steps.end());
+}
+
+/// One platform after the other: what they share is made for the first, and the steps of each run beside one another.
+Result<std::vector<AssembledImage>> build_platforms(const Parts& parts, const BuildOptions& options, Report& report) {
+    for (const auto& platform : options.platforms) // before anything is run: docker buildx may have to build all of it
+        DBUILD_TRY(load_project(parts, options_of_platform(options, platform)));
+    std::vector<AssembledImage> images;
+    std::uint64_t bytes = 0;
+    for (const auto& platform : options.platforms) {
+        Report own;
+        auto image = build_image_of_platform(parts, options_of_platform(options, platform), own);
+        add(own, report);
+        if (!image) return fail(std::move(image).error());
+        bytes += own.images.front().bytes;
+        images.push_back(std::move(*image));
+    }
+    DBUILD_TRY_ASSIGN(const auto exported, exporters::export_index(parts, images, options));
+    if (!exported.id.empty())
+        report.images = {{exported.id, exported.manifest_digest.to_string(), exported.tags, bytes, "",
+                          exported.manifest_bytes, exported.media_type}};
+    return images;
+}
+
+BaseImage base_of(AssembledImage image) {
+    BaseImage made{"", image.manifest_digest.to_string(), std::move(image.config), {}, false, true};
+    for (const auto& layer : image.root.layers) made.layers.push_back(layer.descriptor);
+    return made;
+}
+
+} // namespace
+
+Result<BaseImage> build(const Parts& parts, const BuildOptions& options, Report& report) {
+    if (options.platforms.size() > 1) {
+        DBUILD_TRY_ASSIGN(auto images, build_platforms(parts, options, report));
+        return base_of(std::move(images.front()));
+    }
+    DBUILD_TRY_ASSIGN(auto image, build_image_of_platform(parts, options, report));
+    return base_of(std::move(image));
+}
+
 Status show_plan(const Parts& parts, const BuildOptions& options, const PlanPrinter& print, Report& report) {
+    if (options.platforms.size() > 1) {
+        for (const auto& platform : options.platforms) {
+            Report own;
+            print(platform + ":");
+            DBUILD_TRY(show_plan(parts, options_of_platform(options, platform), print, own));
+            add(own, report);
+        }
+        return {};
+    }
     DBUILD_TRY_ASSIGN(auto project, load_project(parts, options));
     report.scope = project.scope;
     Round round(parts, project, report);

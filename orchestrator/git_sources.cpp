@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/git_sources.hpp"
 
+#include "orchestrator/git_ssh.hpp"
+
 #include <filesystem>
 #include <sstream>
 
@@ -11,25 +13,19 @@ namespace {
 
 /// As BuildKit runs it: no configuration but the repository's, no questions, and no other repository from the
 /// environment.
-const std::vector<std::string> k_git = {"env",
-                                        "-u",
-                                        "GIT_DIR",
-                                        "-u",
-                                        "GIT_WORK_TREE",
-                                        "-u",
-                                        "GIT_INDEX_FILE",
-                                        "HOME=/dev/null",
-                                        "LC_ALL=C",
-                                        "GIT_CONFIG_NOSYSTEM=1",
-                                        "GIT_CONFIG_GLOBAL=/dev/null",
-                                        "GIT_TERMINAL_PROMPT=0",
-                                        "git",
-                                        "-c",
-                                        "advice.detachedHead=false",
-                                        "-c",
-                                        "http.lowSpeedLimit=1",
-                                        "-c",
-                                        "http.lowSpeedTime=60"}; // bytes a second, seconds
+const std::vector<std::string> k_environment = {"-u",
+                                                "GIT_DIR",
+                                                "-u",
+                                                "GIT_WORK_TREE",
+                                                "-u",
+                                                "GIT_INDEX_FILE",
+                                                "HOME=/dev/null",
+                                                "LC_ALL=C",
+                                                "GIT_CONFIG_NOSYSTEM=1",
+                                                "GIT_CONFIG_GLOBAL=/dev/null",
+                                                "GIT_TERMINAL_PROMPT=0"};
+const std::vector<std::string> k_settings = {"-c", "advice.detachedHead=false", "-c", "http.lowSpeedLimit=1",
+                                             "-c", "http.lowSpeedTime=60"}; // bytes a second, seconds
 
 std::string last_line(std::string text) {
     while (text.ends_with('\n')) text.pop_back();
@@ -54,8 +50,15 @@ std::optional<std::pair<std::string, std::string>> choose(const std::string& lin
 
 /// Out: what it wrote to standard output. Errors: unsupported — it failed, or is not installed; interrupted.
 Result<std::string> GitSources::git(std::vector<std::string> arguments) {
-    ProcessOptions options{k_git};
-    options.arguments.insert(options.arguments.end(), arguments.begin(), arguments.end());
+    ProcessOptions options{{"env"}};
+    const auto add = [&words = options.arguments](const std::vector<std::string>& more) {
+        words.insert(words.end(), more.begin(), more.end());
+    };
+    add(k_environment);
+    if (const auto ssh = ssh_environment(ssh_agents_)) add(*ssh);
+    add({"git"});
+    add(k_settings);
+    add(arguments);
     std::string output, errors;
     ++processes_started_;
     const auto ended = run_process(
@@ -79,6 +82,7 @@ Result<GitSources::Resolved> GitSources::resolve(const GitUrl& url) {
 }
 
 Result<std::string> GitSources::commit_of(const GitUrl& url) {
+    if (url.is_over_ssh) DBUILD_TRY(ssh_environment(ssh_agents_)); // else docker buildx says what is missing
     DBUILD_TRY_ASSIGN(auto resolved, resolve(url));
     if (resolved.commit.starts_with(url.checksum)) return std::move(resolved.commit);
     return fail(ErrorKind::step_failed, "expected checksum to match " + url.checksum + ", got " + resolved.commit);

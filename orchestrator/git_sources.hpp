@@ -26,7 +26,9 @@ struct GitCheckout {
 /// One for a build. Threads: one caller at a time.
 class GitSources {
 public:
-    explicit GitSources(CancelCheck is_cancelled) : is_cancelled_(std::move(is_cancelled)) {}
+    /// In: ssh_agents — the values of --ssh, for repositories over ssh.
+    GitSources(CancelCheck is_cancelled, std::vector<std::string> ssh_agents)
+        : is_cancelled_(std::move(is_cancelled)), ssh_agents_(std::move(ssh_agents)) {}
 
     /// The commit that the URL means; the remote is asked once in a build, and not at all for a commit.
     /// Errors:  not_found — no such reference; step_failed — the checksum is another one; unsupported — the remote
@@ -48,6 +50,7 @@ private:
     Result<std::string> git(std::vector<std::string> arguments);
 
     CancelCheck is_cancelled_;
+    std::vector<std::string> ssh_agents_;
     std::map<std::string, Resolved> resolved_;                      // by remote and reference
     std::map<std::string, std::unique_ptr<GitCheckout>> checkouts_; // by remote, commit and what is kept
     int processes_started_ = 0;

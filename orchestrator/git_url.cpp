@@ -40,6 +40,22 @@ Status add_field(GitUrl& url, std::string_view name, const std::string& value, s
     return fail(ErrorKind::unsupported, "ADD of a git repository with \"" + std::string(name) + "\" in its query");
 }
 
+/// Without a scheme it is "user@host:path", as scp takes it.
+Status set_transport(GitUrl& url) {
+    const auto colon = url.remote.find("://");
+    const auto scheme = colon == url.remote.npos ? "ssh" : url.remote.substr(0, colon);
+    url.is_over_ssh = scheme == "ssh";
+    if (colon == url.remote.npos) return {};
+    if (!url.is_over_ssh && scheme != "http" && scheme != "https" && scheme != "git")
+        return fail(ErrorKind::unsupported, "ADD of a git repository over " + scheme);
+    const auto rest = std::string_view(url.remote).substr(colon + 3);
+    const auto host = rest.substr(0, rest.find('/'));
+    const auto user = host.substr(0, host.find('@') == host.npos ? 0 : host.rfind('@'));
+    if (user.find(':') != user.npos || (!user.empty() && !url.is_over_ssh))
+        return fail(ErrorKind::unsupported, "ADD of a git repository with a user in its URL");
+    return {};
+}
+
 } // namespace
 
 Result<GitUrl> GitUrl::parse(std::string_view source) {
@@ -47,12 +63,7 @@ Result<GitUrl> GitUrl::parse(std::string_view source) {
     const auto hash = source.find('#');
     const auto mark = source.substr(0, hash).find('?');
     url.remote = source.substr(0, std::min(hash, mark));
-    const auto scheme = url.remote.substr(0, url.remote.find("://"));
-    if (scheme != "http" && scheme != "https" && scheme != "git")
-        return fail(ErrorKind::unsupported, "ADD of a git repository over ssh");
-    const auto host = std::string_view(url.remote).substr(scheme.size() + 3);
-    if (host.substr(0, host.find('/')).find('@') != host.npos)
-        return fail(ErrorKind::unsupported, "ADD of a git repository with a user in its URL");
+    DBUILD_TRY(set_transport(url));
     if (hash != source.npos) {
         const auto fragment = source.substr(hash + 1);
         const auto colon = fragment.find(':');

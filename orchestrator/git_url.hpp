@@ -15,13 +15,14 @@ struct GitUrl {
     std::string reference; // branch, tag, full reference or commit; empty: the remote's HEAD
     std::string folder;    // of the repository, clean; empty: all of it
     std::string checksum;  // the commit that it must be, or the beginning of it; empty: any
+    bool is_over_ssh = false;
     bool keeps_git_dir = false;
     bool has_submodules = true;
 
-    /// In:     source — one that is_git_source(): "…/name.git#reference:folder", or "…/name.git?branch=…&folder=…".
-    /// Errors: invalid_dockerfile — fields that contradict one another; unsupported — what goes over ssh, a password in
-    /// the
-    ///         URL, fields that are not known here: docker buildx has its own ways there.
+    /// In:     source — one that is_git_source(): "…/a.git#reference:folder" or "…/a.git?branch=…&folder=…"; for ssh
+    ///         "user@host:path…" or "ssh://user@host/path…".
+    /// Errors: invalid_dockerfile — fields that contradict one another; unsupported — a user where it is not for ssh,
+    ///         a password, fields that are not known here: docker buildx has its own ways there.
     /// Source: BuildKit's util/gitutil ParseGitRef, with the queries of its current version.
     static Result<GitUrl> parse(std::string_view source);
 };

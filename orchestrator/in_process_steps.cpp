@@ -79,7 +79,8 @@ bool must_make_in_process(const ResolvedStep& step) {
     const bool is_remote =
         copy->is_add && std::any_of(copy->sources.begin(), copy->sources.end(), dockerfile_parser::is_remote_source);
     const bool may_own_archives = copy->unpacks && !copy->chown.empty(); // before BuildKit 0.25 they kept their owners
-    return is_remote || may_own_archives || !copy->filter.is_plain() || (!copy->chmod.empty() && mode && mode->is_symbolic());
+    const bool has_symbols = !copy->chmod.empty() && mode && mode->is_symbolic();
+    return is_remote || may_own_archives || !copy->filter.is_plain() || has_symbols;
 }
 
 Status InProcessStep::add_folder_source(const oci::SourceTree& tree, const std::string& source,

@@ -128,6 +128,8 @@ Result<AssembledImage> assembled(const Parts& parts, const KeptImage& kept) {
         DBUILD_TRY_ASSIGN(const auto record, parts.index->find_layer(diff_id));
         image.root.layers.push_back({diff_id, record ? record->size : 0, manifest.layers[i]});
     }
+    for (const auto& [name, value] : manifest.annotations)
+        image.annotations.push_back({Annotation::Level::manifest, {}, name, value});
     image.root.config = image.config;
     image.config_json = kept.config_json;
     image.manifest_json = kept.manifest_json;

@@ -179,7 +179,7 @@ Result<KeyedStep> KeyMaker::key_of_run(const PlannedStage& plan, std::size_t ste
     const auto& resolved = plan.stage->steps[step];
     cache::StepKeyBuilder key("run");
     key.add("chain", before.digest());
-    key.add("platform", project_.platform);
+    key.add("platform", project_.platform_of(plan.stage->index));
     key.add("arguments", run.arguments);
     key.add("environment", sorted_environment(resolved.before));
     key.add("directory", resolved.before.working_dir);

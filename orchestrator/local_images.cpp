@@ -54,7 +54,7 @@ Result<std::unique_ptr<oci::ImageSource>> make_cache_source(const Parts& parts, 
     DBUILD_TRY_ASSIGN(const auto image, find_in_cache(parts, name));
     if (!image) return fail(ErrorKind::not_found, name.familiar() + " is not in the cache");
     DBUILD_TRY(require_layers(parts, *image));
-    DBUILD_TRY_ASSIGN(auto packed, exporters::pack_image(parts, *image, exporters::Compression(), ""));
+    DBUILD_TRY_ASSIGN(auto packed, exporters::pack_image(parts, *image, {}, ""));
     return std::move(packed.source);
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/metadata_file.hpp"
 
-#include "cache/oci/image.hpp"
 #include "cache/oci/reference.hpp"
 
 #include <boost/json.hpp>
@@ -12,11 +11,11 @@ namespace dbuild::orchestrator {
 
 std::string metadata_json(const ImageReport& image) {
     json::object metadata;
-    metadata["containerimage.config.digest"] = image.config_digest;
+    if (!image.config_digest.empty()) metadata["containerimage.config.digest"] = image.config_digest;
     metadata["containerimage.digest"] = image.id;
     if (image.id == image.digest)
-        metadata["containerimage.descriptor"] = json::object{
-            {"mediaType", cache::oci::k_manifest_type}, {"digest", image.digest}, {"size", image.manifest_bytes}};
+        metadata["containerimage.descriptor"] =
+            json::object{{"mediaType", image.media_type}, {"digest", image.digest}, {"size", image.manifest_bytes}};
     std::string names;
     for (const auto& tag : image.tags)
         if (const auto reference = cache::oci::ImageReference::parse(tag))

@@ -38,7 +38,8 @@ struct BuildOptions {
     std::map<std::string, std::string> build_arguments;
     std::string target;
     std::map<std::string, std::string> labels;
-    std::map<std::string, std::string> annotations;    // of the image's manifest
+    std::vector<Annotation> annotations;               // --annotation
+    std::vector<std::string> platforms;                // --platform, normalized, unique; none: this machine's
     bool ignores_cache = false;                        // --no-cache
     std::vector<std::string> uncached_stages;          // --no-cache-filter, in lower case
     std::optional<std::chrono::nanoseconds> cache_ttl; // --cache-ttl

@@ -45,6 +45,13 @@ std::vector<Digest> PlannedStage::layers() const {
     return all;
 }
 
+const std::string& Project::platform_of(int stage) const {
+    const auto* node = &graph.stages[static_cast<std::size_t>(stage)];
+    while (node->base.kind == StageReference::Kind::stage)
+        node = &graph.stages[static_cast<std::size_t>(node->base.stage_index)];
+    return node->platform.empty() ? platform : node->platform;
+}
+
 const BaseImage* Project::base_below(const StageReference& from) const {
     const auto* reference = &from;
     while (reference->kind == StageReference::Kind::stage) reference = &stages.at(reference->stage_index).base;

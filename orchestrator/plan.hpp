@@ -33,12 +33,14 @@ struct Project {
     std::unique_ptr<RemoteFiles> remote_files;
     std::unique_ptr<GitSources> git_sources;
     std::string scope;
-    std::string platform; // "linux/amd64"
+    std::string platform; // that the image is for: "linux/amd64"
     std::optional<Instant>
         epoch; // SOURCE_DATE_EPOCH: when all that this build adds to the image's configuration was made
 
     /// The error, with the excerpt of the Dockerfile where it has a place in it.
     Error explained(Error error) const;
+    /// What a stage is for: what the FROM at the bottom of its ancestry says, else the image's platform.
+    const std::string& platform_of(int stage) const;
     /// The image at the bottom of a stage's ancestry, or the image itself; null below scratch.
     BaseImage* base_below(const dockerfile_parser::StageReference& from);
     const BaseImage* base_below(const dockerfile_parser::StageReference& from) const;

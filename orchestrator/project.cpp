@@ -76,10 +76,22 @@ Status check_is_plannable(const Project& project) {
         return fail(ErrorKind::unsupported, "# syntax=" + syntax);
     for (const auto& [name, value] : project.options.build_arguments)
         if (name.starts_with("BUILDKIT_")) return fail(ErrorKind::unsupported, "--build-arg " + name);
+    const auto native = native_platform();
     for (const int index : project.graph.needed) {
         const auto& node = project.graph.stages[static_cast<std::size_t>(index)];
-        if (!node.platform.empty() && node.platform != project.platform)
-            return fail(ErrorKind::unsupported, "FROM --platform=" + node.platform);
+        const auto& platform = project.platform_of(index);
+        if (platform == native) continue; // what nothing runs in, and stands on nothing, can be made for any
+        const auto& instructions = project.dockerfile->stages[static_cast<std::size_t>(index)].instructions;
+        const bool has_run = std::any_of(instructions.begin(), instructions.end(), [](const auto& instruction) {
+            return std::holds_alternative<parser::RunInstruction>(instruction.body);
+        });
+        if (has_run) return fail(ErrorKind::unsupported, "RUN for " + platform);
+        const auto is_image = [](const parser::StageReference& source) {
+            return source.kind == parser::StageReference::Kind::image ||
+                   source.kind == parser::StageReference::Kind::context;
+        };
+        if (is_image(node.base) || std::any_of(node.sources.begin(), node.sources.end(), is_image))
+            return fail(ErrorKind::unsupported, "an image for " + platform);
     }
     return {};
 }
@@ -137,7 +149,7 @@ Status find_base_images(const Parts& parts, Project& project) {
     if (references.empty()) return {};
     DBUILD_TRY_ASSIGN(auto found, find_bases(parts, project.options, {references.begin(), references.end()}));
     for (const auto& [reference, base] : found)
-        if (base.config.os + "/" + base.config.architecture != project.platform)
+        if (base.config.os + "/" + base.config.architecture != native_platform())
             return fail(ErrorKind::unsupported,
                         "base image " + reference + " for " + base.config.os + "/" + base.config.architecture);
     project.bases.merge(found);
@@ -166,8 +178,9 @@ Result<bool> add_triggers(Project& project, std::set<int>& triggered) {
 Status find_stages_and_images(const Parts& parts, Project& project) {
     std::set<int> triggered;
     for (bool has_more = true; has_more;) {
+        const auto native = native_platform();
         parser::StageGraphRequest request{
-            project.options.target, project.options.build_arguments, project.platform, {}, {}};
+            project.options.target, project.options.build_arguments, project.platform, native, {}};
         for (const auto& [name, image] : project.options.image_contexts) request.contexts.insert(name);
         DBUILD_TRY_ASSIGN(project.graph, parser::build_stage_graph(*project.dockerfile, request));
         DBUILD_TRY(check_is_plannable(project));
@@ -201,17 +214,23 @@ Status check_for_warnings(const Project& project) {
     return {};
 }
 
+BuildState state_of_scratch(std::string_view platform) {
+    const auto os = platform.substr(0, platform.find('/'));
+    const auto rest = platform.substr(os.size() + 1);
+    const auto slash = std::min(rest.find('/'), rest.size());
+    return state_from_scratch(os, rest.substr(0, slash), rest.substr(std::min(slash + 1, rest.size())));
+}
+
 Status resolve_stages(Project& project) {
-    DBUILD_TRY_ASSIGN(const auto globals, parser::global_arguments(*project.dockerfile, project.options.target,
-                                                                   project.options.build_arguments, project.platform));
+    DBUILD_TRY_ASSIGN(const auto globals,
+                      parser::global_arguments(*project.dockerfile, project.options.target,
+                                               project.options.build_arguments, project.platform, native_platform()));
     const StageInputs inputs{project.dockerfile.get(), &project.options.build_arguments, &globals};
     for (const int index : project.graph.needed) {
         const auto& node = project.graph.stages[static_cast<std::size_t>(index)];
         BuildState state;
         switch (node.base.kind) {
-        case parser::StageReference::Kind::scratch:
-            state = state_from_scratch("linux", project.platform.substr(project.platform.find('/') + 1), "");
-            break;
+        case parser::StageReference::Kind::scratch: state = state_of_scratch(project.platform_of(index)); break;
         case parser::StageReference::Kind::image:
             state = state_from_image(project.bases.at(node.base.image).config);
             break;
@@ -244,9 +263,10 @@ Status fill_project(const Parts& parts, Project& project) {
 
 Result<Project> load_project(const Parts& parts, BuildOptions options) {
     Project project;
-    project.platform = native_platform();
+    project.platform = options.platforms.empty() ? native_platform() : options.platforms.front();
     project.remote_files = std::make_unique<RemoteFiles>(cache_folder() / "remote");
-    project.git_sources = std::make_unique<GitSources>([flag = parts.cancelled] { return flag && *flag; });
+    project.git_sources =
+        std::make_unique<GitSources>([flag = parts.cancelled] { return flag && *flag; }, options.ssh_agents);
     DBUILD_TRY_ASSIGN(project.source, read_dockerfile(options));
     project.options = std::move(options);
     if (Status filled = fill_project(parts, project); !filled)

@@ -2,6 +2,7 @@
 // The report of a build: one JSON document, written also when the build fails. Its form is docs/report.md's.
 #pragma once
 
+#include "cache/oci/image.hpp"
 #include "support/result.hpp"
 
 #include <filesystem>
@@ -46,9 +47,10 @@ struct TargetReport {
 struct ImageReport {
     std::string id, digest;
     std::vector<std::string> tags;
-    std::uint64_t bytes = 0; // of its uncompressed layers
-    std::string config_digest{};
+    std::uint64_t bytes = 0;     // of its uncompressed layers
+    std::string config_digest{}; // empty: an index has none
     std::uint64_t manifest_bytes = 0;
+    std::string media_type = std::string(cache::oci::k_manifest_type); // of the manifest, or of an index
 };
 
 struct Report {

@@ -4,6 +4,7 @@
 #include "cache/oci/reference.hpp"
 #include "dockerfile_parser/expansion.hpp"
 #include "dockerfile_parser/values.hpp"
+#include "orchestrator/history_text.hpp"
 #include "orchestrator/remote_files.hpp"
 
 #include <fmt/format.h>
@@ -22,44 +23,6 @@ using cache::oci::Healthcheck;
 using cache::oci::HistoryEntry;
 
 constexpr std::string_view k_default_path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// A text as Go's %q prints it.
-std::string go_quoted(std::string_view text) {
-    std::string out = "\"";
-    for (const char c : text) {
-        switch (c) {
-        case '"': out += "\\\""; break;
-        case '\\': out += "\\\\"; break;
-        case '\n': out += "\\n"; break;
-        case '\t': out += "\\t"; break;
-        case '\r': out += "\\r"; break;
-        default:
-            if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-                out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-            else
-                out += c;
-        }
-    }
-    return out + '"';
-}
-
-std::string go_quoted(const std::vector<std::string>& words) {
-    std::vector<std::string> quoted;
-    for (const auto& word : words) quoted.push_back(go_quoted(word));
-    return fmt::format("[{}]", fmt::join(quoted, " "));
-}
-
-/// A duration as Go prints it, for whole and broken seconds: "1m30s", "5s", "1.5s".
-std::string go_duration(std::chrono::nanoseconds duration) {
-    if (duration.count() == 0) return "0s";
-    if (duration < std::chrono::seconds(1)) return fmt::format("{}ms", static_cast<double>(duration.count()) / 1e6);
-    const auto minutes = std::chrono::duration_cast<std::chrono::minutes>(duration);
-    const double seconds = std::chrono::duration<double>(duration - minutes).count();
-    std::string text;
-    if (minutes.count() >= 60) text += fmt::format("{}h", minutes.count() / 60);
-    if (minutes.count() > 0) text += fmt::format("{}m", minutes.count() % 60);
-    return text + fmt::format("{}s", seconds);
-}
 
 /// An absolute path without "." and "..", clamped at the root.
 std::string join_path(const std::string& folder, std::string_view path) {
@@ -282,7 +245,6 @@ private:
     }
 
     Status apply(const parser::CopyInstruction& copy, ResolvedStep& step) {
-        const std::string keyword = copy.is_add ? "ADD" : "COPY";
         CopyOperation operation;
         operation.is_add = copy.is_add;
         operation.filter = {copy.parents, copy.excludes};
@@ -316,7 +278,7 @@ private:
         if (!copy.from.empty()) {
             DBUILD_TRY_ASSIGN(operation.from, next_source());
         }
-        note(step, copy_history(keyword + (copy.parents ? " --parents" : ""), operation, destination), true);
+        note(step, history_of(operation, copy.parents, destination), true);
         step.operation = std::move(operation);
         return {};
     }
@@ -337,16 +299,6 @@ private:
         auto digest = Digest::parse(text);
         if (!digest) return invalid("invalid checksum digest format: " + text);
         return *digest;
-    }
-
-    static std::string copy_history(const std::string& keyword, const CopyOperation& copy,
-                                    const std::string& destination) {
-        std::string text = keyword;
-        if (!copy.chown.empty()) text += " --chown=" + copy.chown;
-        if (!copy.chmod.empty()) text += " --chmod=" + copy.chmod;
-        for (const auto& source : copy.sources) text += " " + source;
-        for (const auto& file : copy.files) text += " <<" + file.name;
-        return text + " " + destination + " # buildkit";
     }
 
     Status apply(const parser::WorkdirInstruction& workdir, ResolvedStep& step) {
@@ -433,10 +385,7 @@ private:
             result.retries = check.retries;
         }
         state_.config.healthcheck = result;
-        note(step,
-             fmt::format("HEALTHCHECK {{Test:[{}] Interval:{} Timeout:{} StartPeriod:{} StartInterval:{} Retries:{}}}",
-                         fmt::join(result.test, " "), go_duration(result.interval), go_duration(result.timeout),
-                         go_duration(result.start_period), go_duration(result.start_interval), result.retries));
+        note(step, history_of(result));
         return {};
     }
 
@@ -468,38 +417,6 @@ void assign_config_environment(BuildState& state) {
 }
 
 } // namespace
-
-cache::oci::ImageConfig StepState::config_for(const cache::oci::ImageConfig& platform) const {
-    cache::oci::ImageConfig config;
-    config.os = platform.os;
-    config.architecture = platform.architecture;
-    config.variant = platform.variant;
-    if (log) config.env = log->environment_at(point);
-    config.user = user;
-    config.working_dir = working_dir;
-    config.shell = shell;
-    return config;
-}
-
-std::vector<parser::StageReference> ResolvedStep::sources() const {
-    std::vector<parser::StageReference> sources;
-    if (const auto* copy = std::get_if<CopyOperation>(&operation); copy && copy->from) sources.push_back(*copy->from);
-    if (const auto* run = std::get_if<RunOperation>(&operation))
-        for (const auto& mount : run->mounts)
-            if (mount.from) sources.push_back(*mount.from);
-    return sources;
-}
-
-std::vector<std::string> ResolvedStep::context_sources() const {
-    std::vector<std::string> paths;
-    if (const auto* copy = std::get_if<CopyOperation>(&operation); copy && !copy->from)
-        std::copy_if(copy->sources.begin(), copy->sources.end(), std::back_inserter(paths),
-                     [&](const auto& source) { return !copy->is_add || !dockerfile_parser::is_remote_source(source); });
-    if (const auto* run = std::get_if<RunOperation>(&operation))
-        for (const auto& mount : run->mounts)
-            if (!mount.from && mount.mount.type == parser::MountType::bind) paths.push_back(mount.mount.source);
-    return paths;
-}
 
 BuildState state_from_image(cache::oci::ImageConfig config) {
     BuildState state;

@@ -13,7 +13,7 @@ StepReports::StepReports(const Project& project, Report& report) : project_(proj
             StepReport step;
             step.image = project.scope;
             step.stage = stage_name(stage.index);
-            step.platform = project.platform;
+            step.platform = project.platform_of(stage.index);
             step.position = ++position;
             step.first_line = instruction.where.first_line;
             step.last_line = instruction.where.last_line;

@@ -61,9 +61,24 @@ Digest digest_of(const json::value& value) {
     return *digest;
 }
 
+/// The "annotations" of a manifest, an index or a descriptor.
+std::map<std::string, std::string> read_annotations(const json::object& object) {
+    std::map<std::string, std::string> annotations;
+    if (const auto* given = member(object, "annotations"))
+        for (const auto& [name, value] : given->as_object()) annotations.emplace(name, value.as_string());
+    return annotations;
+}
+
+void put_annotations(json::object& object, const std::map<std::string, std::string>& annotations) {
+    if (annotations.empty()) return;
+    json::object named;
+    for (const auto& [name, value] : annotations) named[name] = value;
+    object["annotations"] = std::move(named);
+}
+
 Descriptor read_descriptor(const json::object& object) {
     return {string_member(object, "mediaType"), digest_of(object.at("digest")),
-            object.at("size").to_number<std::uint64_t>()};
+            object.at("size").to_number<std::uint64_t>(), read_annotations(object)};
 }
 
 std::optional<Healthcheck> read_healthcheck(const json::object& config) {
@@ -154,7 +169,10 @@ json::object execution_config(const ImageConfig& image) {
 }
 
 json::object descriptor_object(const Descriptor& descriptor) {
-    return {{"mediaType", descriptor.media_type}, {"digest", descriptor.digest.to_string()}, {"size", descriptor.size}};
+    json::object object{
+        {"mediaType", descriptor.media_type}, {"digest", descriptor.digest.to_string()}, {"size", descriptor.size}};
+    put_annotations(object, descriptor.annotations);
+    return object;
 }
 
 json::object history_object(const HistoryEntry& entry) {
@@ -229,9 +247,7 @@ Result<Manifest> Manifest::parse(std::string_view text) {
         manifest.config = read_descriptor(object.at("config").as_object());
         for (const auto& layer : object.at("layers").as_array())
             manifest.layers.push_back(read_descriptor(layer.as_object()));
-        if (const auto* annotations = member(object, "annotations"))
-            for (const auto& [name, value] : annotations->as_object())
-                manifest.annotations.emplace(name, value.as_string());
+        manifest.annotations = read_annotations(object);
         return manifest;
     });
 }
@@ -240,14 +256,10 @@ std::string Manifest::to_json() const {
     json::array items;
     for (const auto& layer : layers) items.push_back(descriptor_object(layer));
     json::object object{{"schemaVersion", 2},
-                        {"mediaType", k_manifest_type},
+                        {"mediaType", media_type},
                         {"config", descriptor_object(config)},
                         {"layers", std::move(items)}};
-    if (!annotations.empty()) {
-        json::object named;
-        for (const auto& [name, value] : annotations) named[name] = value;
-        object["annotations"] = std::move(named);
-    }
+    put_annotations(object, annotations);
     return json::serialize(object);
 }
 
@@ -265,6 +277,21 @@ Result<std::vector<IndexEntry>> parse_index(std::string_view text) {
         }
         return entries;
     });
+}
+
+std::string image_index_json(std::string_view media_type, const std::vector<IndexEntry>& entries,
+                             const std::map<std::string, std::string>& annotations) {
+    json::array manifests;
+    for (const auto& entry : entries) {
+        auto object = descriptor_object(entry.descriptor);
+        json::object platform{{"architecture", entry.architecture}, {"os", entry.os}};
+        put_text(platform, "variant", entry.variant);
+        object["platform"] = std::move(platform);
+        manifests.push_back(std::move(object));
+    }
+    json::object index{{"schemaVersion", 2}, {"mediaType", media_type}, {"manifests", std::move(manifests)}};
+    put_annotations(index, annotations);
+    return json::serialize(index);
 }
 
 std::string make_index_json(const Descriptor& manifest, const ImageConfig& config, std::string_view name) {

@@ -20,11 +20,16 @@ inline constexpr std::string_view k_manifest_type = "application/vnd.oci.image.m
 inline constexpr std::string_view k_index_type = "application/vnd.oci.image.index.v1+json";
 inline constexpr std::string_view k_config_type = "application/vnd.oci.image.config.v1+json";
 inline constexpr std::string_view k_layer_type = "application/vnd.oci.image.layer.v1.tar";
+inline constexpr std::string_view k_docker_manifest_type = "application/vnd.docker.distribution.manifest.v2+json";
+inline constexpr std::string_view k_docker_index_type = "application/vnd.docker.distribution.manifest.list.v2+json";
+inline constexpr std::string_view k_docker_config_type = "application/vnd.docker.container.image.v1+json";
+inline constexpr std::string_view k_docker_layer_type = "application/vnd.docker.image.rootfs.diff.tar";
 
 struct Descriptor {
     std::string media_type;
     Digest digest;
     std::uint64_t size = 0; // bytes of the blob
+    std::map<std::string, std::string> annotations = {};
     friend bool operator==(const Descriptor&, const Descriptor&) = default;
 };
 
@@ -74,12 +79,15 @@ struct ImageConfig {
     /// Reads the answer of the engine's image inspection (no history in it). Errors: corrupt.
     static Result<ImageConfig> parse_inspection(std::string_view json);
     std::string to_json() const;
+
+    std::string platform() const { return os + "/" + architecture + (variant.empty() ? "" : "/" + variant); }
 };
 
 struct Manifest {
     Descriptor config;
     std::vector<Descriptor> layers; // lowest first
     std::map<std::string, std::string> annotations = {};
+    std::string media_type = std::string(k_manifest_type); // that to_json() writes
 
     /// Errors: corrupt — not an image manifest (an index is none).
     static Result<Manifest> parse(std::string_view json);
@@ -92,6 +100,10 @@ struct IndexEntry {
 };
 /// The manifests of an image index, in its order. Errors: corrupt.
 Result<std::vector<IndexEntry>> parse_index(std::string_view json);
+
+/// An index over images. In: media_type — of the index; entries — in its order.
+std::string image_index_json(std::string_view media_type, const std::vector<IndexEntry>& entries,
+                             const std::map<std::string, std::string>& annotations);
 
 /// One-manifest index.json of an OCI layout. `name` (e.g. "docker.io/library/app:latest") may be empty.
 std::string make_index_json(const Descriptor& manifest, const ImageConfig& config, std::string_view name);

@@ -59,10 +59,15 @@ struct ArchiveTarget::Impl {
         json::object entry{{"mediaType", manifest.descriptor.media_type},
                            {"digest", manifest.descriptor.digest.to_string()},
                            {"size", manifest.descriptor.size}};
+        json::object given;
+        for (const auto& [name, value] : manifest.descriptor.annotations) given[name] = value;
+        if (!given.empty()) entry["annotations"] = given;
         if (names.empty()) index.emplace_back(entry);
         for (const auto& name : names) {
-            entry["annotations"] =
-                json::object{{k_docker_name_annotation, name}, {k_name_annotation, name.substr(name.rfind(':') + 1)}};
+            auto annotations = given;
+            annotations[k_docker_name_annotation] = name;
+            annotations[k_name_annotation] = name.substr(name.rfind(':') + 1);
+            entry["annotations"] = std::move(annotations);
             index.emplace_back(entry);
         }
     }

@@ -117,7 +117,7 @@ std::optional<IndexEntry> choose(const std::vector<IndexEntry>& entries, std::st
 Result<CopyReport> copy_image(ImageSource& from, ImageTarget& to) { return Copier(from, to).copy(); }
 
 bool is_index_type(std::string_view media_type) {
-    return media_type == k_index_type || media_type == "application/vnd.docker.distribution.manifest.list.v2+json";
+    return media_type == k_index_type || media_type == k_docker_index_type;
 }
 
 Result<std::string> manifest_type_of(std::string_view text) {

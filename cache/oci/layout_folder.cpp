@@ -112,6 +112,7 @@ private:
         }
         json::object entry{{"mediaType", root.media_type}, {"digest", root.digest.to_string()}, {"size", root.size}};
         json::object annotations;
+        for (const auto& [name, value] : root.annotations) annotations[name] = value;
         if (!image_.empty()) annotations[k_docker_name_annotation] = image_;
         if (!name_.empty()) annotations[k_name_annotation] = name_;
         if (!annotations.empty()) entry["annotations"] = std::move(annotations);

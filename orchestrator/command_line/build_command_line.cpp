@@ -111,6 +111,47 @@ Status check_together(const BuildCommandLine& line) {
     return {};
 }
 
+/// Annotations for one platform are of images below an index only, and what is no manifest's needs OCI's types.
+/// Source: BuildKit's image exporter, Commit.
+void settle_annotations(BuildCommandLine& line) {
+    auto& all = line.options.annotations;
+    const bool has_index = line.options.platforms.size() > 1;
+    const auto needs_oci = [](const Annotation& given) { return given.level != Annotation::Level::manifest; };
+    const auto is_of_platform = [](const Annotation& given) { return !given.platform.empty(); };
+    for (auto& output : line.options.outputs) {
+        auto& own = output.packing.annotations;
+        if (std::any_of(all.begin(), all.end(), needs_oci) || std::any_of(own.begin(), own.end(), needs_oci))
+            output.packing.types = exporters::MediaTypes::oci;
+        if (!has_index) std::erase_if(own, is_of_platform);
+    }
+    if (!has_index) std::erase_if(all, is_of_platform);
+}
+
+/// What is for an index needs one: BuildKit says so, or has one because of its attestations. Errors: unsupported.
+Status check_index(const BuildCommandLine& line) {
+    const auto& platforms = line.options.platforms;
+    const auto& outputs = line.options.outputs;
+    if (platforms.size() > 1) {
+        if (!outputs.empty() && std::all_of(outputs.begin(), outputs.end(), [](const auto& output) {
+                return output.takes_indexes() || output.kind == exporters::Output::Kind::nothing;
+            }))
+            return {};
+        return fail(ErrorKind::unsupported,
+                    fmt::format("--platform {} for an engine or a folder of files", fmt::join(platforms, ",")));
+    }
+    const auto is_of_index = [](const Annotation& annotation) {
+        return annotation.level == Annotation::Level::index || annotation.level == Annotation::Level::index_descriptor;
+    };
+    const auto has_index = [&](const auto& annotations) {
+        return std::any_of(annotations.begin(), annotations.end(), is_of_index);
+    };
+    if (has_index(line.options.annotations) || std::any_of(outputs.begin(), outputs.end(), [&](const auto& output) {
+            return has_index(output.packing.annotations);
+        }))
+        return fail(ErrorKind::unsupported, "--annotation index of an image for one platform");
+    return {};
+}
+
 /// Those of the environment where the words name none; one that is written needs no second look for reading.
 Status set_remotes(BuildCommandLine& line) {
     auto& remotes = line.options.cache_remotes;
@@ -160,6 +201,8 @@ Result<BuildCommandLine> parse_build_command_line(std::span<const std::string> w
     DBUILD_TRY(set_remotes(line));
     DBUILD_TRY(set_output_kind(line));
     DBUILD_TRY(check_together(line));
+    DBUILD_TRY(note(line, check_index(line)));
+    settle_annotations(line);
     for (const char* variable : k_unplanned_variables)
         if (!environment(variable).empty())
             DBUILD_TRY(note(line, fail(ErrorKind::unsupported, fmt::format("{} is set", variable))));

@@ -56,16 +56,10 @@ Status add_label(Line& line, Value value) {
     return {};
 }
 
-/// "[manifest:]K=V". Other levels are of an index, and some of them need several platforms.
 Status add_annotation(Line& line, Value value) {
-    const auto equals = value.find('=');
-    if (equals == value.npos)
-        return fail(ErrorKind::usage, fmt::format("--annotation: \"{}\" is not NAME=VALUE", value));
-    auto name = value.substr(0, equals);
-    if (name.starts_with("manifest:")) name.erase(0, name.find(':') + 1);
-    if (name.empty() || name.find(':') != name.npos)
-        return not_planned("--annotation " + name.substr(0, name.find(':')));
-    line.options.annotations.insert_or_assign(std::move(name), value.substr(equals + 1));
+    auto parsed = parse_annotations(value);
+    if (!parsed) return fail(ErrorKind::usage, "--annotation: " + parsed.error().message);
+    line.options.annotations.insert(line.options.annotations.end(), parsed->begin(), parsed->end());
     return {};
 }
 
@@ -87,11 +81,18 @@ Status add_plain_output(Line& line, Value value, exporters::Output::Kind kind) {
 Status set_load(Line& line, Value value) { return add_plain_output(line, value, exporters::Output::Kind::engine); }
 Status set_push(Line& line, Value value) { return add_plain_output(line, value, exporters::Output::Kind::registry); }
 
-/// "local" is buildx's own word for this machine's platform.
-Status set_platform(Line&, Value value) {
+/// A list with commas; "local" is buildx's own word for this machine's platform.
+Status add_platforms(Line& line, Value value) {
     const auto native = native_platform();
-    if (value == "local" || dockerfile_parser::normalized_platform(value, native) == native) return {};
-    return not_planned("--platform " + value);
+    for (const auto& word : split_list(value)) {
+        auto platform = word == "local" ? native : dockerfile_parser::normalized_platform(word, native);
+        if (!platform) return fail(ErrorKind::usage, "--platform: " + platform.error().message);
+        if (!platform->starts_with("linux/")) return not_planned("--platform " + value);
+        auto& platforms = line.options.platforms;
+        if (std::find(platforms.begin(), platforms.end(), *platform) == platforms.end())
+            platforms.push_back(std::move(*platform));
+    }
+    return {};
 }
 
 Status set_progress(Line& line, Value value) {
@@ -190,9 +191,9 @@ constexpr BuildFlag k_flags[] = {
     {{"tag", 't', text}, FlagGroup::image, add_tag, "", "NAME[:TAG]", "name of the image; repeatable"},
     {{"label", 0, text}, FlagGroup::image, add_label, "", "NAME=VALUE", "label of the image; repeatable"},
     {{"target", 0, text}, FlagGroup::image, set_target, "", "STAGE", "stage to build (default: the last)"},
-    {{"platform", 0, text}, FlagGroup::image, set_platform, "", "OS/ARCH", "only this machine's is planned"},
+    {{"platform", 0, text}, FlagGroup::image, add_platforms, "", "OS/ARCH", "for which; several, by commas, give an index"},
     {{"annotation", 0, text}, FlagGroup::image, add_annotation, "", "NAME=VALUE",
-     "annotation of the image's manifest; repeatable"},
+     "annotation of the manifest, or of what LEVEL: or LEVEL[PLATFORM]: before it says; repeatable"},
 
     {{"file", 'f', text}, FlagGroup::input, set_file, "", "PATH",
      "Dockerfile (default: PATH/Dockerfile; \"-\": standard input)"},

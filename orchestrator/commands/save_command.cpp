@@ -85,7 +85,7 @@ Status save_from_cache(const Parts& parts, const Options& options) {
     std::vector<exporters::PackedImage> packed; // all of it, before a byte is written
     for (const auto& [name, image] : found) {
         DBUILD_TRY(require_layers(parts, image));
-        DBUILD_TRY_ASSIGN(auto one, exporters::pack_image(parts, image, options.compression, ""));
+        DBUILD_TRY_ASSIGN(auto one, exporters::pack_image(parts, image, {options.compression, {}, {}}, ""));
         packed.push_back(std::move(one));
     }
     DBUILD_TRY_ASSIGN(auto output, ArchiveOutput::open(options.output));

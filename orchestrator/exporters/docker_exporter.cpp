@@ -134,6 +134,7 @@ Result<ExportedImage> export_to_engine(const Parts& parts, const AssembledImage&
     ExportedImage exported;
     exported.manifest_digest = image.manifest_digest;
     exported.manifest_bytes = image.manifest_json.size();
+    exported.config_digest = image.config_digest;
     for (const auto& reference : references) exported.tags.push_back(reference.familiar());
     const auto* name = references.empty() ? nullptr : &references.front();
     std::optional<EngineImage> present, holder; // holder: the image that has the name now

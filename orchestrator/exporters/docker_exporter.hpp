@@ -13,6 +13,8 @@ struct ExportedImage {
     bool was_loaded = false;       // false: it was there
     Digest manifest_digest = {};   // where its layers may be packed otherwise than the store has them
     std::uint64_t manifest_bytes = 0;
+    std::string media_type = std::string(cache::oci::k_manifest_type); // of the manifest, or of an index
+    Digest config_digest = {};                                         // of an index: zeros
 };
 
 /// In: tags — as given by the user; may be empty, then the image is loaded without a name.

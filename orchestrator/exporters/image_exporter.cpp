@@ -2,7 +2,8 @@
 #include "orchestrator/exporters/image_exporter.hpp"
 
 #include "cache/oci/registry.hpp"
-#include "orchestrator/exporters/packed_image.hpp"
+#include "orchestrator/exporters/clamped_image.hpp"
+#include "orchestrator/exporters/image_index.hpp"
 #include "orchestrator/exporters/tree_exporter.hpp"
 #include "orchestrator/image_place.hpp"
 #include "orchestrator/registry_settings.hpp"
@@ -46,16 +47,16 @@ std::string sentence(const ImagePlace& place, const oci::CopyReport& report) {
                        report.bytes_moved, report.blobs_mounted, report.blobs_there);
 }
 
-Result<ExportedImage> export_packed(const Parts& parts, const AssembledImage& image, const Output& output,
-                                    const std::vector<oci::ImageReference>& names, const std::string& base) {
+/// Copies an image, or an index, to everything that an output means.
+Result<ExportedImage> copy_to_places(const Parts& parts, oci::ImageSource& from, const Output& output,
+                                     const std::vector<oci::ImageReference>& names) {
     DBUILD_TRY_ASSIGN(auto settings, read_registry_settings(*parts.cancelled));
     if (output.is_insecure)
         for (const auto& name : names) settings.insecure_hosts.insert(name.domain);
     oci::Registries registries(std::move(settings));
-    DBUILD_TRY_ASSIGN(const auto packed, pack_image(parts, image, output.compression, base));
     for (const auto& place : places_of(output, names)) {
         DBUILD_TRY_ASSIGN(auto target, OpenTarget::open(place, registries));
-        auto report = oci::copy_image(*packed.source, target.target());
+        auto report = oci::copy_image(from, target.target());
         if (!report &&
             report.error().kind == ErrorKind::transient) // it was repeated enough: neither the build nor docker helps
             report.error().kind = ErrorKind::unavailable;
@@ -63,21 +64,38 @@ Result<ExportedImage> export_packed(const Parts& parts, const AssembledImage& im
         DBUILD_TRY(target.finish());
         parts.reporter->note(sentence(place, *report));
     }
-    ExportedImage exported{
-        packed.manifest_digest.to_string(), {}, true, packed.manifest_digest, packed.manifest_json.size()};
+    DBUILD_TRY_ASSIGN(const auto root, from.read_manifest(std::nullopt));
+    ExportedImage exported{root.descriptor.digest.to_string(), {}, true, root.descriptor.digest, root.bytes.size(),
+                           root.descriptor.media_type};
     for (const auto& name : names) exported.tags.push_back(name.familiar());
     return exported;
 }
 
+Result<ExportedImage> export_packed(const Parts& parts, const AssembledImage& image, const Output& output,
+                                    const std::vector<std::string>& texts, const std::string& base) {
+    DBUILD_TRY_ASSIGN(const auto names, parse_names(texts));
+    DBUILD_TRY_ASSIGN(const auto packed, pack_image(parts, image, output.packing, base));
+    DBUILD_TRY_ASSIGN(auto exported, copy_to_places(parts, *packed.source, output, names));
+    exported.config_digest = image.config_digest;
+    return exported;
+}
+
+/// The image as an output wants it.
+Result<AssembledImage> prepared(const Parts& parts, const AssembledImage& image, const Output& output) {
+    if (output.takes_images() && output.rewrites_timestamps && image.epoch) return clamp_times(parts, image);
+    return image;
+}
+
 } // namespace
 
-Result<ExportedImage> export_image(const Parts& parts, const AssembledImage& image, const BuildOptions& options,
+Result<ExportedImage> export_image(const Parts& parts, const AssembledImage& built, const BuildOptions& options,
                                    const std::string& base) {
     auto outputs = options.outputs;
     if (outputs.empty()) outputs.emplace_back();
     std::optional<ExportedImage> last, in_engine;
     for (const auto& output : outputs) {
         const auto& texts = output.names.empty() ? options.tags : output.names;
+        DBUILD_TRY_ASSIGN(const auto image, prepared(parts, built, output));
         if (output.kind == Output::Kind::engine || (output.kind == Output::Kind::registry && output.is_loaded)) {
             DBUILD_TRY_ASSIGN(in_engine, export_to_engine(parts, image, texts));
         }
@@ -93,19 +111,41 @@ Result<ExportedImage> export_image(const Parts& parts, const AssembledImage& ima
         case Output::Kind::registry:
         case Output::Kind::archive:
         case Output::Kind::layout_folder: {
-            DBUILD_TRY_ASSIGN(const auto names, parse_names(texts));
-            DBUILD_TRY_ASSIGN(last, export_packed(parts, image, output, names, base));
+            DBUILD_TRY_ASSIGN(last, export_packed(parts, image, output, texts, base));
         }
         }
     }
     if (in_engine && last) { // whoever reads the digest wants to name the image there
         in_engine->manifest_digest = last->manifest_digest;
         in_engine->manifest_bytes = last->manifest_bytes;
+        in_engine->media_type = last->media_type;
     }
     if (in_engine) return std::move(*in_engine);
     if (last) return std::move(*last);
-    return ExportedImage{
-        image.manifest_digest.to_string(), {}, false, image.manifest_digest, image.manifest_json.size()};
+    ExportedImage nowhere{
+        built.manifest_digest.to_string(), {}, false, built.manifest_digest, built.manifest_json.size()};
+    nowhere.config_digest = built.config_digest;
+    return nowhere;
+}
+
+Result<ExportedImage> export_index(const Parts& parts, const std::vector<AssembledImage>& images,
+                                   const BuildOptions& options) {
+    std::optional<ExportedImage> last;
+    for (const auto& output : options.outputs) {
+        if (output.kind == Output::Kind::nothing) continue;
+        std::vector<PackedImage> packed;
+        for (const auto& built : images) {
+            DBUILD_TRY_ASSIGN(const auto image, prepared(parts, built, output));
+            DBUILD_TRY_ASSIGN(auto one, pack_image(parts, image, output.packing, ""));
+            packed.push_back(std::move(one));
+        }
+        auto annotations = options.annotations;
+        annotations.insert(annotations.end(), output.packing.annotations.begin(), output.packing.annotations.end());
+        const auto index = make_index(std::move(packed), annotations, output.packing.types);
+        DBUILD_TRY_ASSIGN(const auto names, parse_names(output.names.empty() ? options.tags : output.names));
+        DBUILD_TRY_ASSIGN(last, copy_to_places(parts, *index, output, names));
+    }
+    return last.value_or(ExportedImage());
 }
 
 } // namespace dbuild::orchestrator::exporters

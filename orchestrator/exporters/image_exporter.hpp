@@ -13,4 +13,10 @@ namespace dbuild::orchestrator::exporters {
 Result<ExportedImage> export_image(const Parts& parts, const AssembledImage& image, const BuildOptions& options,
                                    const std::string& base);
 
+/// The same of images for several platforms, which go there as one index.
+/// In:  images — in the index's order. options — outputs that take indexes, or go nowhere.
+/// Out: the index where it went last; nothing where it went nowhere.
+Result<ExportedImage> export_index(const Parts& parts, const std::vector<AssembledImage>& images,
+                                   const BuildOptions& options);
+
 } // namespace dbuild::orchestrator::exporters

@@ -45,6 +45,26 @@ Result<Compression> take_compression(Attributes& attributes) {
     return compression;
 }
 
+/// "annotation.NAME", "annotation-LEVEL.NAME" and "annotation-LEVEL[PLATFORM].NAME".
+Result<std::vector<Annotation>> take_annotations(Attributes& attributes) {
+    constexpr std::string_view k_prefix = "annotation";
+    std::vector<Annotation> annotations;
+    for (auto next = attributes.lower_bound(std::string(k_prefix)); next != attributes.end();) {
+        const auto attribute = next++;
+        const auto& name = attribute->first;
+        if (!name.starts_with(k_prefix)) break;
+        const auto bracket = name.find('['), dot = name.find('.', bracket < name.find('.') ? name.find(']') : 0);
+        auto level = std::string_view(name).substr(k_prefix.size(), dot - k_prefix.size());
+        if (dot == name.npos || (!level.empty() && level.front() != '-' && level.front() != '[')) continue;
+        const auto written = level.starts_with('-') ? std::string(level.substr(1)) : "manifest" + std::string(level);
+        auto made = annotations_at(written, name.substr(dot + 1), attribute->second);
+        if (!made) return fail(ErrorKind::usage, "--output: " + made.error().message);
+        annotations.insert(annotations.end(), made->begin(), made->end());
+        attributes.erase(attribute);
+    }
+    return annotations;
+}
+
 } // namespace
 
 Result<Compression::Kind> Compression::parse_kind(std::string_view text) {
@@ -85,13 +105,15 @@ Result<Output> Output::parse(std::string_view text) {
             return fail(ErrorKind::usage, "--output: " + reference.error().message);
         output.names.push_back(name);
     }
-    DBUILD_TRY_ASSIGN(output.compression, take_compression(attributes));
+    DBUILD_TRY_ASSIGN(output.packing.compression, take_compression(attributes));
+    DBUILD_TRY_ASSIGN(output.packing.annotations, take_annotations(attributes));
     DBUILD_TRY_ASSIGN(const bool pushes, take_flag(attributes, "push", type == "registry"));
     DBUILD_TRY_ASSIGN(const bool is_tar, take_flag(attributes, "tar", true));
     DBUILD_TRY_ASSIGN(output.is_insecure, take_flag(attributes, "registry.insecure", false));
     DBUILD_TRY_ASSIGN(output.is_loaded, take_flag(attributes, "store", true));
     DBUILD_TRY_ASSIGN(const bool has_oci_types, take_flag(attributes, "oci-mediatypes", true));
-    if (!has_oci_types) return fail(ErrorKind::unsupported, "--output with oci-mediatypes=false");
+    output.packing.types = has_oci_types ? MediaTypes::oci : MediaTypes::docker;
+    DBUILD_TRY_ASSIGN(output.rewrites_timestamps, take_flag(attributes, "rewrite-timestamp", false));
     if (!attributes.empty()) return fail(ErrorKind::unsupported, "--output with " + attributes.begin()->first);
     if (type == "cacheonly") {
         output.kind = Kind::nothing;
@@ -113,8 +135,10 @@ Result<Output> Output::parse(std::string_view text) {
     }
     if (output.kind != Kind::registry && !output.is_loaded)
         return fail(ErrorKind::unsupported, "--output with store=false");
-    if (output.kind == Kind::engine && text.find("compression") != text.npos)
-        return fail(ErrorKind::unsupported, "--output with compression for an engine");
+    if (output.kind == Output::Kind::engine)
+        for (const auto* name : {"compression", "oci-mediatypes=false", "annotation"}) // it is given what the cache has
+            if (text.find(name) != text.npos)
+                return fail(ErrorKind::unsupported, fmt::format("--output with {} for an engine", name));
     return output;
 }
 

@@ -3,6 +3,7 @@
 // BuildKit's exporters; docs/registry.md says which of them dbuild makes itself.
 #pragma once
 
+#include "orchestrator/annotations.hpp"
 #include "support/result.hpp"
 
 #include <filesystem>
@@ -24,6 +25,15 @@ struct Compression {
     std::string name() const;
 };
 
+enum class MediaTypes { oci, docker };
+
+/// What the blobs of an image are to be like.
+struct Packing {
+    Compression compression;
+    MediaTypes types = MediaTypes::oci;
+    std::vector<Annotation> annotations; // besides those of the build
+};
+
 struct Output {
     enum class Kind {
         engine,        // type=docker or type=image without a destination, --load
@@ -37,10 +47,14 @@ struct Output {
     Kind kind = Kind::engine;
     std::filesystem::path path;     // of a folder, archive or tar; "-": standard output
     std::vector<std::string> names; // instead of the tags
-    Compression compression;
-    bool is_insecure = false; // of a registry
-    bool is_loaded =
-        true; // of a registry: the engine gets the image too, as with docker's own builder; store=false: not
+    Packing packing;
+    bool rewrites_timestamps = false; // files are not younger than SOURCE_DATE_EPOCH
+    bool is_insecure = false;         // of a registry
+    bool is_loaded = true; // of a registry: the engine gets the image too, as with docker's builder; store=false: not
+
+    /// Whether the image goes there as one, with manifest and configuration; and if so, whether an index may.
+    bool takes_images() const { return kind != Kind::folder && kind != Kind::tar && kind != Kind::nothing; }
+    bool takes_indexes() const { return takes_images() && kind != Kind::engine; }
 
     /// In: text — fields (command_line/fields.hpp) "type=TYPE,NAME=VALUE…", or FOLDER (type=local) or "-" (a tar on
     /// standard output).

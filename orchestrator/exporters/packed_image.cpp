@@ -17,11 +17,15 @@ namespace {
 namespace oci = cache::oci;
 
 /// "…tar.gzip" of Docker's and "…tar+gzip" of OCI's types are the same blobs under two names.
-std::string oci_layer_type(const std::string& type) {
-    constexpr std::string_view k_docker = "application/vnd.docker.image.rootfs.diff.tar";
-    if (!type.starts_with(k_docker)) return type;
-    const auto suffix = type.substr(k_docker.size());
-    return std::string(oci::k_layer_type) + (suffix.empty() ? "" : "+" + suffix.substr(1));
+std::string layer_type(const std::string& type, MediaTypes types) {
+    for (const auto known : {oci::k_layer_type, oci::k_docker_layer_type}) {
+        if (!type.starts_with(known)) continue;
+        const auto suffix = type.substr(known.size());
+        if (types == MediaTypes::docker)
+            return std::string(oci::k_docker_layer_type) + (suffix.empty() ? "" : "." + suffix.substr(1));
+        return std::string(oci::k_layer_type) + (suffix.empty() ? "" : "+" + suffix.substr(1));
+    }
+    return type;
 }
 
 std::string packed_type(Compression::Kind kind) {
@@ -130,8 +134,9 @@ Result<std::vector<cache::store::CompressedLayer>> pack_all(const PackedSource& 
 
 } // namespace
 
-Result<PackedImage> pack_image(const Parts& parts, const AssembledImage& image, const Compression& compression,
+Result<PackedImage> pack_image(const Parts& parts, const AssembledImage& image, const Packing& packing,
                                const std::string& base) {
+    const auto& compression = packing.compression;
     DBUILD_TRY_ASSIGN(auto folder, TempDir::create("dbuild-pack"));
     auto source = std::make_unique<PackedSource>(*parts.layers, compression, std::move(folder));
     if (!base.empty())
@@ -150,24 +155,35 @@ Result<PackedImage> pack_image(const Parts& parts, const AssembledImage& image, 
     DBUILD_TRY_ASSIGN(const auto blobs, pack_all(*source, unknown));
     for (const auto& blob : blobs) packed[blob.diff_id] = blob;
     DBUILD_TRY(parts.index->record_compressed(blobs, name));
+    const bool is_oci = packing.types == MediaTypes::oci;
     PackedImage result;
+    result.config = image.config;
     source->config_json = image.config_json;
-    source->config = {std::string(oci::k_config_type), image.config_digest, image.config_json.size()};
-    result.manifest.config = source->config;
-    result.manifest.annotations = image.annotations;
+    source->config = {std::string(is_oci ? oci::k_config_type : oci::k_docker_config_type), image.config_digest,
+                      image.config_json.size()};
+    auto& manifest = result.manifest;
+    manifest.media_type = is_oci ? oci::k_manifest_type : oci::k_docker_manifest_type;
+    manifest.config = source->config;
     for (const auto& layer : image.root.layers) {
         auto descriptor = layer.descriptor;
-        descriptor.media_type = oci_layer_type(descriptor.media_type);
         if (const auto found = packed.find(layer.diff_id); found != packed.end()) {
-            descriptor = {packed_type(compression.kind), found->second.digest, found->second.size};
+            descriptor.media_type = packed_type(compression.kind);
+            descriptor.digest = found->second.digest;
+            descriptor.size = found->second.size;
             source->diff_ids[descriptor.digest] = layer.diff_id;
         }
-        result.manifest.layers.push_back(std::move(descriptor));
+        descriptor.media_type = layer_type(descriptor.media_type, packing.types);
+        if (!is_oci) descriptor.annotations.clear(); // which Docker's types do not have
+        manifest.layers.push_back(std::move(descriptor));
     }
-    result.manifest_json = result.manifest.to_json();
-    result.manifest_digest = sha256(result.manifest_json);
-    source->manifest = {{std::string(oci::k_manifest_type), result.manifest_digest, result.manifest_json.size()},
-                        result.manifest_json};
+    auto annotations = image.annotations;
+    annotations.insert(annotations.end(), packing.annotations.begin(), packing.annotations.end());
+    const auto platform = image.config.platform();
+    manifest.annotations = select(annotations, Annotation::Level::manifest, platform);
+    auto json = manifest.to_json();
+    result.root = {manifest.media_type, sha256(json), json.size(),
+                   select(annotations, Annotation::Level::manifest_descriptor, platform)};
+    source->manifest = {result.root, std::move(json)};
     result.source = std::move(source);
     return result;
 }

@@ -13,16 +13,16 @@
 namespace dbuild::orchestrator::exporters {
 
 struct PackedImage {
-    cache::oci::Manifest manifest; // with the descriptors of the packed layers, all of OCI's types
-    std::string manifest_json;
-    Digest manifest_digest;
+    cache::oci::Manifest manifest; // with the descriptors of the packed layers, all of OCI's types or of Docker's
+    cache::oci::Descriptor root;   // of the manifest, with its annotations
+    cache::oci::ImageConfig config;
     std::unique_ptr<cache::oci::ImageSource> source; // borrows the store
 };
 
 /// In:     base — the reference of the base image, whose repository may have its layers; may be empty.
 /// Effects: layers whose packed digest is not known yet are packed into temporary files, several at a time.
 /// Errors: not_found, corrupt — a layer is not in the store; unavailable — disk.
-Result<PackedImage> pack_image(const Parts& parts, const AssembledImage& image, const Compression& compression,
+Result<PackedImage> pack_image(const Parts& parts, const AssembledImage& image, const Packing& packing,
                                const std::string& base);
 
 } // namespace dbuild::orchestrator::exporters

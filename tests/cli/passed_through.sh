@@ -39,7 +39,7 @@ handed() {
 # Every option that is not planned, in each way of writing it.
 handed add-host --add-host --add-host "a b:1.2.3.4" --add-host=c:::1 context
 handed allow --allow --allow network.host context
-handed annotation "--annotation index" context --annotation "index:a=b c"
+handed annotation "--annotation index of an image for one platform" context --annotation "index:a=b c"
 handed attest --attest --attest type=sbom context
 handed build-context --build-context --build-context x=docker-image://y --build-context=z=/ context
 handed cache-from --cache-from --cache-from type=registry,ref=c context

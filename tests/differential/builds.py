@@ -143,9 +143,9 @@ def read_rawjson(text):
     return by_name
 
 
-def build_with_buildx(engine, folder, options, arguments, context):
-    """folder: receives the image, and is emptied first. options: e.g. --no-cache."""
-    command = ["docker", "buildx", "build", "--progress=rawjson", "--output", f"type=oci,tar=false,dest={folder}", *options, *arguments, context]
+def build_with_buildx(engine, folder, options, arguments, context, output=None):
+    """folder: receives the image, and is emptied first. options: e.g. --no-cache. output: a layout in that folder."""
+    command = ["docker", "buildx", "build", "--progress=rawjson", "--output", output or f"type=oci,tar=false,dest={folder}", *options, *arguments, context]
     for _ in range(3):
         shutil.rmtree(folder, ignore_errors=True)
         outcome = run_program(command, engine.environment)

@@ -36,6 +36,8 @@ class Image:
     config: dict   # the whole image configuration
     layer_count: int
     layers: list = field(default_factory=list)  # of each layer what _read_layer says
+    root: dict = field(default_factory=dict)      # the descriptor that names the image in index.json
+    manifest: dict = field(default_factory=dict)
 
     def history(self):
         return self.config.get("history") or []
@@ -110,10 +112,12 @@ def apply_layer(tree, entries, number):
 def _read(blob):
     """blob: digest → bytes; "index" → those of index.json."""
     index = json.loads(blob("index"))
+    root = None
     while True:
         manifests = [m for m in index["manifests"] if m.get("annotations", {}).get("vnd.docker.reference.type") != "attestation-manifest"]
         if len(manifests) != 1:
             raise ValueError(f"{len(manifests)} images in one archive")
+        root = root or manifests[0]
         index = json.loads(blob(manifests[0]["digest"]))
         if "layers" in index:
             break
@@ -123,7 +127,7 @@ def _read(blob):
         data = None if layer["digest"] in _layers else blob(layer["digest"])
         layers.append(_read_layer(layer["digest"], data))
         apply_layer(tree, layers[-1], number)
-    return Image(tree, config, len(layers), layers)
+    return Image(tree, config, len(layers), layers, root, index)
 
 
 def read_layout(folder):

@@ -4,7 +4,7 @@
 
 images.txt is a table of Dockerfiles of COPY, ADD, WORKDIR and metadata. Each is built by dbuild and by `docker buildx build` on one
 engine. What one refuses the other refuses, in the words of the table; where both build, equal are: tree, configuration and
-history (compare.py); and layer by layer the entries in their order, with type, mode, owner, link, extended attributes, bytes and
+history (compare.py); types and annotations of the manifest; and layer by layer the entries in their order, with type, mode, owner, link, extended attributes, bytes and
 time, where only times that lie inside the builds may differ. A layer without such times has the same diff_id. dbuild calls no
 executor unless there is a RUN, and makes nothing twice.
 
@@ -36,8 +36,8 @@ FIRST_BUILD_TIME = 1735689600  # files of the context and of archives are older,
 
 class Case:
     """One entry of images.txt: `=== TITLE`, or `=== refused: TITLE`; lines `@NAME VALUE`; the Dockerfile.
-    `@each NAME a | b`: one Dockerfile for each value, which stands where the text says {NAME}; several multiply.
-    `@options`: of both builders. `@says WORDS`: what both must say. `@older-engine`: only a newer engine can be asked."""
+    `@each NAME a | b`: one Dockerfile for each value, which stands where text and settings say {NAME}; several multiply.
+    `@options`: of both builders. `@output`: further attributes of both outputs. `@says WORDS`: what both must say. `@older-engine`: only a newer engine can be asked."""
 
     def __init__(self, title, settings, text):
         self.is_refused = title.startswith("refused: ")
@@ -49,6 +49,9 @@ class Case:
     def options(self):
         return self.settings.get("options", "").split()
 
+    def output(self, folder):
+        return ",".join(["type=oci,tar=false", f"dest={folder}", *self.settings.get("output", "").split()])
+
 
 def read_table(path):
     cases = []
@@ -58,18 +61,19 @@ def read_table(path):
             if name == "each":
                 variable, _, values = value.partition(" ")
                 choices.append([(variable, word.strip()) for word in values.split("|")])
-            elif name in ("options", "says", "older-engine"):
+            elif name in ("options", "output", "says", "older-engine"):
                 settings[name] = value
             else:
                 raise ValueError(f"{title}: unknown @{name}")
         text = "\n".join(lines).rstrip("\n").replace("BASE", "dbuild-test/busybox:1") + "\n"
         for chosen in itertools.product(*choices):
-            filled = text
+            filled, own = text, dict(settings)
             for variable, value in chosen:
-                if "{" + variable + "}" not in text:
+                if "{" + variable + "}" not in "".join([text, *settings.values()]):
                     raise ValueError(f"{title}: no {{{variable}}}")
                 filled = filled.replace("{" + variable + "}", value)
-            cases.append(Case("; ".join([title, *(value or "none" for _, value in chosen)]), settings, filled))
+                own = {name: setting.replace("{" + variable + "}", value) for name, setting in own.items()}
+            cases.append(Case("; ".join([title, *(value or "none" for _, value in chosen)]), own, filled))
     return cases
 
 
@@ -152,6 +156,16 @@ def compare_layers(mine, theirs):
     return lines
 
 
+def manifest_lines(built):
+    """What a manifest says besides digests and sizes; of layers whose types they have: how they are packed is not the manifest's."""
+    def kind(media_type):
+        return re.sub(r"(\.tar).*", r"\1", media_type)
+    root, manifest = built.root, built.manifest
+    named = {name: value for name, value in root.get("annotations", {}).items() if not name.startswith("org.opencontainers.image.")}
+    return [f"root: {root['mediaType']} {named}", f"manifest: {manifest['mediaType']} {manifest.get('annotations')} {manifest['config']['mediaType']}",
+            *(f"layer: {kind(layer['mediaType'])} {layer.get('annotations')}" for layer in manifest["layers"] or [])]
+
+
 class Comparison:
     def __init__(self, program, engine, work, is_newer_engine):
         self.program, self.engine, self.work, self.is_newer_engine = program, engine, work, is_newer_engine
@@ -160,10 +174,9 @@ class Comparison:
         subprocess.run([f"{HERE}/images_context.sh"], cwd=self.context, check=True)
         make_bases(engine)
 
-    def build(self, folder, name, arguments):
+    def build(self, folder, name, output, arguments):
         shutil.rmtree(f"{folder}/mine", ignore_errors=True)
-        outcome = run_program([self.program, "--report", f"{folder}/{name}.json", "--output", f"type=oci,tar=false,dest={folder}/mine",
-                               *arguments, self.context], {**self.engine.environment, "DBUILD_CACHE_DIR": f"{self.work}/cache"})
+        outcome = run_program([self.program, "--report", f"{folder}/{name}.json", "--output", output, *arguments, self.context], {**self.engine.environment, "DBUILD_CACHE_DIR": f"{self.work}/cache"})
         reason = re.search(r"handing the whole build to docker buildx build: (.*)", outcome.output)
         outcome.handed_over = reason[1] if reason else ""
         if os.path.exists(f"{folder}/{name}.json"):
@@ -181,10 +194,10 @@ class Comparison:
         context = f"{folder}/context-{number}"
         os.symlink(self.context, context)
         arguments = ["-f", f"{folder}/Dockerfile", *case.options()]
-        mine = self.build(folder, "mine", arguments)
+        mine = self.build(folder, "mine", case.output(f"{folder}/mine"), arguments)
         theirs = None
         if self.is_newer_engine or "older-engine" not in case.settings:
-            theirs = build_with_buildx(self.engine, f"{folder}/theirs", ["--provenance=false"], arguments, context)
+            theirs = build_with_buildx(self.engine, f"{folder}/theirs", ["--provenance=false"], arguments, context, case.output(f"{folder}/theirs"))
         lines = []
         for who, outcome in (("dbuild", mine), ("buildx", theirs)):
             if outcome and outcome.exit_code != int(case.is_refused):
@@ -202,11 +215,13 @@ class Comparison:
         if theirs:
             mine.image = image.read_layout(f"{folder}/mine")
             lines += compare.compare_images(mine.image, theirs.image) + compare_layers(mine.image, theirs.image)
+            pairs = itertools.zip_longest(manifest_lines(mine.image), manifest_lines(theirs.image))
+            lines += [f"dbuild: {one}, buildx: {other}" for one, other in pairs if one != other]
             if self.is_newer_engine:  # whose texts dbuild writes, but for HEALTHCHECK's, which became readable later (BuildKit 0.32)
                 texts = [[entry.get("created_by", "") for entry in built.history()] for built in (mine.image, theirs.image)]
                 lines += [f"history: dbuild: {one!r}, buildx: {other!r}" for one, other in zip(*texts)
                           if one != other and not one.startswith("HEALTHCHECK")]
-        again = self.build(folder, "again", arguments)
+        again = self.build(folder, "again", case.output(f"{folder}/mine"), arguments)
         lines += [f"made twice: {step['text']}" for step in again.report["steps"] if step["status"] in ("ran", "made")]
         return lines
 

@@ -158,7 +158,7 @@ TEST_SUITE("orchestrator/build_command_line") {
     TEST_CASE("flags that dbuild does not plan hand the build over, and are named without their values") {
         CHECK(reason({"--debug"}) == "--debug");
         CHECK(reason({"--debug=false"}).empty());
-        CHECK(reason({"--annotation", "index:token=x"}) == "--annotation index");
+        CHECK(reason({"--annotation", "index:token=x"}) == "--annotation index of an image for one platform");
         CHECK(reason({"--network", "host"}) == "--network");
         CHECK(reason({"--network", "default"}).empty());
         CHECK(reason({"--add-host=a:1.2.3.4", "--debug"}) == "--add-host");
@@ -232,8 +232,8 @@ TEST_SUITE("orchestrator/build_command_line") {
         CHECK(kinds == std::vector{Kind::archive, Kind::engine, Kind::registry, Kind::archive, Kind::layout_folder,
                                    Kind::nothing, Kind::folder, Kind::tar, Kind::registry});
         CHECK(outputs[0].path == "a.tar");
-        CHECK(outputs[0].compression.kind == exporters::Compression::Kind::zstd);
-        CHECK(outputs[0].compression.level == 5);
+        CHECK(outputs[0].packing.compression.kind == exporters::Compression::Kind::zstd);
+        CHECK(outputs[0].packing.compression.level == 5);
         CHECK(outputs[6].path == "d");
         CHECK(outputs[8].names == Words{"r.io/a:1"});
         CHECK(parse({"--push=false", "."}).options.outputs.empty());
@@ -260,7 +260,11 @@ TEST_SUITE("orchestrator/build_command_line") {
         CHECK(reason({"--platform", native.substr(native.find('/') + 1)}).empty());
         CHECK(reason({"--platform=local"}).empty());
         CHECK(reason({"--platform=windows/amd64"}) == "--platform windows/amd64");
-        CHECK(reason({"--platform", native + ",linux/s390x"}) == "--platform " + native + ",linux/s390x");
+        CHECK(reason({"--platform", native + ",linux/s390x"}) ==
+              "--platform " + native + ",linux/s390x for an engine or a folder of files");
+        const auto both = parse({"--platform", native + ",linux/s390x,s390x", "-o", "type=oci,dest=x"});
+        CHECK(both.handed_over_because.empty());
+        CHECK(both.options.platforms == std::vector<std::string>{native, "linux/s390x"});
         const Variable variable("DOCKER_DEFAULT_PLATFORM", "linux/s390x");
         CHECK(reason({}) == "DOCKER_DEFAULT_PLATFORM=linux/s390x");
         CHECK(reason({"--platform", native}).empty());

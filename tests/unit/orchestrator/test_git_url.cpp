@@ -44,13 +44,25 @@ TEST_CASE("a query says the same in fields") {
     CHECK(GitUrl::parse("https://host/a.git?ref=main#main")->reference == "main");
 }
 
+TEST_CASE("over ssh a user may stand before the host, as scp and as a URL have it") {
+    const auto by_scp = GitUrl::parse("git@host:me/a.git#v1:sub").value();
+    CHECK(by_scp.is_over_ssh);
+    CHECK(by_scp.remote == "git@host:me/a.git");
+    CHECK(by_scp.reference == "v1");
+    CHECK(by_scp.folder == "sub");
+    const auto by_url = GitUrl::parse("ssh://git@host:22/me/a?branch=b").value();
+    CHECK(by_url.is_over_ssh);
+    CHECK(by_url.remote == "ssh://git@host:22/me/a");
+    CHECK_FALSE(GitUrl::parse("git://host/a.git")->is_over_ssh);
+}
+
 TEST_CASE("what contradicts itself is an error, what dbuild cannot do goes to docker buildx") {
     for (const auto* source :
          {"https://host/a.git?ref=a#b", "https://host/a.git?tag=a&branch=a", "https://host/a.git?submodules=x",
           "https://host/a.git?ref=", "https://host/a.git#-x", "https://host/a.git?ref=--upload-pack=x"})
         CHECK_MESSAGE(GitUrl::parse(source).error().kind == ErrorKind::invalid_dockerfile, source);
-    for (const auto* source : {"git@host:a", "ssh://host/a", "https://user:word@host/a.git",
-                               "https://host/a.git?mtime=commit", "https://host/a.git#main:a*"})
+    for (const auto* source : {"ssh://user:word@host/a", "https://user@host/a.git", "https://user:word@host/a.git",
+                               "ftp://host/a.git", "https://host/a.git?mtime=commit", "https://host/a.git#main:a*"})
         CHECK_MESSAGE(GitUrl::parse(source).error().kind == ErrorKind::unsupported, source);
 }
 
