@@ -75,7 +75,9 @@ void look_after_cache(OwnedParts& owned, CacheWarnings& warnings, progress::Repo
         DBUILD_TRY(cache::store::prune(owned.layers, options));
         return {};
     };
-    if (const auto done = tend(); !done) reporter.warning("cache: " + done.error().message);
+    Status done = tend();
+    if (!done && done.error().kind == ErrorKind::corrupt) done = tend(); // on a new index, which has its own warning
+    if (!done) reporter.warning("cache: " + done.error().message);
     warnings.report(owned, reporter);
 }
 

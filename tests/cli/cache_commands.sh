@@ -47,7 +47,7 @@ for command in "verify" "export $work/bar.export" "import $work/bar.export" "reb
     # shellcheck disable=SC2086 # words
     python3 "$helpers/terminal.py" --dump-raw "$work/raw" -- "$DBUILD" cache $command >"$work/screen.out"
     expect_equal 1 "$(wc -l <"$work/screen.out")" "lines of cache $command on a terminal"
-    [[ $command == rebuild-index ]] || grep -qE '\[ {20}\] 0%' "$work/raw" || fail "no bar of cache $command"
+    grep -qE '\[[# ]{20}\] [0-9]+%' "$work/raw" || fail "no bar of cache $command"
 done
 
 # Wrong usage.
