@@ -248,6 +248,11 @@ Result<std::vector<Digest>> Catalog::record_pack(const PackWriter::Finished& pac
     std::vector<Digest> left_out;
     Status done = database->write([&]() -> Status {
         left_out.clear();
+        std::error_code unseen;
+        if (!std::filesystem::exists(pack_path(state_->root, pack.name), unseen)) { // prune removed one of that name
+            for (const auto& layer : pack.tables.layers) left_out.push_back(layer.diff_id);
+            return {};
+        }
         std::uint64_t raw_bytes = 0;
         for (const auto& piece : pack.tables.pieces) raw_bytes += piece.length;
         DBUILD_TRY_ASSIGN(

@@ -65,7 +65,7 @@ public:
     Result<std::vector<PackedStep>> steps_of(std::span<const PackedLayer> layers);
 
     /// Makes a durable pack, its pieces and its layers visible in one transaction.
-    /// Out: the layers that were left out, because a pack that they need is gone.
+    /// Out: the layers that were left out, because a pack that they need is gone, or this one.
     Result<std::vector<Digest>> record_pack(const PackWriter::Finished& pack);
     /// Adds what a pack says about steps; records that are there stay.
     Status record_steps(std::span<const PackedStep> steps);

@@ -265,9 +265,22 @@ private:
         DBUILD_TRY_ASSIGN(const auto protected_now, leased(root_));
         DBUILD_TRY_ASSIGN(const auto names, store_.catalog().forget_unneeded_packs(protected_now));
         DBUILD_TRY(require_kept_rows());
-        for (const auto& name : names) ::unlink(pack_path(root_, name).c_str());
+        DBUILD_TRY(unlink_unlisted(names));
         result_.removed_packs += names.size();
         return names.empty() ? Status() : store_.catalog().sweep_pieces();
+    }
+
+    /// Another process may have made the same pack again meanwhile: it lists a pack under the same lock, and none that
+    /// is not there.
+    Status unlink_unlisted(const std::vector<Digest>& names) {
+        if (names.empty()) return {};
+        DBUILD_TRY_ASSIGN(const auto lock, FileLock::acquire(root_ / "write.lock"));
+        DBUILD_TRY_ASSIGN(const auto packs, store_.catalog().packs());
+        std::set<Digest> listed;
+        for (const auto& pack : packs) listed.insert(pack.name);
+        for (const auto& name : names)
+            if (!listed.contains(name)) ::unlink(pack_path(root_, name).c_str());
+        return {};
     }
 
     /// Packs what is left of mostly dead packs again, one after another; an interruption leaves everything readable.

@@ -3,13 +3,14 @@
 #include "cache/store/index.hpp"
 
 #include "cache/store/catalog.hpp"
-
+#include "cache/store/database.hpp"
 #include "support/files.hpp"
 
 #include <doctest/doctest.h>
 #include <sqlite3.h>
 
 #include <array>
+#include <fstream>
 #include <sys/stat.h>
 
 using namespace dbuild;
@@ -280,6 +281,34 @@ TEST_CASE("a file that is no database is set aside with one warning, and a new o
         if (item.path().filename().string().starts_with("index.sqlite.corrupt-"))
             is_kept = read_file(item.path()).value() == std::string(4096, 'x');
     CHECK(is_kept);
+}
+
+TEST_CASE_FIXTURE(Fixture, "what is recorded in an index that is damaged just then is found in the new one") {
+    const auto file = root.path() / "index.sqlite";
+    add_layer("before", 1);
+    make_database(file, "PRAGMA wal_checkpoint(TRUNCATE)");
+    auto used = Index::open(root.path()).value();
+    CHECK_FALSE(used.was_damaged());
+    {
+        std::fstream pages(file, std::ios::binary | std::ios::in | std::ios::out); // the same file, not a new one
+        pages.seekp(4096);
+        pages << std::string(std::filesystem::file_size(file) - 4096, 'x');
+    }
+    REQUIRE(used.record_layer(sha256("layer"), {7, false}, {}));
+    REQUIRE(used.record_steps(std::array{record("key", "layer")}, "scope", OnConflict::replace));
+    CHECK(used.was_damaged());
+    CHECK(used.take_warnings().size() == 1);
+    CHECK(used.find_step({sha256("key")}).value()->layer_bytes == 7);
+    CHECK_FALSE(used.is_private());
+    CHECK(Index::open(root.path()).value().find_step({sha256("key")}).value());
+}
+
+TEST_CASE("the file systems where SQLite is not safe are known by their numbers, the usual ones are safe") {
+    CHECK(store::unsafe_file_system(0x6969) == "NFS");
+    CHECK(store::unsafe_file_system(0x65735546) == "FUSE");
+    CHECK(store::unsafe_file_system(0xffffffffff534d42) == "CIFS"); // a number with a sign, as some kernels give it
+    for (const std::uint64_t safe : {0xef53, 0x01021994, 0x58465342, 0x794c7630}) // ext4, tmpfs, xfs, overlay
+        CHECK(store::unsafe_file_system(safe).empty());
 }
 
 TEST_SUITE_END();
