@@ -54,8 +54,8 @@ handed memory --memory -m=1g context
 handed network --network --network=host context
 handed output "--output with force-compression" -o type=oci,dest=out,force-compression=true context
 handed output-short "--output with unpack" -otype=image,unpack=true context
-handed platform "--platform linux/s390x" --platform linux/s390x context
-handed platforms "--platform linux/amd64,linux/arm64" --platform linux/amd64,linux/arm64 context
+handed platform "--platform windows/amd64" --platform windows/amd64 context
+handed platforms "--platform linux/amd64,linux/arm64 for an engine or a folder of files" --platform linux/amd64,linux/arm64 context
 handed print --print --print outline context
 handed provenance --provenance --provenance=mode=max context
 handed sbom --sbom --sbom true context
@@ -104,7 +104,7 @@ BUILDX_BUILDER=mine handed builder "builder mine" context
 expect_equal mine "$(cat "$RECORD.builder")" "builder of the environment"
 handed builder-flag "builder mine" --builder mine context
 BUILDX_GIT_LABELS=1 handed git-labels "BUILDX_GIT_LABELS is set" context
-DOCKER_DEFAULT_PLATFORM=linux/s390x handed default-platform "DOCKER_DEFAULT_PLATFORM=linux/s390x" context
+DOCKER_DEFAULT_PLATFORM=windows/amd64 handed default-platform "DOCKER_DEFAULT_PLATFORM=windows/amd64" context
 DOCKER_HOST=npipe:////./pipe/x handed npipe "the engine's address npipe:////./pipe/x" context
 mkdir "$HOME/.docker"
 echo '{"aliases":{"builder":"buildx"}}' >"$HOME/.docker/config.json"

@@ -66,7 +66,7 @@ expect_same_index index "" --platform $platforms
 expect_equal 1 "$(report index '[.steps[] | select(.text == "RUN echo same >/same" and .status == "ran")] | length')" \
     "times that a step ran which is the same for all"
 expect_same_index annotated "" --platform linux/s390x,linux/arm64/v8 --annotation index:a=b --annotation index-descriptor:c=d \
-    --annotation manifest-descriptor:e=f --annotation g=h --annotation 'manifest[linux/arm64],index:i=j'
+    --annotation manifest-descriptor:e=f --annotation g=h --annotation 'manifest[linux/arm64]:i=j'
 expect_same_index docker ",oci-mediatypes=false" --platform linux/amd64,linux/arm64
 
 # Nothing changed, nothing is made, and the bytes are the same.

@@ -262,11 +262,11 @@ TEST_SUITE("orchestrator/build_command_line") {
         CHECK(reason({"--platform=windows/amd64"}) == "--platform windows/amd64");
         CHECK(reason({"--platform", native + ",linux/s390x"}) ==
               "--platform " + native + ",linux/s390x for an engine or a folder of files");
-        const auto both = parse({"--platform", native + ",linux/s390x,s390x", "-o", "type=oci,dest=x"});
+        const auto both = parse({"--platform", native + ",linux/s390x,s390x", "-o", "type=oci,dest=x", "."});
         CHECK(both.handed_over_because.empty());
         CHECK(both.options.platforms == std::vector<std::string>{native, "linux/s390x"});
         const Variable variable("DOCKER_DEFAULT_PLATFORM", "linux/s390x");
-        CHECK(reason({}) == "DOCKER_DEFAULT_PLATFORM=linux/s390x");
+        CHECK(parse({"."}).options.platforms == std::vector<std::string>{"linux/s390x"});
         CHECK(reason({"--platform", native}).empty());
     }
     TEST_CASE("variables that docker buildx reads into the build hand it over") {

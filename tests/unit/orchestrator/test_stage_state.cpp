@@ -437,8 +437,8 @@ TEST_SUITE("orchestrator/stage_state") {
     TEST_CASE("what this version does not plan is unsupported, with its place") {
         for (const std::string instruction :
              {"RUN --mount=from=scratch,target=/c x", "RUN --mount=source=a*,target=/c x", "RUN --network=host x",
-              "RUN --security=insecure x", "RUN --device=d x", "COPY --from=scratch a b", "ADD ssh://h/a.git b",
-              "ADD git@h:a.git b", "ADD bob@h:a.git b", "EXPOSE 1.2.3.4:80:80"}) {
+              "RUN --security=insecure x", "RUN --device=d x", "COPY --from=scratch a b",
+              "ADD https://bob@h/a.git b", "EXPOSE 1.2.3.4:80:80"}) {
             CAPTURE(instruction);
             const auto error = error_of("USER u\n" + instruction + "\n");
             CHECK(error.kind == ErrorKind::unsupported);
