@@ -90,6 +90,7 @@ for number in 1 2 3 4 5 6 7 8; do
         round=0
         while [ $SECONDS -lt $ends ]; do
             round=$((round + 1))
+            rm -f "$work/writer$number.tar" # a spool may have it by a second name
             python3 -c 'import random, sys, tarfile, io
 dice = random.Random(sys.argv[1])
 with tarfile.open(sys.argv[2], "w") as tar:
