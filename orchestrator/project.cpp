@@ -230,7 +230,9 @@ Status resolve_stages(Project& project) {
         const auto& node = project.graph.stages[static_cast<std::size_t>(index)];
         BuildState state;
         switch (node.base.kind) {
-        case parser::StageReference::Kind::scratch: state = state_of_scratch(project.platform_of(index)); break;
+        case parser::StageReference::Kind::scratch: // whatever platform FROM names, as in BuildKit
+            state = state_of_scratch(project.platform);
+            break;
         case parser::StageReference::Kind::image:
             state = state_from_image(project.bases.at(node.base.image).config);
             break;
