@@ -133,7 +133,8 @@ def find_excess(report, vertices, was_evicted=False):
     for stage, steps in layer_steps(report).items():
         stage_name = stage if stage in totals else ""
         first = totals.get(stage_name, len(steps)) - len(steps) + 1
-        for k, step in enumerate(steps, first):
+        numbered = [step for step in steps if step["status"] != "metadata"]  # WORKDIR /: BuildKit counts it, but gives it no number
+        for k, step in enumerate(numbered, first):
             is_run = places.get((stage_name, k))
             found.append((stage, k, step, is_run))
             if is_run and step["key"]:

@@ -187,6 +187,14 @@ class Excess(unittest.TestCase):
         steps[0]["reason"] = "first build"
         self.assertEqual(len(compare.find_excess({"steps": steps}, vertices, was_evicted=True)), 1)
 
+    def test_what_makes_no_layer_has_no_number(self):
+        texts = [("RUN a", "hit"), ("WORKDIR /", "metadata"), ("RUN b", "ran")]
+        steps = [{"stage": "build", "position": i, "text": text, "status": status, "reason": "why", "key": text} for i, (text, status) in enumerate(texts)]
+        vertices = {"[build 2/4] RUN a": False, "[build 3/4] RUN b": True}
+        self.assertEqual(compare.find_excess({"steps": steps}, vertices), [])
+        vertices["[build 3/4] RUN b"] = False
+        self.assertIn("[build 3] 'RUN b'", compare.find_excess({"steps": steps}, vertices)[0])
+
     def test_what_buildkit_found_by_content_is_no_finding(self):
         texts = ("RUN a", "RUN --mount=type=secret,id=s b", "RUN c")
         steps = [{"stage": "build", "position": i, "text": text, "status": "ran", "reason": "why", "key": text} for i, text in enumerate(texts)]
