@@ -212,7 +212,7 @@ constexpr BuildFlag k_flags[] = {
 
     {{"load", 0, boolean}, FlagGroup::output, set_load, "", "", "load the image into the engine, as without any output"},
     {{"output", 'o', text}, FlagGroup::output, add_output, "", "type=TYPE,...",
-     "docker, image, registry, oci or cacheonly; repeatable (local and tar: *)"},
+     "docker, image, registry, oci, local, tar or cacheonly; repeatable"},
     {{"push", 0, boolean}, FlagGroup::output, set_push, "", "", "push the image to its registry: only what is not there"},
     {{"iidfile", 0, text}, FlagGroup::output, set_image_id_file, "", "FILE", "write the image ID to this file"},
     {{"metadata-file", 0, text}, FlagGroup::output, set_metadata_file, "", "FILE",
