@@ -219,6 +219,13 @@ Status Index::record_brought(const Digest& manifest) {
     });
 }
 
+Status Index::forget_brought(const Digest& manifest) {
+    return database_.write([&]() -> Status {
+        DBUILD_TRY_ASSIGN(auto remove, database_.query("DELETE FROM brought_image WHERE manifest = ?"));
+        return remove.bind(manifest).run();
+    });
+}
+
 Result<std::optional<BaseRecord>> Index::find_base(std::string_view id) {
     DBUILD_TRY_ASSIGN(auto select, database_.query("SELECT config, manifest FROM base_image WHERE id = ?"));
     DBUILD_TRY_ASSIGN(const bool found, select.bind(id).step());

@@ -132,6 +132,7 @@ public:
     /// Whether an engine had the image with this manifest from here, with every blob.
     Result<bool> was_brought(const Digest& manifest);
     Status record_brought(const Digest& manifest);
+    Status forget_brought(const Digest& manifest);
 
     Result<std::optional<BaseRecord>> find_base(std::string_view id);
     Status record_base(const BaseRecord& base);

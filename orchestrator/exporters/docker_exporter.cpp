@@ -67,6 +67,18 @@ Result<std::optional<EngineImage>> find_in_engine(const Parts& parts, const Asse
     return found;
 }
 
+/// A containerd store that refuses a delta has given the name away by then, to an image that lacks blobs, and finds it
+/// by its ID as well. What was brought there whole is not asked about again.
+Result<bool> is_whole(const Parts& parts, const AssembledImage& image, const EngineImage& found) {
+    if (parts.engine->image_store() == ImageStore::classic) return true;
+    DBUILD_TRY_ASSIGN(const bool was_brought, parts.index->was_brought(image.manifest_digest));
+    if (was_brought) return true;
+    DBUILD_TRY_ASSIGN(const bool is_whole,
+                      parts.engine->is_whole(found.id, found.tags.empty() ? std::string() : found.tags.front()));
+    if (is_whole) DBUILD_TRY(parts.index->record_brought(image.manifest_digest));
+    return is_whole;
+}
+
 /// What the delta leaves out is in the image that has the name now, which was seen whole when it was brought there.
 /// Blobs stay as long as an image names them. Asking instead takes the engine longer the more images it has.
 Result<bool> is_rest_of(const Parts& parts, const AssembledImage& image, const EngineImage& holder) {
@@ -87,8 +99,11 @@ Result<bool> is_rest_of(const Parts& parts, const AssembledImage& image, const E
 Status load(const Parts& parts, const AssembledImage& image, const oci::ImageReference* reference,
             const std::optional<EngineImage>& holder) {
     const auto name = reference ? reference->to_string() : std::string();
+    DBUILD_TRY_ASSIGN(const bool was_brought, parts.index->was_brought(image.manifest_digest));
+    if (was_brought) DBUILD_TRY(parts.index->forget_brought(image.manifest_digest)); // the engine lost it since
     const Status sent = send(parts, image, name, Extent::delta);
     if (!sent && sent.error().kind != ErrorKind::not_found) return sent;
+    if (!sent && reference && holder) (void)parts.engine->tag(holder->id, name); // the refused one may have it now
     bool is_whole = false;
     if (sent) {
         if (parts.engine->image_store() == ImageStore::unknown) DBUILD_TRY(find_in_engine(parts, image)); // which tells
@@ -145,6 +160,10 @@ Result<ExportedImage> export_to_engine(const Parts& parts, const AssembledImage&
         present = holder;
     } else {
         DBUILD_TRY_ASSIGN(present, find_in_engine(parts, image));
+    }
+    if (present) {
+        DBUILD_TRY_ASSIGN(const bool is_there, is_whole(parts, image, *present));
+        if (!is_there) present.reset();
     }
     if (!present) {
         // An engine has layers unpacked for the first image with them, and drops them some time after that lost its

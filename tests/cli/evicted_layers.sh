@@ -56,3 +56,28 @@ a layer is no longer in the cache" "$(report remade '.steps[:2][].reason')" "why
 dockerfile first
 build back -t "$tag" "$work/context"
 expect_equal "0" "$(report back '.totals.executor_calls')" "executor calls for what was built before"
+
+# All layers of an image are gone, and the name is another one's: the engine refuses the delta, but keeps it under the name.
+cat >"$work/context/Dockerfile" <<END
+FROM dbuild-test/busybox:1
+RUN : $run_id
+COPY word /word
+CMD ["cat", "/word"]
+END
+write_word() { # with a time of its own, so that a layer which is made again is the same
+    echo "$1" >"$work/context/word"
+    touch -d 2024-01-01 "$work/context/word"
+}
+for word in one two; do
+    write_word $word
+    build $word -t "$tag" "$work/context"
+done
+"$DBUILD" cache prune --max-size 0 >/dev/null
+is_forgotten() { ! docker image inspect "$1" >/dev/null 2>&1; }
+wait_for 20 "the engine to forget the image that lost its name" is_forgotten "$(report one '.images[0].id')"
+write_word one
+build one_again -t "$tag" "$work/context"
+expect_equal "one" "$(shown | sed 's/ *$//')" "an image that the engine had refused as a delta"
+docker save "$tag" >"$work/saved.tar"
+expect_equal "$(tar xOf "$work/saved.tar" manifest.json | jq -r '.[0] | .Config, .Layers[]' | sort)" \
+    "$(tar tf "$work/saved.tar" | grep '^blobs/sha256/.' | grep -vF "$(report one_again '.images[0].digest' | cut -d: -f2)" | sort)" "blobs of the saved image"

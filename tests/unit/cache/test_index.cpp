@@ -157,6 +157,8 @@ TEST_CASE_FIXTURE(Fixture, "blobs are remembered by layer and compression, and i
     REQUIRE(index.record_brought(sha256("m")));
     REQUIRE(index.record_brought(sha256("m")));
     CHECK(index.was_brought(sha256("m")).value());
+    REQUIRE(index.forget_brought(sha256("m")));
+    CHECK_FALSE(index.was_brought(sha256("m")).value());
 }
 
 TEST_CASE_FIXTURE(Fixture, "base images and pins come back, a pin as it was last seen") {
