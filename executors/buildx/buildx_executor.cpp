@@ -310,8 +310,8 @@ private:
     }
 
     /// Layers by position: the k-th layer-making step made diff_ids[root layers + k]. Nothing where they stand on other
-    /// layers, or their number is another one: BuildKit 0.13 finds results of RUN --mount=type=secret by the content of
-    /// the root file system, and takes one that stands on other layers (tests/cli/other_layers.sh).
+    /// layers, or their number is another one: BuildKit 0.13 finds results of RUN --mount=type=secret and type=ssh by
+    /// the content of the root file system, and takes one that stands on other layers (tests/cli/other_layers.sh).
     static Result<std::optional<std::vector<MadeLayer>>> collect_layers(const Segment& segment,
                                                                         const Workspace& workspace,
                                                                         const Outcome& outcome,

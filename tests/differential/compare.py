@@ -119,8 +119,8 @@ def find_excess(report, vertices, was_evicted=False):
     """Lines about steps that dbuild ran and BuildKit did not. vertices: name → whether BuildKit ran it (builds.py), e.g. "[build 2/4]
     RUN make": counted from 1, which is FROM unless the stage's base is another stage; without a stage where the only one has no name.
     was_evicted: the test took layers from dbuild's cache before, so that hits may have to be made again.
-    BuildKit finds results of RUN --mount=type=secret by the content of the root file system, so also behind a step that ran, and with it
-    what follows in the stage. dbuild has that cutoff for all steps, but not within one call of an executor: no finding."""
+    BuildKit finds results of RUN --mount=type=secret and type=ssh (tried: no other type) by the content of the root file system, so
+    also behind a step that ran, and with it what follows in the stage. dbuild has that cutoff for all steps, but not within one call of an executor: no finding."""
     places, totals = {}, {}
     for name, is_run in vertices.items():
         if place := re.match(r"\[(?:(\S+) )?\s*(\d+)/(\d+)\] ", name):
@@ -142,7 +142,7 @@ def find_excess(report, vertices, was_evicted=False):
     lines, found_by_content = [], set()
     stage_before = was_before_run = None
     for stage, k, step, is_run in found:
-        if stage == stage_before and was_before_run and is_run is False and "type=secret" in step["text"]:
+        if stage == stage_before and was_before_run and is_run is False and re.search("type=(secret|ssh)", step["text"]):
             found_by_content.add(stage)
         stage_before, was_before_run = stage, is_run
         is_excess = step["status"] == "ran" and not is_run and step["key"] not in run_keys and stage not in found_by_content

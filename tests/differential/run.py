@@ -155,8 +155,8 @@ class Run:
             if warm.image and not compare.compare_images(mine.image, warm.image):
                 lines.append("(warm BuildKit made the same image as dbuild)")
             results.append(("stale", lines))
-        # BuildKit finds results of RUN --mount=type=secret by the content of the root file system, also such that stand on other layers.
-        # Its image is not what the Dockerfile says then, and no measure of what has to run.
+        # BuildKit finds results of RUN --mount=type=secret and type=ssh by the content of the root file system, also such that stand
+        # on other layers. Its image is not what the Dockerfile says then, and no measure of what has to run.
         if not warm.image:
             self.counts["failing in warm BuildKit alone"] += 1
             print("warm BuildKit alone failed:", *warm.output.splitlines()[-3:], sep="\n    ", flush=True)

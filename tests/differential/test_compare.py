@@ -196,12 +196,13 @@ class Excess(unittest.TestCase):
         self.assertIn("[build 3] 'RUN b'", compare.find_excess({"steps": steps}, vertices)[0])
 
     def test_what_buildkit_found_by_content_is_no_finding(self):
-        texts = ("RUN a", "RUN --mount=type=secret,id=s b", "RUN c")
-        steps = [{"stage": "build", "position": i, "text": text, "status": "ran", "reason": "why", "key": text} for i, text in enumerate(texts)]
-        vertices = {f"[build {i}/4] {text}": text == "RUN a" for i, text in enumerate(texts, 2)}
-        self.assertEqual(compare.find_excess({"steps": steps}, vertices), [])
-        vertices["[build 2/4] RUN a"] = False
-        self.assertEqual(len(compare.find_excess({"steps": steps}, vertices)), 3)
+        for mount, found in (("type=secret,id=s", 0), ("type=ssh", 0), ("type=tmpfs,target=/t", 2)):
+            texts = ("RUN a", f"RUN --mount={mount} b", "RUN c")
+            steps = [{"stage": "build", "position": i, "text": text, "status": "ran", "reason": "why", "key": text} for i, text in enumerate(texts)]
+            vertices = {f"[build {i}/4] {text}": text == "RUN a" for i, text in enumerate(texts, 2)}
+            self.assertEqual(len(compare.find_excess({"steps": steps}, vertices)), found)
+            vertices["[build 2/4] RUN a"] = False
+            self.assertEqual(len(compare.find_excess({"steps": steps}, vertices)), 3)
 
     def test_a_step_that_two_stages_share_may_run_in_the_name_of_either(self):
         vertices = {"[one 2/2] RUN x": False, "[two 2/2] RUN x": True}
