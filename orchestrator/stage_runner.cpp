@@ -59,7 +59,7 @@ Status StageRunner::run_missing(SharedLock& lock) {
 Status StageRunner::remake_lost_layers(SharedLock& lock) {
     const auto& base = plan().stage->base;
     if (base.kind == StageReference::Kind::stage)
-        DBUILD_TRY(StageRunner(shared_, base.stage_index).remake_lost_layers(lock));
+        DBUILD_TRY(StageRunner(shared_, base.stage_index, claims_).remake_lost_layers(lock));
     if (base.kind == StageReference::Kind::image)
         DBUILD_TRY(load_base(shared_.parts, shared_.project.bases.at(base.image)));
     const auto& steps = plan().steps;
@@ -136,18 +136,21 @@ Result<std::optional<StageRunner::Claimed>> StageRunner::claim(std::size_t first
         shared_.parts.reporter->note(label.to_string() + " another build runs this step; waiting for it");
     };
     const bool is_remade = steps[first].record.has_value(); // its layer was lost
-    Result<Claim> claimed = [&] {
+    const auto claim_or_wait = [&]() -> Result<std::optional<Claim>> {
+        const auto& root = shared_.parts.layers->root();
+        if (claims_ == Claims::one_held) return Claim::try_acquire(root, keyed->key.digest);
         const Unlocked unlocked(lock);
-        return Claim::acquire(shared_.parts.layers->root(), keyed->key.digest, on_wait, shared_.is_cancelled);
-    }();
+        return Claim::acquire(root, keyed->key.digest, on_wait, shared_.is_cancelled);
+    };
+    auto claimed = claim_or_wait();
     if (!claimed && claimed.error().kind == ErrorKind::interrupted) return fail(std::move(claimed).error());
-    if (!claimed) return std::nullopt;
-    bool is_of_others = claimed->had_to_wait();
+    if (!claimed || !*claimed) return std::nullopt;
+    bool is_of_others = (*claimed)->had_to_wait();
     if (!is_of_others && !is_remade) { // somebody may have finished it after it was planned and before it was claimed
         DBUILD_TRY_ASSIGN(const auto record, shared_.parts.index->find_step(keyed->key));
         is_of_others = record.has_value();
     }
-    return Claimed{std::move(*claimed), is_of_others};
+    return Claimed{std::move(**claimed), is_of_others};
 }
 
 /// After another build has run what this one was about to: its results are hits now, unless it failed.
@@ -195,7 +198,7 @@ Result<std::size_t> StageRunner::run_segment(std::size_t first, std::size_t limi
 Status StageRunner::remake_layers_of(const std::vector<StageReference>& sources, SharedLock& lock) {
     for (const auto& source : sources)
         if (source.kind == StageReference::Kind::stage)
-            DBUILD_TRY(StageRunner(shared_, source.stage_index).remake_lost_layers(lock));
+            DBUILD_TRY(StageRunner(shared_, source.stage_index, Claims::one_held).remake_lost_layers(lock));
     return {};
 }
 

@@ -30,7 +30,11 @@ using SharedLock = std::unique_lock<std::mutex>; // holds SharedRun::mutex
 
 class StageRunner {
 public:
-    StageRunner(SharedRun& shared, int stage) : shared_(shared), stage_(stage) {}
+    /// Whether the caller's thread holds a claim on a step: then the runner waits for nobody who holds another. It
+    /// could be itself: two stages may have a step in common, of which one reads from the other.
+    enum class Claims { none_held, one_held };
+    StageRunner(SharedRun& shared, int stage, Claims claims = Claims::none_held)
+        : shared_(shared), stage_(stage), claims_(claims) {}
 
     /// Runs the stage from its first step without a result on, after which its plan is complete.
     /// In:      lock — held, also on return; free while an executor or the store works.
@@ -67,6 +71,7 @@ private:
 
     SharedRun& shared_;
     int stage_;
+    Claims claims_;
     std::map<std::size_t, Status>
         verified_; // of the segment that runs: by step, whether the context was still what was hashed
 };

@@ -26,25 +26,31 @@ bool is_still_named(int fd, const fs::path& path) {
 
 } // namespace
 
-Result<Claim> Claim::acquire(const fs::path& root, const Digest& subject, const std::function<void()>& on_wait,
-                             const CancelCheck& is_cancelled) {
+Result<std::optional<Claim>> Claim::try_acquire(const fs::path& root, const Digest& subject) {
     DBUILD_TRY(make_directories(root / "claims"));
     const auto path = root / "claims" / subject.hex();
-    bool has_waited = false;
-    for (;;) {
-        Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
-        if (!fd.is_open())
-            return fail(ErrorKind::unavailable, "cannot open " + path.string() + ": " + std::strerror(errno));
-        while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-            if (errno != EWOULDBLOCK && errno != EINTR)
-                return fail(ErrorKind::unavailable, "cannot lock " + path.string() + ": " + std::strerror(errno));
-            if (is_cancelled && is_cancelled())
-                return fail(ErrorKind::interrupted, "interrupted while another build does the same");
-            if (!std::exchange(has_waited, true) && on_wait) on_wait();
-            std::this_thread::sleep_for(k_poll_interval);
+    Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+    if (!fd.is_open())
+        return fail(ErrorKind::unavailable, "cannot open " + path.string() + ": " + std::strerror(errno));
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK || errno == EINTR) return std::nullopt;
+        return fail(ErrorKind::unavailable, "cannot lock " + path.string() + ": " + std::strerror(errno));
+    }
+    if (!is_still_named(fd.get(), path)) return std::nullopt; // it was held a moment ago
+    return Claim(path, std::move(fd));
+}
+
+Result<Claim> Claim::acquire(const fs::path& root, const Digest& subject, const std::function<void()>& on_wait,
+                             const CancelCheck& is_cancelled) {
+    for (bool has_waited = false;; std::this_thread::sleep_for(k_poll_interval)) {
+        DBUILD_TRY_ASSIGN(auto claim, try_acquire(root, subject));
+        if (claim) {
+            claim->had_to_wait_ = has_waited;
+            return std::move(*claim);
         }
-        if (is_still_named(fd.get(), path)) return Claim(path, std::move(fd), has_waited);
-        has_waited = true; // it was held a moment ago
+        if (is_cancelled && is_cancelled())
+            return fail(ErrorKind::interrupted, "interrupted while another build does the same");
+        if (!std::exchange(has_waited, true) && on_wait) on_wait();
     }
 }
 

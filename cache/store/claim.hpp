@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 
 namespace dbuild::cache::store {
 
@@ -20,6 +21,9 @@ public:
     /// be written: do it without a claim.
     static Result<Claim> acquire(const std::filesystem::path& root, const Digest& subject,
                                  const std::function<void()>& on_wait, const CancelCheck& is_cancelled);
+    /// Nothing where another one holds the claim. For who holds one already: waiting then could be for oneself. Errors:
+    /// unavailable — as above.
+    static Result<std::optional<Claim>> try_acquire(const std::filesystem::path& root, const Digest& subject);
     Claim(Claim&&) noexcept = default;
     Claim& operator=(Claim&&) = delete;
     /// Gives it up.
@@ -28,8 +32,7 @@ public:
     bool had_to_wait() const { return had_to_wait_; }
 
 private:
-    Claim(std::filesystem::path path, Fd fd, bool had_to_wait)
-        : path_(std::move(path)), fd_(std::move(fd)), had_to_wait_(had_to_wait) {}
+    Claim(std::filesystem::path path, Fd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
     std::filesystem::path path_;
     Fd fd_;
     bool had_to_wait_ = false;

@@ -81,3 +81,20 @@ expect_equal "one" "$(shown | sed 's/ *$//')" "an image that the engine had refu
 docker save "$tag" >"$work/saved.tar"
 expect_equal "$(tar xOf "$work/saved.tar" manifest.json | jq -r '.[0] | .Config, .Layers[]' | sort)" \
     "$(tar tf "$work/saved.tar" | grep '^blobs/sha256/.' | grep -vF "$(report one_again '.images[0].digest' | cut -d: -f2)" | sort)" "blobs of the saved image"
+
+# Two stages begin alike, one reads from the other, and all layers are lost: the reader holds the claim on the step that both have.
+cat >"$work/context/Dockerfile" <<'END'
+FROM dbuild-test/busybox:1 AS lower
+RUN mkdir /common
+RUN echo lower > /lower
+FROM dbuild-test/busybox:1
+RUN mkdir /common
+COPY --from=lower /lower /common/
+ARG WORD=one
+RUN echo $WORD > /common/word
+CMD ["sh", "-c", "cat /common/*"]
+END
+build alike -t "$tag" "$work/context"
+evict
+timeout 60 "$DBUILD" --build-arg WORD=two -t "$tag" "$work/context" 2>"$work/alike_again.err" || fail "alike_again: $(cat "$work/alike_again.err")"
+expect_equal "lower two" "$(shown | sed 's/ *$//')" "two stages with a step in common, made again"
