@@ -24,6 +24,15 @@ std::string text_at(const json::object& object, std::string_view name) {
     return value && value->is_string() ? std::string(value->get_string()) : std::string();
 }
 
+std::vector<std::filesystem::path> read_extra_plugin_folders(const json::object& object) {
+    std::vector<std::filesystem::path> folders;
+    const auto* extra = object.if_contains("cliPluginsExtraDirs");
+    if (!extra || !extra->is_array()) return folders;
+    for (const auto& folder : extra->get_array())
+        if (folder.is_string()) folders.emplace_back(folder.get_string().c_str());
+    return folders;
+}
+
 std::map<std::string, std::string> read_proxies(const json::object& object) {
     std::map<std::string, std::string> arguments;
     for (const auto& [member, variable] : k_proxy_names) {
@@ -62,6 +71,8 @@ std::filesystem::path docker_config_folder() {
 Result<DockerConfig> read_docker_config() {
     DockerConfig config;
     config.folder = docker_config_folder();
+    const auto own_plugins = config.folder / "cli-plugins";
+    config.plugin_folders = {own_plugins};
     const auto path = config.folder / "config.json";
     const auto text = read_file(path);
     if (!text && text.error().kind == ErrorKind::not_found) return config;
@@ -73,6 +84,8 @@ Result<DockerConfig> read_docker_config() {
     config.current_context = text_at(object, "currentContext");
     if (const auto* aliases = object.if_contains("aliases"); aliases && aliases->is_object())
         config.builder_alias = text_at(aliases->get_object(), "builder");
+    config.plugin_folders = read_extra_plugin_folders(object);
+    config.plugin_folders.push_back(own_plugins);
     if (const auto* proxies = object.if_contains("proxies"); proxies && proxies->is_object())
         for (const auto& [host, settings] : proxies->get_object())
             if (settings.is_object()) config.proxies[host] = read_proxies(settings.get_object());

@@ -120,7 +120,7 @@ Status build_image(const Machine& machine, const BuildCommandLine& line, const I
         std::filesystem::remove(options.image_id_file, ignored);
     }
     if (work.use != EngineUse::build) options.pulls_bases = false; // a plan changes nothing in the engine
-    DBUILD_TRY_ASSIGN(auto owned, open_parts(*address));
+    DBUILD_TRY_ASSIGN(auto owned, open_parts(machine.config, *address));
     owned.remotes = open_remotes(owned, options, work.use);
     CacheWarnings warnings;
     warnings.report(owned, *work.reporter);

@@ -30,13 +30,13 @@ Parts OwnedParts::borrow(progress::Reporter& reporter, const std::atomic<bool>& 
             remotes.get(), &reporter, &cancelled,     is_kept ? layers.root() : std::filesystem::path()};
 }
 
-Result<OwnedParts> open_parts(EngineAddress address) {
+Result<OwnedParts> open_parts(const DockerConfig& config, EngineAddress address) {
     const auto folder = cache_folder();
     DBUILD_TRY_ASSIGN(auto index, without_cache(cache::store::Index::open(folder)));
     DBUILD_TRY_ASSIGN(auto layers, without_cache(cache::store::LayerStore::open(
                                        folder, cache::store::LayerStore::IndexOpening::when_needed)));
     auto engine = std::make_unique<EngineClient>(std::move(address));
-    auto executor = executors::buildx::make_buildx_executor(images_of(*engine));
+    auto executor = executors::buildx::make_buildx_executor(images_of(*engine), config.plugin_folders);
     return OwnedParts{std::move(index), std::move(layers), std::move(engine), std::move(executor), nullptr};
 }
 
@@ -44,7 +44,7 @@ Result<OwnedParts> open_parts() {
     DBUILD_TRY_ASSIGN(const auto config, read_docker_config());
     DBUILD_TRY_ASSIGN(auto address, find_engine_address(config));
     share_with_children(address, config);
-    return open_parts(std::move(address));
+    return open_parts(config, std::move(address));
 }
 
 } // namespace dbuild::orchestrator

@@ -23,7 +23,7 @@ struct OwnedParts {
 /// Opens the cache; the engine is asked by the first request.
 /// Errors: unsupported — the cache cannot be used at all. (Where it only cannot be written it opens all the same:
 /// cache/store/database.hpp.)
-Result<OwnedParts> open_parts(EngineAddress address);
+Result<OwnedParts> open_parts(const DockerConfig& config, EngineAddress address);
 /// With the engine that docker's configuration and environment name, which child processes are told of.
 /// Errors: besides, those of read_docker_config and find_engine_address.
 Result<OwnedParts> open_parts();

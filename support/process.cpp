@@ -62,6 +62,15 @@ struct SpawnSettings {
     SpawnSettings& operator=(const SpawnSettings&) = delete;
 };
 
+/// In: own — NAME=VALUE each. The first of two values is the one that counts.
+std::vector<char*> environment_with(const std::vector<std::string>& own) {
+    std::vector<char*> words;
+    for (const auto& word : own) words.push_back(const_cast<char*>(word.c_str()));
+    for (char** word = environ; *word; ++word) words.push_back(*word);
+    words.push_back(nullptr);
+    return words;
+}
+
 Result<pid_t> spawn(const ProcessOptions& options, SpawnSettings& settings, short flags) {
     std::vector<char*> words;
     for (const auto& argument : options.arguments) words.push_back(const_cast<char*>(argument.c_str()));
@@ -72,7 +81,8 @@ Result<pid_t> spawn(const ProcessOptions& options, SpawnSettings& settings, shor
     posix_spawnattr_setsigdefault(&settings.attributes, &defaults);
     posix_spawnattr_setflags(&settings.attributes, static_cast<short>(flags | POSIX_SPAWN_SETSIGDEF));
     pid_t pid = 0;
-    const int error = ::posix_spawnp(&pid, words[0], &settings.actions, &settings.attributes, words.data(), environ);
+    const int error = ::posix_spawnp(&pid, words[0], &settings.actions, &settings.attributes, words.data(),
+                                     environment_with(options.environment).data());
     if (error != 0)
         return fail(ErrorKind::unavailable, "cannot start " + options.arguments[0] + ": " + std::strerror(error));
     return pid;

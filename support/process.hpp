@@ -13,8 +13,9 @@
 namespace dbuild {
 
 struct ProcessOptions {
-    std::vector<std::string> arguments; // arguments[0] is looked up in PATH
-    std::string input = {};             // of run_process: standard input
+    std::vector<std::string> arguments;        // arguments[0] is looked up in PATH
+    std::string input = {};                    // of run_process: standard input
+    std::vector<std::string> environment = {}; // NAME=VALUE; besides what this process has, and instead of it
 };
 struct ProcessResult {
     int exit_status = 0; // 128 + signal if it was killed

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "executors/buildx/buildx_executor.hpp"
 
+#include "executors/buildx/buildx_program.hpp"
 #include "executors/buildx/oci_exchange.hpp"
 #include "executors/buildx/progress_stream.hpp"
 #include "support/files.hpp"
@@ -82,7 +83,8 @@ bool lacks_oci_layouts(const Outcome& outcome) {
 
 class BuildxExecutor final : public Executor {
 public:
-    explicit BuildxExecutor(EngineImages engine) : engine_(std::move(engine)) {}
+    BuildxExecutor(EngineImages engine, std::vector<fs::path> plugin_folders)
+        : engine_(std::move(engine)), plugin_folders_(std::move(plugin_folders)) {}
     std::string_view name() const override { return "buildx"; }
 
     Result<SegmentResult> run(const Segment& segment, const SegmentObserver& observer, const LayerReader& read_layer,
@@ -186,9 +188,10 @@ private:
     }
 
     /// Writes what the command line names, and returns that command line.
-    static Result<std::vector<std::string>> prepare(const Segment& segment, const Workspace& workspace,
-                                                    const LayerReader& read_layer, LayerBlobs blobs) {
-        std::vector<std::string> command = {"docker", "buildx", "build", "--progress=rawjson", "--provenance=false"};
+    Result<std::vector<std::string>> prepare(const Segment& segment, const Workspace& workspace,
+                                             const LayerReader& read_layer, LayerBlobs blobs) const {
+        auto command = buildx_program(plugin_folders_);
+        command.insert(command.end(), {"build", "--progress=rawjson", "--provenance=false"});
         DBUILD_TRY_ASSIGN(const auto exchange, workspace.exchange->hand_in(segment, blobs, read_layer));
         command.insert(command.end(), exchange.begin(), exchange.end());
         for (std::size_t i = 0; i < segment.arguments.size(); ++i) {
@@ -252,6 +255,7 @@ private:
         if (observer.on_process_started) observer.on_process_started();
         ProcessOptions options;
         options.arguments = command;
+        options.environment = {"BUILDX_GIT_INFO=false"}; // what git would be asked for is in the provenance only
         const auto process = run_process(
             options, [](std::string_view) {}, [&](std::string_view bytes) { stream.feed(bytes); }, is_cancelled);
         stream.finish();
@@ -336,13 +340,14 @@ private:
     }
 
     EngineImages engine_;
+    std::vector<fs::path> plugin_folders_;
     std::atomic<bool> uses_images_ = false; // the engine was found to know no OCI layouts
 };
 
 } // namespace
 
-std::unique_ptr<Executor> make_buildx_executor(EngineImages engine) {
-    return std::make_unique<BuildxExecutor>(std::move(engine));
+std::unique_ptr<Executor> make_buildx_executor(EngineImages engine, std::vector<fs::path> plugin_folders) {
+    return std::make_unique<BuildxExecutor>(std::move(engine), std::move(plugin_folders));
 }
 
 } // namespace dbuild::executors::buildx

@@ -10,7 +10,8 @@
 
 namespace dbuild::executors::buildx {
 
-/// In: engine — used where the engine's classic image store makes images the only way for layers.
-std::unique_ptr<Executor> make_buildx_executor(EngineImages engine);
+/// In: engine — used where the engine's classic image store makes images the only way for layers. plugin_folders — as
+/// buildx_program() of buildx_program.hpp takes them.
+std::unique_ptr<Executor> make_buildx_executor(EngineImages engine, std::vector<std::filesystem::path> plugin_folders);
 
 } // namespace dbuild::executors::buildx

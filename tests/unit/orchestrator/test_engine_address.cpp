@@ -188,6 +188,14 @@ TEST_SUITE("orchestrator/engine_address") {
         surroundings.write("config.json", R"({"aliases":{"builder":"buildx"}})");
         CHECK(read_docker_config()->installed_builder() == "mine");
     }
+    TEST_CASE("plugins are looked for in the folders of the configuration first") {
+        Surroundings surroundings;
+        const auto own = docker_config_folder() / "cli-plugins";
+        using Folders = std::vector<std::filesystem::path>;
+        CHECK(read_docker_config()->plugin_folders == Folders{own});
+        surroundings.write("config.json", R"({"cliPluginsExtraDirs":["/one","/two"]})");
+        CHECK(read_docker_config()->plugin_folders == Folders{"/one", "/two", own});
+    }
     TEST_CASE("proxies of the configuration become build arguments, those of the engine first") {
         Surroundings surroundings;
         surroundings.write("config.json", R"({"proxies":{"default":{"httpProxy":"http://p:1","noProxy":"*.test"},
