@@ -132,12 +132,13 @@ Result<std::optional<StageRunner::Claimed>> StageRunner::claim(std::size_t first
     DBUILD_TRY_ASSIGN(const auto keyed, shared_.planner.key_of(stage_, first, before));
     if (!keyed) return std::nullopt;
     const auto label = shared_.steps.label(*plan().stage, *steps[first].step);
-    const auto on_wait = [&] {
+    const auto& root = shared_.parts.layers->root();
+    const auto on_wait = [&] { // of another image of this bake one sees it run
+        if (Claim::is_held_here(root, keyed->key.digest)) return;
         shared_.parts.reporter->note(label.to_string() + " another build runs this step; waiting for it");
     };
     const bool is_remade = steps[first].record.has_value(); // its layer was lost
     const auto claim_or_wait = [&]() -> Result<std::optional<Claim>> {
-        const auto& root = shared_.parts.layers->root();
         if (claims_ == Claims::one_held) return Claim::try_acquire(root, keyed->key.digest);
         const Unlocked unlocked(lock);
         return Claim::acquire(root, keyed->key.digest, on_wait, shared_.is_cancelled);

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <cstring>
 #include <fcntl.h>
+#include <mutex>
+#include <set>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <thread>
@@ -17,6 +19,17 @@ namespace {
 
 constexpr auto k_poll_interval = std::chrono::milliseconds(20); // a blocked flock could not be cancelled
 
+struct HeldHere {
+    std::mutex mutex;
+    std::set<fs::path> files;
+};
+HeldHere& held_here() {
+    static HeldHere held;
+    return held;
+}
+
+fs::path file_of(const fs::path& root, const Digest& subject) { return root / "claims" / subject.hex(); }
+
 /// Whoever gave the claim up has removed the file: then the lock is on a file without a name.
 bool is_still_named(int fd, const fs::path& path) {
     struct stat mine {
@@ -28,7 +41,7 @@ bool is_still_named(int fd, const fs::path& path) {
 
 Result<std::optional<Claim>> Claim::try_acquire(const fs::path& root, const Digest& subject) {
     DBUILD_TRY(make_directories(root / "claims"));
-    const auto path = root / "claims" / subject.hex();
+    const auto path = file_of(root, subject);
     Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
     if (!fd.is_open())
         return fail(ErrorKind::unavailable, "cannot open " + path.string() + ": " + std::strerror(errno));
@@ -54,8 +67,23 @@ Result<Claim> Claim::acquire(const fs::path& root, const Digest& subject, const 
     }
 }
 
+bool Claim::is_held_here(const fs::path& root, const Digest& subject) {
+    const std::lock_guard lock(held_here().mutex);
+    return held_here().files.contains(file_of(root, subject));
+}
+
+Claim::Claim(fs::path path, Fd fd) : path_(std::move(path)), fd_(std::move(fd)) {
+    const std::lock_guard lock(held_here().mutex);
+    held_here().files.insert(path_);
+}
+
 Claim::~Claim() {
-    if (fd_.is_open()) ::unlink(path_.c_str()); // while it is locked: nobody else holds it
+    if (!fd_.is_open()) return; // moved from
+    {
+        const std::lock_guard lock(held_here().mutex);
+        held_here().files.erase(path_);
+    }
+    ::unlink(path_.c_str()); // while it is locked: nobody else holds it
 }
 
 } // namespace dbuild::cache::store

@@ -24,6 +24,8 @@ public:
     /// Nothing where another one holds the claim. For who holds one already: waiting then could be for oneself. Errors:
     /// unavailable — as above.
     static Result<std::optional<Claim>> try_acquire(const std::filesystem::path& root, const Digest& subject);
+    /// Whether the holder is of this process.
+    static bool is_held_here(const std::filesystem::path& root, const Digest& subject);
     Claim(Claim&&) noexcept = default;
     Claim& operator=(Claim&&) = delete;
     /// Gives it up.
@@ -32,7 +34,7 @@ public:
     bool had_to_wait() const { return had_to_wait_; }
 
 private:
-    Claim(std::filesystem::path path, Fd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
+    Claim(std::filesystem::path path, Fd fd);
     std::filesystem::path path_;
     Fd fd_;
     bool had_to_wait_ = false;

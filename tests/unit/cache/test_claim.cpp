@@ -46,6 +46,19 @@ TEST_CASE("another step's claim waits for nobody") {
     CHECK_FALSE(other.had_to_wait());
 }
 
+TEST_CASE("what is claimed is not claimed again, and this process knows its own claims") {
+    const auto root = TempDir::create("dbuild-test-").value();
+    CHECK_FALSE(Claim::is_held_here(root.path(), sha256("k")));
+    {
+        const auto held = Claim::try_acquire(root.path(), sha256("k")).value();
+        REQUIRE(held);
+        CHECK_FALSE(Claim::try_acquire(root.path(), sha256("k")).value());
+        CHECK(Claim::is_held_here(root.path(), sha256("k")));
+    }
+    CHECK_FALSE(Claim::is_held_here(root.path(), sha256("k")));
+    CHECK(Claim::try_acquire(root.path(), sha256("k")).value());
+}
+
 TEST_CASE("a claim ends with its process") {
     const auto root = TempDir::create("dbuild-test-").value();
     int ready[2];
@@ -59,6 +72,7 @@ TEST_CASE("a claim ends with its process") {
     char answer = 0;
     REQUIRE(::read(ready[0], &answer, 1) == 1);
     REQUIRE(answer == 'y');
+    CHECK_FALSE(Claim::is_held_here(root.path(), sha256("k")));
     const auto claim = Claim::acquire(
         root.path(), sha256("k"), [&] { ::kill(child, SIGKILL); }, nullptr);
     CHECK(claim.value().had_to_wait());
