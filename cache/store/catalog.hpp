@@ -39,6 +39,9 @@ struct CatalogPiece {
     std::uint32_t block = 0, start = 0, length = 0;
 };
 
+/// Whether a file of its size is there under its name.
+bool has_whole_file(const std::filesystem::path& root, const CatalogPack& pack);
+
 /// Seconds since 1970, now.
 std::int64_t unix_seconds();
 /// Times of last use are kept no finer than this, so that reading does not become writing.
@@ -74,6 +77,8 @@ public:
     Status forget_layers(std::span<const Digest> diff_ids);
     /// Together with all layers that need it. The file may go afterwards.
     Status forget_pack(const Digest& name);
+    /// The same, unless the file is whole by now.
+    Status forget_lost_pack(const CatalogPack& pack);
 
     /// Evicting takes three steps, between which other processes may say that they need something (lease.hpp): what is
     /// doomed is not found any more; what nobody protects is forgotten; then packs that nothing needs. Out: their

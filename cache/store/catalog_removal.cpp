@@ -2,6 +2,8 @@
 // The half of the catalog that forgets: layers, packs, pieces.
 #include "cache/store/catalog.hpp"
 
+#include <sys/stat.h>
+
 namespace dbuild::cache::store {
 namespace {
 
@@ -18,7 +20,24 @@ Status delete_pack(Database& database, std::uint64_t id) {
     return pack.bind(id).run();
 }
 
+/// With all layers that need it.
+Status delete_pack_and_layers(Database& database, const Digest& name) {
+    DBUILD_TRY_ASSIGN(const auto id, pack_id(database, name));
+    if (!id) return {};
+    DBUILD_TRY_ASSIGN(auto query, database.query("SELECT diff_id FROM packed_layer_needs WHERE pack = ?"));
+    DBUILD_TRY_ASSIGN(const auto layers, digests(query.bind(*id)));
+    query.reset();
+    for (const auto& diff_id : layers) DBUILD_TRY(delete_layer(database, diff_id));
+    return delete_pack(database, *id);
+}
+
 } // namespace
+
+bool has_whole_file(const std::filesystem::path& root, const CatalogPack& pack) {
+    struct stat status {};
+    return ::stat(pack_path(root, pack.name).c_str(), &status) == 0 &&
+           static_cast<std::uint64_t>(status.st_size) == pack.bytes;
+}
 
 Status Catalog::forget_layers(std::span<const Digest> diff_ids) {
     DBUILD_TRY_ASSIGN(const auto database, access());
@@ -30,14 +49,14 @@ Status Catalog::forget_layers(std::span<const Digest> diff_ids) {
 
 Status Catalog::forget_pack(const Digest& name) {
     DBUILD_TRY_ASSIGN(const auto database, access());
-    return database->write([&]() -> Status {
-        DBUILD_TRY_ASSIGN(const auto id, pack_id(*database, name));
-        if (!id) return {};
-        DBUILD_TRY_ASSIGN(auto query, database->query("SELECT diff_id FROM packed_layer_needs WHERE pack = ?"));
-        DBUILD_TRY_ASSIGN(const auto layers, digests(query.bind(*id)));
-        query.reset();
-        for (const auto& diff_id : layers) DBUILD_TRY(delete_layer(*database, diff_id));
-        return delete_pack(*database, *id);
+    return database->write([&] { return delete_pack_and_layers(*database, name); });
+}
+
+Status Catalog::forget_lost_pack(const CatalogPack& pack) {
+    DBUILD_TRY_ASSIGN(const auto database, access());
+    return database->write([&]() -> Status { // whoever lists a pack has this lock as well
+        if (has_whole_file(state_->root, pack)) return {};
+        return delete_pack_and_layers(*database, pack.name);
     });
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/store/claim.hpp"
 
+#include "cache/store/temporary_file.hpp"
+
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -8,7 +10,6 @@
 #include <mutex>
 #include <set>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
 
@@ -30,13 +31,6 @@ HeldHere& held_here() {
 
 fs::path file_of(const fs::path& root, const Digest& subject) { return root / "claims" / subject.hex(); }
 
-/// Whoever gave the claim up has removed the file: then the lock is on a file without a name.
-bool is_still_named(int fd, const fs::path& path) {
-    struct stat mine {
-    }, named{};
-    return ::fstat(fd, &mine) == 0 && ::stat(path.c_str(), &named) == 0 && mine.st_ino == named.st_ino;
-}
-
 } // namespace
 
 Result<std::optional<Claim>> Claim::try_acquire(const fs::path& root, const Digest& subject) {
@@ -49,7 +43,7 @@ Result<std::optional<Claim>> Claim::try_acquire(const fs::path& root, const Dige
         if (errno == EWOULDBLOCK || errno == EINTR) return std::nullopt;
         return fail(ErrorKind::unavailable, "cannot lock " + path.string() + ": " + std::strerror(errno));
     }
-    if (!is_still_named(fd.get(), path)) return std::nullopt; // it was held a moment ago
+    if (!has_name(fd.get(), path)) return std::nullopt; // held a moment ago: who gives it up removes the file
     return Claim(path, std::move(fd));
 }
 

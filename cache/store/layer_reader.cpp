@@ -195,27 +195,56 @@ private:
     std::string chunk_;
 };
 
+/// A layer with all that it is read from: what is open may be unlinked.
+struct OpenedLayer {
+    PackedLayer record;
+    std::map<Digest, PackReader> packs;
+};
+
+/// Errors: not_found — a pack is gone; corrupt; both with `problem`, if it is a pack's. unavailable.
+Result<OpenedLayer> open_layer(const fs::path& root, const Digest& pack, const Digest& diff_id, ReadProblem& problem) {
+    OpenedLayer opened;
+    const auto open = [&](const Digest& name) -> Result<const PackReader*> {
+        problem.bad_pack = name; // until it is known to be good
+        DBUILD_TRY_ASSIGN(auto reader, PackReader::open(pack_path(root, name)));
+        return &opened.packs.emplace(name, std::move(reader)).first->second;
+    };
+    DBUILD_TRY_ASSIGN(const auto* const reader, open(pack));
+    DBUILD_TRY_ASSIGN(const auto records, reader->read_layers());
+    problem.bad_pack.reset();
+    const auto record =
+        std::find_if(records.begin(), records.end(), [&](const auto& layer) { return layer.diff_id == diff_id; });
+    if (record == records.end()) return fail(ErrorKind::corrupt, "pack: no record of layer " + diff_id.to_string());
+    for (const auto& need : record->packs)
+        if (!need.pack.is_zero() && !opened.packs.contains(need.pack)) DBUILD_TRY(open(need.pack));
+    problem.bad_pack.reset();
+    opened.record = *record;
+    return opened;
+}
+
 } // namespace
 
 Status read_packed_layer(const fs::path& root, Catalog& catalog, const Digest& diff_id, const oci::ByteSink& sink,
                          ReadProblem& problem) {
-    DBUILD_TRY_ASSIGN(const auto pack, catalog.find_layer(diff_id));
-    if (!pack) return fail(ErrorKind::not_found, "layer " + diff_id.to_string() + " is not stored");
-    const auto read_records = [&]() -> Result<std::vector<PackedLayer>> {
-        DBUILD_TRY_ASSIGN(const auto reader, PackReader::open(pack_path(root, *pack)));
-        return reader.read_layers();
-    };
-    const auto records = read_records();
-    if (!records) {
-        const auto kind = records.error().kind;
-        if (kind == ErrorKind::corrupt || kind == ErrorKind::not_found) problem.bad_pack = *pack;
-        return fail(kind == ErrorKind::not_found ? ErrorKind::corrupt : kind, records.error().message);
+    for (std::optional<Digest> tried;;) {
+        DBUILD_TRY_ASSIGN(const auto pack, catalog.find_layer(diff_id));
+        if (!pack) return fail(ErrorKind::not_found, "layer " + diff_id.to_string() + " is not stored");
+        auto opened = open_layer(root, *pack, diff_id, problem);
+        // Gone: lost, unless another process has packed the layer again since it was looked up.
+        const bool is_gone = !opened && opened.error().kind == ErrorKind::not_found;
+        if (is_gone && tried != pack) {
+            tried = pack;
+            continue;
+        }
+        if (is_gone) return fail(ErrorKind::corrupt, opened.error().message);
+        if (!opened) return fail(std::move(opened).error());
+        const auto take = [&](const Digest& name) -> Result<PackReader> {
+            auto node = opened->packs.extract(name);
+            if (node.empty()) return fail(ErrorKind::corrupt, "pack: a layer names a pack twice");
+            return std::move(node.mapped());
+        };
+        return restore_layer(opened->record, *pack, take, sink, problem);
     }
-    const auto record = std::find_if(records->begin(), records->end(),
-                                     [&](const PackedLayer& layer) { return layer.diff_id == diff_id; });
-    if (record == records->end()) return fail(ErrorKind::corrupt, "pack: no record of layer " + diff_id.to_string());
-    return restore_layer(
-        *record, *pack, [&](const Digest& name) { return PackReader::open(pack_path(root, name)); }, sink, problem);
 }
 
 Status restore_layer(const PackedLayer& layer, const Digest& pack, PackOpener open, const oci::ByteSink& sink,

@@ -55,11 +55,6 @@ bool exists(const fs::path& path) {
     return ::stat(path.c_str(), &status) == 0;
 }
 
-bool has_size(const fs::path& path, std::uint64_t bytes) {
-    struct stat status {};
-    return ::stat(path.c_str(), &status) == 0 && static_cast<std::uint64_t>(status.st_size) == bytes;
-}
-
 /// By the marks of what cache/oci/layer_tar.hpp decompresses.
 bool is_compressed(const fs::path& path) {
     std::array<char, 6> start{};
@@ -158,16 +153,17 @@ struct LayerStore::Impl {
         return found == candidates.end() ? std::nullopt : std::optional(*found);
     }
 
+    /// A pack that is not there was lost, or another process has packed the layer again: then it is listed elsewhere.
     bool is_packed(const Digest& diff_id) {
-        const auto packs = catalog.packs_of(diff_id);
-        if (!packs || packs->empty()) return false;
-        bool is_whole = true;
-        for (const auto& pack : *packs)
-            if (!has_size(pack_path(root, pack.name), pack.bytes)) {
-                is_whole = false;
-                (void)catalog.forget_pack(pack.name);
-            }
-        return is_whole;
+        for (;;) {
+            const auto packs = catalog.packs_of(diff_id);
+            if (!packs && packs.error().kind != ErrorKind::corrupt) warn(packs.error().message); // else the index does
+            if (!packs || packs->empty()) return false;
+            const auto lost = std::find_if(packs->begin(), packs->end(),
+                                           [&](const auto& pack) { return !has_whole_file(root, pack); });
+            if (lost == packs->end()) return true;
+            if (!catalog.forget_lost_pack(*lost)) return false;
+        }
     }
 
     bool is_here(const Digest& digest) {

@@ -120,7 +120,10 @@ bool SpooledLayer::rewind() {
     return !std::exchange(was_rewound_, true);
 }
 
-void SpooledLayer::remove() { ::unlink(spool_path(root_, diff_id_).c_str()); }
+void SpooledLayer::remove() {
+    const auto path = spool_path(root_, diff_id_);
+    if (has_name(fd(), path)) ::unlink(path.c_str()); // else another process put it anew, and will do it
+}
 
 Result<std::vector<Digest>> list_spool(const fs::path& root) {
     DBUILD_TRY_ASSIGN(const auto paths, list_folder(root / "spool"));

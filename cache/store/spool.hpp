@@ -45,7 +45,7 @@ public:
     Result<std::size_t> follow(char* buffer, std::size_t capacity);
     /// For following once more. Out: false — that was done before: do not try for ever.
     bool rewind();
-    /// The layer is elsewhere by now.
+    /// The layer is elsewhere by now, or was not what its name said.
     void remove();
 
 private:

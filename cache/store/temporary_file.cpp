@@ -26,24 +26,19 @@ Result<TemporaryFile> TemporaryFile::create(const fs::path& folder) {
         Fd fd(::mkostemp(pattern.data(), O_CLOEXEC));
         if (!fd.is_open()) return errno_failure("cannot create", pattern);
         DBUILD_TRY(lock(fd.get(), pattern));
-        struct stat status {}; // between its creation and its lock it looked abandoned
-        if (::fstat(fd.get(), &status) == 0 && status.st_nlink == 0) continue;
-        return TemporaryFile(pattern, std::move(fd));
+        if (has_name(fd.get(), pattern)) return TemporaryFile(pattern, std::move(fd));
+        // Else somebody removed it: between its creation and its lock it looked abandoned.
     }
 }
 
 Result<TemporaryFile> TemporaryFile::link(const fs::path& folder, const fs::path& whole) {
-    DBUILD_TRY_ASSIGN(auto placeholder, create(folder)); // for its unique name
+    DBUILD_TRY_ASSIGN(const auto placeholder, create(folder)); // for its unique name
     const auto name = placeholder.path().string() + "-linked";
+    Fd fd(::open(whole.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd.is_open()) return errno_failure("cannot open", whole);
+    DBUILD_TRY(lock(fd.get(), whole)); // before it has the name, which would look abandoned without a lock
     if (::link(whole.c_str(), name.c_str()) != 0) return errno_failure("cannot link", whole);
-    Fd fd(::open(name.c_str(), O_RDONLY | O_CLOEXEC));
-    TemporaryFile file(name, std::move(fd)); // removes the name from here on
-    if (!file.fd_.is_open()) {
-        ::unlink(name.c_str());
-        return errno_failure("cannot open", name);
-    }
-    DBUILD_TRY(lock(file.fd(), name));
-    return file;
+    return TemporaryFile(name, std::move(fd));
 }
 
 Status TemporaryFile::lock(int fd, const fs::path& path) {
@@ -82,11 +77,13 @@ Result<std::optional<Fd>> lock_if_abandoned(const fs::path& path) {
     if (!fd.is_open() && errno == ENOENT) return std::nullopt;
     if (!fd.is_open()) return errno_failure("cannot open", path);
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return std::nullopt;
+    return has_name(fd.get(), path) ? std::optional(std::move(fd)) : std::nullopt;
+}
+
+bool has_name(int fd, const fs::path& path) {
     struct stat mine {
     }, named{};
-    const bool is_same =
-        ::fstat(fd.get(), &mine) == 0 && ::stat(path.c_str(), &named) == 0 && mine.st_ino == named.st_ino;
-    return is_same ? std::optional(std::move(fd)) : std::nullopt;
+    return ::fstat(fd, &mine) == 0 && ::stat(path.c_str(), &named) == 0 && mine.st_ino == named.st_ino;
 }
 
 Status remove_abandoned(const fs::path& folder) {

@@ -16,7 +16,8 @@ class TemporaryFile {
 public:
     /// In: folder — exists, on the file system of the later final path.
     static Result<TemporaryFile> create(const std::filesystem::path& folder);
-    /// A second name of a whole file that nobody changes any more. Errors: unavailable — also on another file system.
+    /// A second name of a whole file that nobody changes any more. Waits for whoever holds a lock on it. Errors:
+    /// unavailable — also on another file system.
     static Result<TemporaryFile> link(const std::filesystem::path& folder, const std::filesystem::path& whole);
     TemporaryFile(TemporaryFile&& other) noexcept;
     TemporaryFile& operator=(TemporaryFile&&) = delete;
@@ -41,6 +42,9 @@ private:
 
 /// The file, locked, if no living process holds its lock and it still has that name.
 Result<std::optional<Fd>> lock_if_abandoned(const std::filesystem::path& path);
+
+/// Whether that name stands for the open file still, and not for another one or none.
+bool has_name(int fd, const std::filesystem::path& path);
 
 /// Removes the temporary files of dead processes.
 Status remove_abandoned(const std::filesystem::path& folder);

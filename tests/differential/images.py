@@ -169,7 +169,6 @@ def manifest_lines(built):
 class Comparison:
     def __init__(self, program, engine, work, is_newer_engine):
         self.program, self.engine, self.work, self.is_newer_engine = program, engine, work, is_newer_engine
-        self.builds_with_lost_layers = 0
         self.context = f"{work}/context"
         os.makedirs(self.context)
         subprocess.run([f"{HERE}/images_context.sh"], cwd=self.context, check=True)
@@ -223,11 +222,7 @@ class Comparison:
                 lines += [f"history: dbuild: {one!r}, buildx: {other!r}" for one, other in zip(*texts)
                           if one != other and not one.startswith("HEALTHCHECK")]
         again = self.build(folder, "again", case.output(f"{folder}/mine"), arguments)
-        made = [step for step in again.report["steps"] if step["status"] in ("ran", "made")]
-        # Layers that are no longer in the cache are the store's matter: seen once in some 500 builds, with two at a time. Twice is a failure.
-        self.builds_with_lost_layers += any(step["reason"] == compare.LOST for step in made)
-        lines += [f"made twice: {step['text']}" for step in made if step["reason"] != compare.LOST]
-        return lines
+        return lines + [f"made twice ({step['reason']}): {step['text']}" for step in again.report["steps"] if step["status"] in ("ran", "made")]
 
 
 def main():
@@ -239,10 +234,9 @@ def main():
     judged = run.judge_all(cases, lambda *case: (comparison.judge(*case), []), WORKERS)
     counts = collections.Counter("refused" if case.is_refused else "built" for case, _ in judged)
     counts["different"] = sum(bool(lines) for _, lines in judged)
-    counts["with layers lost and made again"] = comparison.builds_with_lost_layers
     counts["not asked of this engine"] = sum("older-engine" in case.settings and not run.options.newer for case, _ in judged)
     print(", ".join(f"{name}: {count}" for name, count in counts.items()))
-    return 1 if counts["different"] or comparison.builds_with_lost_layers > 1 else 0
+    return 1 if counts["different"] else 0
 
 
 if __name__ == "__main__":

@@ -13,6 +13,9 @@
 
 #include <sqlite3.h>
 
+#include <atomic>
+#include <thread>
+
 namespace fs = std::filesystem;
 using namespace dbuild;
 using namespace dbuild::cache;
@@ -69,6 +72,19 @@ struct Fixture : StoreFixture {
     void set_parent(int step, const Digest& parent) {
         execute("UPDATE step SET parent = x'" + parent.hex() + "' WHERE key = x'" +
                 sha256("key" + std::to_string(step)).hex() + "'");
+    }
+
+    /// As another process: nothing stays in the packs where it was, and they go.
+    void pack_again(const std::vector<Digest>& diff_ids, std::size_t pack_count) {
+        const auto other = LayerStore::open(root.path()).value();
+        const auto packs = other.catalog().packs().value();
+        for (const auto& pack : packs) CHECK(other.catalog().retire_pieces(pack.name));
+        for (const auto& diff_id : diff_ids) {
+            CHECK(other.repack(diff_id));
+            if (pack_count > 1) CHECK(other.flush());
+        }
+        CHECK(other.flush());
+        CHECK(store::prune(other, PruneOptions{}).value().removed_packs > 0);
     }
 
     bool is_stored(const Digest& diff_id) { return layers.catalog().find_layer(diff_id).value().has_value(); }
@@ -227,6 +243,39 @@ TEST_CASE_FIXTURE(Fixture, "a pack that is mostly dead is packed again, and what
     CHECK(result.bytes_after <= 1'500'000);
     CHECK(read_all(layers, sha256(tars[3])).value() == tars[3]);
     CHECK(layer_files_below(root.path()).size() == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "layers that are packed again meanwhile are there all the time") {
+    const std::vector<Digest> diff_ids{add_layer(big_tar(7, 6)), add_layer(big_tar(8, 6))};
+    std::atomic<bool> has_ended = false;
+    std::thread reader([&] { // as good as another process: it has an index and descriptors of its own
+        const auto other = LayerStore::open(root.path()).value();
+        while (!has_ended)
+            for (const auto& diff_id : diff_ids) CHECK(other.has(diff_id));
+    });
+    for (int round = 0; round < 200; ++round) pack_again(diff_ids, round % 2 == 0 ? 1 : 2);
+    has_ended = true;
+    reader.join();
+}
+
+TEST_CASE_FIXTURE(Fixture, "a layer that is packed again while it is read is read to its end") {
+    const auto shared = made_up_bytes(1, 200'000);
+    const auto below = add_layer(tar_of("file", shared));
+    std::string tar; // its last piece is in the other pack, which is not wanted before most of it was read
+    for (std::uint64_t i = 0; i < 64; ++i) tar += oci::tar_header("file", 1u << 18) + made_up_bytes(100 + i, 1u << 18);
+    tar += tar_of("file", shared);
+    const auto diff_id = add_layer(tar);
+    REQUIRE(layers.catalog().packs_of(diff_id).value().size() == 2);
+    layers = LayerStore::open(root.path()).value(); // who packed it has a lease on the other pack
+    std::size_t size = 0;
+    const auto read = layers.read(diff_id, [&](std::string_view bytes) -> Status {
+        if (size == 0) pack_again({diff_id, below}, 1);
+        size += bytes.size();
+        return {};
+    });
+    CHECK(read);
+    CHECK(size == tar.size());
+    CHECK(layers.has(diff_id));
 }
 
 TEST_CASE_FIXTURE(Fixture, "verify finds nothing in a sound store, and each damage in another; repair makes it sound") {
