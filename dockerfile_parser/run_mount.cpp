@@ -8,6 +8,7 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 
 namespace dbuild::dockerfile_parser {
 namespace {
@@ -34,18 +35,25 @@ std::optional<std::uint32_t> parse_number(std::string_view text, int base) {
     return number;
 }
 
-/// Docker's go-units RAMInBytes: "64m", "1.5 GiB".
-bool is_size(std::string_view text) {
+/// Docker's go-units RAMInBytes: "64m", "1.5 GiB". Nothing for what is no size.
+std::optional<std::uint64_t> parse_size(std::string_view text) {
+    constexpr std::string_view k_units = "bkmgtp"; // each 1024 of the one before
     const auto last = text.find_last_of("0123456789. ");
-    if (last == text.npos) return false;
+    if (last == text.npos) return std::nullopt;
     auto number = text.substr(0, last + 1);
     if (number.ends_with(' ')) number.remove_suffix(1);
     std::string unit = ascii_lower(text.substr(last + 1));
     if (unit.size() > 1 && unit.ends_with('b')) unit.pop_back();
     if (unit.size() > 1 && unit.ends_with('i')) unit.pop_back();
-    const bool is_number = number.find_first_not_of("0123456789.") == number.npos &&
-                           number.find_first_of("0123456789") != number.npos && number.find('.') == number.rfind('.');
-    return is_number && (unit.empty() || (unit.size() == 1 && std::string_view("bkmgtp").find(unit) != unit.npos));
+    const auto power = unit.empty() ? 0 : k_units.find(unit);
+    double count = 0;
+    const auto [end, error] =
+        std::from_chars(number.data(), number.data() + number.size(), count, std::chars_format::fixed);
+    const bool is_number = error == std::errc() && end == number.data() + number.size() && count >= 0;
+    if (!is_number || unit.size() > 1 || power == k_units.npos) return std::nullopt;
+    const double bytes = std::ldexp(count, 10 * static_cast<int>(power));
+    if (bytes >= std::ldexp(1.0, 63)) return std::nullopt;
+    return static_cast<std::uint64_t>(bytes);
 }
 
 /// Collects the fields; what depends on several of them is checked at the end.
@@ -68,7 +76,7 @@ public:
             if (mount_.gid) return invalid(fmt::format("gid not allowed for \"{}\" type mounts", name));
         }
         if (!access_is_given_) mount_.is_read_only = type != MountType::cache && type != MountType::tmpfs;
-        if (!mount_.size.empty() && type != MountType::tmpfs)
+        if (mount_.size_bytes && type != MountType::tmpfs)
             return invalid(fmt::format("unexpected key 'size' for mount type '{}'", name));
         if (!mount_.sharing.empty() && type != MountType::cache)
             return invalid(fmt::format("invalid cache sharing set for {} mount", name));
@@ -104,8 +112,9 @@ private:
         if (key == "target" || key == "dst" || key == "destination") return mount_.target = value, Status();
         if (key == "id") return mount_.id = value, Status();
         if (key == "size") {
-            if (!is_size(value)) return invalid(fmt::format("invalid value for {}: {}", key, value));
-            return mount_.size = value, Status();
+            mount_.size_bytes = parse_size(value);
+            if (!mount_.size_bytes) return invalid(fmt::format("invalid value for {}: {}", key, value));
+            return {};
         }
         if (key == "env") return mount_.environment_name = value, Status();
         if (key == "sharing") {

@@ -24,12 +24,12 @@ struct RunMount {
     std::string source; // path in `from`; of a secret: its id, in an old spelling
     std::string id;
     std::string sharing;          // "shared", "private", "locked", or "" for the default
-    std::string size;             // of a tmpfs, as written
     std::string environment_name; // of a secret that is a variable
     bool is_read_only = true;
     bool is_required = false;
     std::optional<std::uint32_t> mode;
     std::optional<std::uint32_t> uid, gid;
+    std::optional<std::uint64_t> size_bytes; // of a tmpfs
 };
 
 /// In:      value — the flag's value, unexpanded; lookup, escape — for all of its values but `from`.

@@ -22,9 +22,17 @@ std::vector<std::string> sorted_environment(const StepState& state) {
     return entries;
 }
 
-std::string base_name(std::string_view path) {
-    while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
-    return std::string(path.substr(path.rfind('/') + 1));
+/// What a source may be called at the destination; "" of the root.
+std::string name_of_source(std::string_view source) {
+    const auto path = cache::oci::clean_path(source);
+    return path.substr(path.rfind('/') + 1);
+}
+
+/// Whoever writes down a default changes nothing.
+void add_owner(std::vector<std::string>& fields, const parser::RunMount& mount, std::uint32_t default_mode) {
+    fields.push_back(fmt::format("mode={:o}", mount.mode.value_or(default_mode)));
+    fields.push_back(fmt::format("uid={}", mount.uid.value_or(0)));
+    fields.push_back(fmt::format("gid={}", mount.gid.value_or(0)));
 }
 
 /// What the process can see of a mount besides its content. In: salts — by the secret's id.
@@ -33,22 +41,19 @@ std::vector<std::string> mount_fields(const MountOperation& operation,
     const auto& mount = operation.mount;
     std::vector<std::string> fields = {std::string(to_string(mount.type)), operation.target,
                                        mount.is_read_only ? "read-only" : "writable"};
-    const auto add_number = [&](std::string_view name, const std::optional<std::uint32_t>& number,
-                                std::string_view format) {
-        if (number) fields.push_back(fmt::format("{}=", name) + fmt::format(fmt::runtime(format), *number));
-    };
-    add_number("mode", mount.mode, "{:o}");
-    add_number("uid", mount.uid, "{}");
-    add_number("gid", mount.gid, "{}");
     switch (mount.type) {
     case MountType::bind: break;
-    case MountType::tmpfs: fields.push_back("size=" + mount.size); break;
-    case MountType::cache: // BuildKit leaves an explicit id and its sharing out; so an id can be changed without a
-                           // rebuild
-        fields.push_back(operation.cache_id == operation.target && mount.sharing.empty() ? "default" : "explicit");
+    case MountType::tmpfs: fields.push_back(fmt::format("size={}", mount.size_bytes.value_or(0))); break;
+    case MountType::cache: {
+        // BuildKit leaves an explicit id and its sharing out; so an id can be changed without a rebuild
+        const bool is_shared = mount.sharing.empty() || mount.sharing == "shared";
+        fields.push_back(operation.cache_id == operation.target && is_shared ? "default" : "explicit");
+        if (mount.mode || mount.uid || mount.gid) add_owner(fields, mount, 0755);
         break;
+    }
     case MountType::secret:
     case MountType::ssh: // never what they hold
+        add_owner(fields, mount, mount.type == MountType::secret ? 0400 : 0600);
         fields.push_back("id=" + operation.secret_id);
         fields.push_back("variable=" + mount.environment_name);
         fields.push_back(mount.is_required ? "required" : "optional");
@@ -57,6 +62,20 @@ std::vector<std::string> mount_fields(const MountOperation& operation,
         break;
     }
     return fields;
+}
+
+/// Mounts in the order in which they are made, whatever that of the flags is: folders before what lies below them, then
+/// secrets and agents.
+std::vector<const MountOperation*> in_order(const std::vector<MountOperation>& mounts) {
+    const auto rank = [](const MountOperation* operation) {
+        const auto type = operation->mount.type;
+        const bool is_last = type == MountType::secret || type == MountType::ssh;
+        return std::make_pair(is_last, std::string_view(is_last ? "" : operation->target));
+    };
+    std::vector<const MountOperation*> sorted;
+    for (const auto& mount : mounts) sorted.push_back(&mount);
+    std::stable_sort(sorted.begin(), sorted.end(), [&](const auto* a, const auto* b) { return rank(a) < rank(b); });
+    return sorted;
 }
 
 bool writes_cache(const ResolvedStep& step, const std::string& cache_id) {
@@ -70,6 +89,13 @@ bool writes_cache(const ResolvedStep& step, const std::string& cache_id) {
 /// Octal digits leave nothing of a file's or folder's own mode; symbols change it.
 bool is_octal_mode(const std::string& chmod) {
     return !chmod.empty() && chmod.find_first_not_of("01234567") == chmod.npos;
+}
+
+/// As in a key. Leading zeros of octal digits say nothing; symbols stand with the number of the rules by which they are
+/// read, 2: as BuildKit 0.16 does.
+std::string mode_field(const std::string& chmod) {
+    if (!is_octal_mode(chmod)) return chmod.empty() ? "" : "symbols 2 " + chmod;
+    return chmod.substr(std::min(chmod.find_first_not_of('0'), chmod.size() - 1));
 }
 
 Result<Digest> digest_of(const cache::oci::SourceTree& tree, const std::string& source,
@@ -186,8 +212,8 @@ Result<KeyedStep> KeyMaker::key_of_run(const PlannedStage& plan, std::size_t ste
     key.add("user", resolved.before.user);
     if (!run.script.empty()) key.add("script", sha256(run.script));
     if (!run.network.empty()) key.add("network", run.network);
-    for (const auto& mount : run.mounts) {
-        if (Status added = add_mount(key, plan, step, mount); !added) return fail(resolved.blamed(added.error()));
+    for (const auto* mount : in_order(run.mounts)) {
+        if (Status added = add_mount(key, plan, step, *mount); !added) return fail(resolved.blamed(added.error()));
     }
     return KeyedStep{key.finish(), key.ingredients()};
 }
@@ -205,8 +231,7 @@ Result<KeyedStep> KeyMaker::key_of_copy(const ResolvedStep& step, const CopyOper
     key.add("destination", copy.destination);
     key.add("owner", copy.chown);
     if (copy.unpacks && !copy.chown.empty()) key.add("owner of what archives hold", copy.chown); // as BuildKit 0.25
-    const bool has_symbols = !copy.chmod.empty() && !is_octal_mode(copy.chmod);
-    key.add("mode", (has_symbols ? "symbols 2 " : "") + copy.chmod); // 2: as BuildKit 0.16 reads them
+    key.add("mode", mode_field(copy.chmod));
     if (copy.unpacks_remote) key.add("unpack remote", "yes");
     if (copy.unpacks != copy.is_add) key.add("unpack", copy.unpacks ? "yes" : "no");
     if (!copy.filter.is_plain()) key.add("filter", copy.filter.to_string());
@@ -232,7 +257,7 @@ Result<KeyedStep> KeyMaker::key_of_copy(const ResolvedStep& step, const CopyOper
         }
         const auto digest = copy.from ? selection(*copy.from, source, reading) : context_selection(source, reading);
         if (!digest) return fail(step.blamed(digest.error()));
-        key.add("source name", base_name(source));
+        key.add("source name", name_of_source(source));
         key.add("source content", *digest);
     }
     for (const auto& file : copy.files) {

@@ -55,6 +55,19 @@ TEST_SUITE("dockerfile_parser/run_mount") {
         CHECK_FALSE(read("type=secret,id=x,required=false").value().is_required);
     }
 
+    TEST_CASE("sizes are go-units'") {
+        const auto size = [](const std::string& text) {
+            const auto mount = read("type=tmpfs,target=/t,size=" + text);
+            return mount ? static_cast<long long>(mount->size_bytes.value()) : -1;
+        };
+        for (const auto* text : {"1536k", "1536kb", "1536KiB", "1536 K", "1.5m", "1572864", "1572864b"})
+            CHECK(size(text) == 1572864);
+        CHECK(size("0") == 0);
+        CHECK(size("2p") == 2LL << 50);
+        for (const auto* text : {"", "m", "1x", "1mm", "-1", "1.2.3", "0x10", "inf", "nan", "1e3", "9999999p"})
+            CHECK(size(text) == -1);
+    }
+
     TEST_CASE("errors are BuildKit's") {
         CHECK(error("type=bnd,target=/x") == "unsupported mount type \"bnd\" (did you mean bind?)");
         CHECK(error("target") == "invalid field 'target' must be a key=value pair");
