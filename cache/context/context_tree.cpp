@@ -46,24 +46,30 @@ std::string below(const std::string& path, std::string_view name) {
 }
 
 /// What must not move while somebody else reads the file. The change time tells of bytes that were others for a while,
-/// too.
-bool is_same(const Node& a, const Node& b) {
-    return a.mode == b.mode && a.size == b.size && a.changed_ns == b.changed_ns && a.content == b.content;
+/// too; but not of a change within one tick of its clock.
+bool is_same(const FolderTree& before, const FolderTree::Place& a, const FolderTree& after,
+             const FolderTree::Place& b) {
+    if (a.node->mode != b.node->mode || a.node->changed_ns != b.node->changed_ns) return false;
+    const auto old = before.entry_of(*a.folder, *a.node), now = after.entry_of(*b.folder, *b.node);
+    return old.size == now.size && old.content == now.content && old.link_target == now.link_target &&
+           old.xattrs == now.xattrs;
 }
 
 /// Nothing, or the first name at or below `path` that is not the same in both trees.
 std::optional<std::string> first_difference(const FolderTree& before, const FolderTree& after,
                                             const std::string& path) {
-    std::vector<std::pair<std::string, const Node*>> known;
+    std::vector<std::pair<std::string, FolderTree::Place>> known;
     if (const auto place = before.find(path))
-        before.visit(*place,
-                     [&](std::string_view name, const Folder&, const Node& node) { known.emplace_back(name, &node); });
+        before.visit(*place, [&](std::string_view name, const Folder& folder, const Node& node) {
+            known.emplace_back(name, FolderTree::Place{&folder, &node});
+        });
     std::size_t next = 0;
     std::optional<std::string> difference;
     if (const auto place = after.find(path))
-        after.visit(*place, [&](std::string_view name, const Folder&, const Node& node) {
+        after.visit(*place, [&](std::string_view name, const Folder& folder, const Node& node) {
             if (difference) return;
-            if (next == known.size() || known[next].first != name || !is_same(*known[next].second, node))
+            if (next == known.size() || known[next].first != name ||
+                !is_same(before, known[next].second, after, {&folder, &node}))
                 difference = name;
             ++next;
         });

@@ -30,6 +30,10 @@ tl::unexpected<Error> not_found(const std::string& path) {
     return fail(ErrorKind::not_found, "\"/" + path + "\": not found");
 }
 
+tl::unexpected<Error> left_out(const std::string& path) {
+    return fail(ErrorKind::not_found, "\"/" + path + "\": not found (.dockerignore leaves it out)");
+}
+
 /// True if a separator stands in a class or behind a backslash: then the pattern has no components to be matched one by
 /// one.
 bool hides_separator(std::string_view pattern) {
@@ -56,6 +60,7 @@ Result<std::string> ContextView::follow(const std::string& path) const {
             return root_.failure("cannot look at", next);
         }
         if (!S_ISLNK(status.st_mode)) return std::nullopt;
+        if (root_.ignores(next)) return left_out(path); // a link that the builder does not get leads nowhere
         std::error_code error;
         auto target = fs::read_symlink(root_.path / next, error).string();
         if (!error) return target;
@@ -140,8 +145,7 @@ Result<std::vector<ContextView::Target>> ContextView::targets(std::string_view s
     if (!has_wildcard(source)) {
         DBUILD_TRY_ASSIGN(auto path, follow(wanted));
         DBUILD_TRY(load({path}));
-        if (!tree_.find(path) && root_.ignores(path))
-            return fail(ErrorKind::not_found, "\"/" + wanted + "\": not found (.dockerignore leaves it out)");
+        if (!tree_.find(path) && root_.ignores(path)) return left_out(wanted);
         if (!tree_.find(path)) return not_found(wanted);
         targets.push_back({path, path});
         return targets;

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -142,6 +143,21 @@ TEST_CASE("an exception below an ignored folder brings back the folder and that 
     CHECK(folder.open_ignoring("skip", "skip/kept").source_digest(".").value() == id);
     CHECK(folder.open_ignoring("skip", "skip/kept").source_digest("skip/kept"));
     CHECK_FALSE(folder.open_ignoring("skip", "skip/none").source_digest("skip"));
+}
+
+TEST_CASE("a link that is left out is not there, though what it leads to is") {
+    Folder folder;
+    folder.put("real/a", "1");
+    folder.link("alias", "real");
+    auto tree = folder.open_ignoring("alias");
+    for (const auto* source : {"alias", "alias/a", "alias/*"}) {
+        const auto digest = tree.source_digest(source);
+        REQUIRE_FALSE(digest);
+        CHECK(digest.error().kind == ErrorKind::not_found);
+        CHECK(digest.error().message.find(".dockerignore leaves it out") != std::string::npos);
+    }
+    CHECK(tree.source_digest("real/a"));
+    CHECK(tree.select("al*").value().empty());
 }
 
 TEST_CASE("links inside a source are text, at its end and along it they are followed") {
@@ -335,6 +351,27 @@ TEST_CASE("whatever changed after it was hashed fails the verification, by name"
     check("src", [&] { fs::remove(folder.path() / "src/l"); });
     check("src/b", [&] { REQUIRE(::chmod((folder.path() / "src/b").c_str(), 0600) == 0); });
     check("src", [&] { fs::remove_all(folder.path() / "src"); });
+}
+
+TEST_CASE("a link or an attribute that changed within the tick of its clock fails the verification") {
+    Folder folder;
+    folder.put("src/a", "1");
+    folder.link("src/l", "one");
+    const auto link = folder.path() / "src/l";
+    for (int i = 0; i < 200; ++i) { // many of them get the time that they had
+        auto tree = folder.open();
+        REQUIRE(tree.source_digest("src"));
+        fs::remove(link);
+        folder.link("src/l", i % 2 ? "one" : "two");
+        REQUIRE_FALSE(tree.verify_unchanged("src"));
+    }
+    for (int i = 0; i < 200; ++i) {
+        auto tree = folder.open();
+        REQUIRE(tree.source_digest("src"));
+        const auto value = std::to_string(1000 + i);
+        REQUIRE(::setxattr((folder.path() / "src").c_str(), "user.note", value.data(), value.size(), 0) == 0);
+        REQUIRE_FALSE(tree.verify_unchanged("src"));
+    }
 }
 
 TEST_CASE("a wildcard that matches more, and a link that leads elsewhere, fail the verification") {
