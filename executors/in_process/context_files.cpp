@@ -60,7 +60,8 @@ CopiedEntry ContextFiles::file(cache::oci::LayerEntry entry) const {
     struct stat status {};
     const bool has_names =
         ::fstatat(root_->get(), entry.path.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && status.st_nlink > 1;
-    if (has_names && S_ISREG(status.st_mode)) copied.link_group = fmt::format("{}.{}", status.st_dev, status.st_ino);
+    if (has_names && S_ISREG(status.st_mode)) // of two that were linked since they were hashed, each is read
+        copied.link_group = fmt::format("{}.{}.{:o}.{}", status.st_dev, status.st_ino, entry.mode, entry.content.hex());
     copied.body = [root = root_, path = entry.path](const cache::oci::ByteSink& sink) {
         return read_below(root->get(), path, sink);
     };
