@@ -17,9 +17,9 @@ namespace {
 
 constexpr std::size_t k_buffer_bytes = std::size_t{1} << 17; // stays in a core's cache between reading and hashing
 constexpr std::size_t k_big_file_bytes = std::size_t{1} << 20;
-constexpr std::size_t k_files_before_threads = 32; // of a few KiB: less costs less than a thread
-constexpr std::size_t k_batch_files = 64;          // small ones of one folder, which one thread takes at once
-constexpr int k_attempts = 3;                      // for a file that changes while it is read
+constexpr std::size_t k_files_a_thread = 32; // of a few KiB: less costs less than a thread
+constexpr std::size_t k_batch_files = 64;    // small ones of one folder, which one thread takes at once
+constexpr int k_attempts = 3;                // for a file that changes while it is read
 
 /// Whether anybody could write to a file without the kernel stamping it: through a descriptor, or a mapping that is
 /// dirty already. A read lease is refused then. One who opens the file after that stamps it with the first byte.
@@ -52,11 +52,13 @@ private:
     };
 
     void make_batches();
+    std::size_t helpers() const;
     void work();
-    Result<Fd> open(const FileToHash& file, const std::string& path, Scratch& scratch) const;
-    Status look_again(int fd, const std::string& path, Node& node, FileIdentity& identity) const;
+    Result<Fd> open(const FileToHash& file, Scratch& scratch) const;
+    Status look_again(int fd, const FileToHash& file, Node& node, FileIdentity& identity) const;
     Status hash(const FileToHash& file, Scratch& scratch);
-    Result<std::uint64_t> read(int fd, std::uint64_t size, const std::string& path, Scratch& scratch) const;
+    Result<std::uint64_t> read(int fd, const FileToHash& file, const FileIdentity& identity, Scratch& scratch) const;
+    tl::unexpected<Error> failure(std::string_view what, const FileToHash& file) const;
 
     const ContextRoot& root_;
     std::vector<FileToHash> files_;
@@ -72,14 +74,21 @@ private:
     std::optional<Error> failure_;
 };
 
+tl::unexpected<Error> Hashing::failure(std::string_view what, const FileToHash& file) const {
+    const auto& folder = tree_.at(file.folder);
+    return root_.failure(what, folder.path_of(folder.nodes[file.node]));
+}
+
 /// Feeds a file's bytes to the hasher. Out: how many. Where times can be trusted no read is spent on finding the end:
 /// they tell of a file that grew. Elsewhere a size may be anything (/proc says 0).
-Result<std::uint64_t> Hashing::read(int fd, std::uint64_t size, const std::string& path, Scratch& scratch) const {
+Result<std::uint64_t> Hashing::read(int fd, const FileToHash& file, const FileIdentity& identity,
+                                    Scratch& scratch) const {
+    const bool reads_to_end = !cache_.is_trusted(identity);
     std::uint64_t done = 0;
-    while (done < size || !cache_.is_trusted()) {
+    while (done < identity.size || reads_to_end) {
         const auto count = ::read(fd, scratch.buffer.data(), scratch.buffer.size());
         if (count < 0 && errno == EINTR) continue;
-        if (count < 0) return root_.failure("cannot read", path);
+        if (count < 0) return failure("cannot read", file);
         if (count == 0) break;
         scratch.hasher.update({scratch.buffer.data(), static_cast<std::size_t>(count)});
         done += static_cast<std::uint64_t>(count);
@@ -88,28 +97,28 @@ Result<std::uint64_t> Hashing::read(int fd, std::uint64_t size, const std::strin
 }
 
 /// By the folder, which is kept open: the same inode as by the path, or one that its identity gives away after reading.
-Result<Fd> Hashing::open(const FileToHash& file, const std::string& path, Scratch& scratch) const {
+Result<Fd> Hashing::open(const FileToHash& file, Scratch& scratch) const {
     const auto& folder = tree_.at(file.folder);
     if (!scratch.folder_fd.is_open() || scratch.folder_number != file.folder) {
         scratch.folder_fd = root_.open_below(folder.path, O_PATH | O_DIRECTORY);
         scratch.folder_number = file.folder;
-        if (!scratch.folder_fd.is_open()) return root_.failure("cannot open", path);
+        if (!scratch.folder_fd.is_open()) return failure("cannot open", file);
     }
     const std::string name(folder.name_of(folder.nodes[file.node]));
     Fd fd(::openat(scratch.folder_fd.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-    if (!fd.is_open()) return root_.failure("cannot open", path);
+    if (!fd.is_open()) return failure("cannot open", file);
     return fd;
 }
 
 /// Puts what an open file is now into its node and identity. Errors: unavailable — it is no regular file.
-Status Hashing::look_again(int fd, const std::string& path, Node& node, FileIdentity& identity) const {
+Status Hashing::look_again(int fd, const FileToHash& file, Node& node, FileIdentity& identity) const {
     struct stat status {};
-    if (::fstat(fd, &status) != 0) return root_.failure("cannot look at", path);
+    if (::fstat(fd, &status) != 0) return failure("cannot look at", file);
     if (!S_ISREG(status.st_mode)) {
         errno = ESTALE;
-        return root_.failure("changed while it was read:", path);
+        return failure("changed while it was read:", file);
     }
-    if (::lseek(fd, 0, SEEK_SET) != 0) return root_.failure("cannot read", path);
+    if (::lseek(fd, 0, SEEK_SET) != 0) return failure("cannot read", file);
     identity = FileIdentity::of(status);
     node.mode = static_cast<std::uint16_t>(status.st_mode);
     node.mtime_seconds = status.st_mtim.tv_sec;
@@ -120,22 +129,22 @@ Status Hashing::look_again(int fd, const std::string& path, Node& node, FileIden
 Status Hashing::hash(const FileToHash& file, Scratch& scratch) {
     auto& folder = tree_.at(file.folder); // nobody adds folders meanwhile
     auto& node = folder.nodes[file.node];
-    const auto path = folder.path_of(node);
-    DBUILD_TRY_ASSIGN(const auto fd, open(file, path, scratch));
+    DBUILD_TRY_ASSIGN(const auto fd, open(file, scratch));
     HashedFile hashed{file.identity, {}, false, false}; // that of the look is as good as one before the first byte
     std::uint64_t size = 0;
     for (int attempt = 1; attempt <= k_attempts; ++attempt) {
-        if (attempt > 1) DBUILD_TRY(look_again(fd.get(), path, node, hashed.identity));
-        const auto writers = cache_.is_trusted() ? writers_of(fd.get()) : Writers::unknown;
+        if (attempt > 1) DBUILD_TRY(look_again(fd.get(), file, node, hashed.identity));
+        const bool is_trusted = cache_.is_trusted(hashed.identity);
+        const auto writers = is_trusted ? writers_of(fd.get()) : Writers::unknown;
         if (hashed.identity.size > k_big_file_bytes) ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
         scratch.hasher.start();
-        DBUILD_TRY_ASSIGN(size, read(fd.get(), hashed.identity.size, path, scratch));
+        DBUILD_TRY_ASSIGN(size, read(fd.get(), file, hashed.identity, scratch));
         scratch.bytes_read += size;
         hashed.content = scratch.hasher.finish();
         auto xattrs = read_xattrs(fd.get());
         struct stat after {};
-        if (::fstat(fd.get(), &after) != 0) return root_.failure("cannot look at", path);
-        const bool is_whole = size == hashed.identity.size || !cache_.is_trusted();
+        if (::fstat(fd.get(), &after) != 0) return failure("cannot look at", file);
+        const bool is_whole = size == hashed.identity.size || !is_trusted;
         const bool is_same = hashed.identity == FileIdentity::of(after) && is_whole;
         hashed.is_proven = is_same && cache_.is_proven(hashed.identity, writers, clock_);
         hashed.has_xattrs = !xattrs.empty();
@@ -179,14 +188,22 @@ void Hashing::make_batches() {
     batches_.push_back(files_.size());
 }
 
+/// How many are worth their price besides the caller's. More than there are processors: where the files are not in the
+/// page cache most of them wait for the disk, which serves eight in a half to a quarter of the time that two take.
+std::size_t Hashing::helpers() const {
+    const auto big = std::count_if(files_.begin(), files_.end(),
+                                   [](const auto& file) { return file.identity.size >= k_big_file_bytes; });
+    const auto wanted = std::max(files_.size() / k_files_a_thread, static_cast<std::size_t>(big));
+    return std::min<std::size_t>(std::max<std::size_t>(wanted, 1), Workers::k_max_threads) - 1;
+}
+
 Status Hashing::run() {
     make_batches();
-    const bool has_big_ones = files_.size() > 1 && files_[1].identity.size >= k_big_file_bytes;
     if (cache_.is_trusted()) clock_ = cache_.clock();
     cache_.begin_adding(files_.size());
     {
         Workers workers;
-        if (files_.size() > k_files_before_threads || has_big_ones) workers.start([this] { work(); });
+        workers.start([this] { work(); }, helpers());
         work();
     }
     cache_.end_adding();

@@ -144,7 +144,7 @@ std::uint64_t StatCache::clock() const {
 }
 
 bool StatCache::is_proven(const FileIdentity& identity, Writers writers, std::uint64_t clock) const {
-    if (!is_trusted_ || identity.device != device_ || writers == Writers::possible) return false;
+    if (!is_trusted(identity) || writers == Writers::possible) return false;
     const auto needed_age = writers == Writers::unknown ? k_unleased_age : 1;
     return identity.changed_ns + needed_age <= clock;
 }

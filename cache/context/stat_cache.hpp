@@ -58,6 +58,8 @@ public:
 
     /// Whether the context lies on a file system whose times can be trusted: ext4, xfs, btrfs.
     bool is_trusted() const { return is_trusted_; }
+    /// The same of a file: another file system may be mounted below the context.
+    bool is_trusted(const FileIdentity& identity) const { return is_trusted_ && identity.device == device_; }
 
     /// A moment of the file system's own clock, in ns since the epoch, taken now: whatever is written later gets this
     /// time or a later one. From a file in `folder` if that is on the same file system, else the kernel's coarse clock

@@ -15,13 +15,17 @@ public:
     /// Runs `work` in as many threads as there are processors besides the caller's, at most 7. At least one: waiting
     /// for a disk needs no processor.
     void start(const std::function<void()>& work) {
-        const auto count = std::clamp(std::thread::hardware_concurrency(), 2U, k_max_threads) - 1;
-        for (unsigned i = 0; i < count; ++i) threads_.emplace_back(work);
+        start(work, std::clamp(std::thread::hardware_concurrency(), 2U, k_max_threads) - 1);
+    }
+    /// In: count — at most 7.
+    void start(const std::function<void()>& work, std::size_t count) {
+        for (std::size_t i = 0; i < count; ++i) threads_.emplace_back(work);
     }
     void join() { threads_.clear(); }
 
+    static constexpr unsigned k_max_threads = 8; // with the caller's; more only wait for the kernel's locks
+
 private:
-    static constexpr unsigned k_max_threads = 8; // more only wait for the kernel's locks
     std::vector<std::jthread> threads_;
 };
 

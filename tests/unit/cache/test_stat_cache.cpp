@@ -10,8 +10,10 @@
 
 #include <fcntl.h>
 #include <filesystem>
+#include <sched.h>
 #include <string>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -308,6 +310,26 @@ TEST_CASE("nothing is remembered of file systems whose times cannot be trusted")
     CHECK(is_trusted_file_system(0xEF53)); // ext4
     for (const std::uint64_t type : {0x01021994, 0x6969, 0x65735546, 0x794c7630, 0x01021997, 0x4d44})
         CHECK_FALSE(is_trusted_file_system(type)); // tmpfs, NFS, FUSE, overlay, 9p, FAT
+}
+
+// By root only: elsewhere it would check nothing.
+TEST_CASE("a file of another file system that is mounted in the context is read to its end, whatever size it claims" *
+          doctest::skip(::geteuid() != 0 || !is_temp_trusted())) {
+    const Fixture fixture;
+    fixture.put("kind", "");
+    const auto process = ::fork();
+    REQUIRE(process >= 0);
+    if (process == 0) { // with mounts of its own
+        const bool is_mounted =
+            ::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+            ::mount("/proc/sys/kernel/ostype", fixture.path("kind").c_str(), nullptr, MS_BIND, nullptr) == 0;
+        auto tree = ContextTree::open(fixture.context(), nullptr, nullptr, fixture.stats()).value();
+        const auto files = tree.files_of("kind");
+        ::_exit(!is_mounted ? 2 : files && files->front().second == sha256("Linux\n") ? 0 : 1);
+    }
+    int status = -1;
+    REQUIRE(::waitpid(process, &status, 0) == process);
+    CHECK(status == 0);
 }
 
 TEST_CASE("a context on tmpfs is read each time" * doctest::skip(!fs::exists("/dev/shm") || is_trusted("/dev/shm"))) {
