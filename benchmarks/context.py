@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What looking at a build context costs: nothing changed (against `git status -uno`, and `docker buildx build` where
 DOCKER_HOST names an engine), first hashing, and memory. First hashing stands against `openssl speed` on messages of the
-files' mean size, all in the page cache, and from the disk against as many `cat`s as there are processors, which shows the
-disk's rate.
+files' mean size, all in the page cache. With --cold (by root; the whole machine feels it) it also stands against the disk's
+rate, with nothing of the files in the kernel's caches, not even names: what `find` and as many `cat`s as there are processors
+take to read the same.
 
-    benchmarks/context.py build/release/bin/dbuild [--files N] [--runs N] [--folder DIR]
+    benchmarks/context.py build/release/bin/dbuild [--files N] [--runs N] [--folder DIR] [--cold]
 
 The files are random bytes from a fixed seed; sizes of the small ones are log-normal around 2 KiB, 13 KiB on average, like those of
 three node_modules folders that were measured; the big ones are 8 MiB each. DIR (default: a
@@ -60,17 +61,17 @@ def show(name, times):
 
 
 def compare(runs, **actions):
-    """Medians of several actions, run in turn so that noise hits all alike."""
+    """Medians of several actions, run in turn, every other time in the reverse order, so that noise hits all alike."""
     times = {name: [] for name in actions}
-    for _ in range(runs):
-        for name, action in actions.items():
-            times[name].append(action())
-    return {name: show(name, measured) for name, measured in times.items()}
+    for i in range(runs):
+        for name in sorted(actions, reverse=i % 2 == 1):
+            times[name].append(actions[name]())
+    return {name: show(name, times[name]) for name in actions}
 
 
 def openssl_rate(message_bytes):
     """Bytes a second that all processors hash together, in messages of that size."""
-    text = subprocess.run(["openssl", "speed", "-evp", "sha256", "-bytes", str(message_bytes), "-seconds", "2", "-multi", str(os.cpu_count())],
+    text = subprocess.run(["openssl", "speed", "-evp", "sha256", "-bytes", str(message_bytes), "-seconds", "1", "-multi", str(os.cpu_count())],
                           capture_output=True, text=True, check=True).stdout
     return float(re.search(r"sha256\s+([\d.]+)k", text, re.IGNORECASE).group(1)) * 1000
 
@@ -83,20 +84,18 @@ def read_all(files):
     return sum(len(path.read_bytes()) for path in files)
 
 
-def evict(files):
-    """Takes the files' bytes out of the page cache, as long as nobody else uses them; names and inodes stay."""
-    for path in files:
-        fd = os.open(path, os.O_RDONLY)
-        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-        os.close(fd)
+def drop_caches(dbuild):
+    """Has the kernel forget names, inodes and bytes of all files; the programs that are compared are read again."""
+    os.sync()  # what is not written yet cannot be dropped
+    pathlib.Path("/proc/sys/vm/drop_caches").write_text("3\n")
+    for program in (dbuild, "find", "xargs", "cat"):
+        subprocess.run([program, "--version"], stdout=subprocess.DEVNULL, check=True)
 
 
-def read_by_cat(files):
-    """Seconds that as many processes as there are processors take to read the files, and nothing else."""
-    command = ["xargs", "--null", "--max-procs", str(os.cpu_count()), "--max-args", "500", "cat"]
-    started = time.perf_counter()
-    subprocess.run(command, input="\0".join(map(str, files)), text=True, stdout=subprocess.DEVNULL, check=True)
-    return time.perf_counter() - started
+def read_by_cat(folder):
+    """Seconds that finding the files and reading them takes as many processes as there are processors, and nothing else."""
+    reader = f"find . -name .git -prune -o -type f -print0 | xargs -0 -P{os.cpu_count()} -n200 cat >/dev/null"
+    return run(["sh", "-c", reader], folder)
 
 
 def peak_memory(command, folder, environment):
@@ -112,6 +111,7 @@ def main():
     parser.add_argument("--files", type=int, default=100_000)
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--folder", type=pathlib.Path)
+    parser.add_argument("--cold", action="store_true")
     options = parser.parse_args()
     dbuild = str(options.dbuild.resolve())
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
@@ -149,23 +149,22 @@ def main():
             files = files_in(folder)
             size = read_all(files)
             mean = min(size // len(files), 1 << 16)  # longer ones are hashed no faster
-            rate = openssl_rate(mean)
-            times = []
+            times, rates = [], []
             for _ in range(options.runs):
+                rates.append(openssl_rate(mean))
                 read_all(files)  # other work may have pushed them out of the page cache
                 times.append(plan_first(folder))
-            taken = show(label, times)
+            taken, rate = show(label, times), statistics.median(rates)
             print(f"  {size / 1e6:.0f} MB: {size / taken / 1e6:.0f} MB/s, {size / taken / rate:.2f} of `openssl speed -bytes {mean} "
                   f"-multi {os.cpu_count()}`, {rate / 1e6:.0f} MB/s")
 
-        print(f"first hashing from the disk, {options.files} small files")
-        os.sync()  # what is not written yet cannot be evicted
-
-        def cold(action):
-            evict(files)
-            return action()
-        times = compare(options.runs, cat=lambda: cold(lambda: read_by_cat(files)), dbuild=lambda: cold(lambda: plan_first(small)))
-        print(f"  {times['cat'] / times['dbuild']:.2f} of the disk's rate")
+        def cold(action, folder):
+            drop_caches(dbuild)
+            return action(folder)
+        for folder, label in ((big, "64 files of 8 MiB"), (small, f"{options.files} small files")) if options.cold else ():
+            print(f"first hashing from the disk, {label}")
+            times = compare(options.runs, cat=lambda: cold(read_by_cat, folder), dbuild=lambda: cold(plan_first, folder))
+            print(f"  {times['cat'] / times['dbuild']:.2f} of the disk's rate")
 
         if "DOCKER_HOST" in os.environ:
             print("the whole build, nothing changed")

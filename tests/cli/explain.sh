@@ -118,6 +118,29 @@ RUN echo 2" >/dev/null
 "$DBUILD" explain --build-arg "BASE=dbuild-test/base-$run_id:1" -t "$tag" "$work/context" >"$work/moved.out"
 grep -qE "^    base image: .*base-$run_id:1 sha256:[0-9a-f]{64} -> sha256:[0-9a-f]{64}$" "$work/moved.out" || fail "the base image is not named: $(cat "$work/moved.out")"
 
+# What is kept to name one of 10,000 files: 1 MB at most, once for all steps and scopes that read them.
+many=$work/many
+python3 - "$many" <<'END'
+import pathlib, sys
+for i in range(10_000):
+    folder = pathlib.Path(sys.argv[1], "packages", f"module-{i // 200:02}", "source")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"component-{i % 200:03}.js").write_text(f"{i}")
+END
+printf 'FROM scratch\nCOPY packages /one\nCOPY packages /other\n' >"$many/Dockerfile"
+kept_bytes() { find "$DBUILD_CACHE_DIR/explain" -type f -printf '%s\n' | awk '{ sum += $1 } END { print sum + 0 }'; }
+before=$(kept_bytes)
+build many --output type=cacheonly --scope "many-$run_id" "$many"
+build many_again --output type=cacheonly --scope "again-$run_id" "$many"
+more=$(($(kept_bytes) - before))
+if [ "$more" -lt 200000 ] || [ "$more" -gt 1000000 ]; then fail "$more bytes are kept of 10,000 files"; fi
+echo x >"$many/packages/module-17/source/component-123.js"
+for scope in many again; do
+    expect_equal "[stage-0 1/2] COPY packages /one
+    file content: packages/module-17/source/component-123.js" \
+        "$("$DBUILD" explain --scope "$scope-$run_id" "$many" | head -2)" "one of 10,000 files, scope $scope"
+done
+
 # A damaged history explains less, and harms nothing.
 for file in "$DBUILD_CACHE_DIR"/explain/*; do echo torn >"$file"; done
 echo y >"$work/context/conf"
