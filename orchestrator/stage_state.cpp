@@ -2,16 +2,14 @@
 #include "orchestrator/stage_state.hpp"
 
 #include "cache/oci/reference.hpp"
-#include "dockerfile_parser/expansion.hpp"
 #include "dockerfile_parser/values.hpp"
 #include "orchestrator/history_text.hpp"
-#include "orchestrator/remote_files.hpp"
+#include "orchestrator/step_operation.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -23,15 +21,6 @@ using cache::oci::Healthcheck;
 using cache::oci::HistoryEntry;
 
 constexpr std::string_view k_default_path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// An absolute path without "." and "..", clamped at the root.
-std::string join_path(const std::string& folder, std::string_view path) {
-    const std::filesystem::path joined =
-        std::filesystem::path(path).is_absolute() ? std::filesystem::path(path) : std::filesystem::path(folder) / path;
-    std::string text = joined.lexically_normal().string();
-    while (text.size() > 1 && text.back() == '/') text.pop_back();
-    return text;
-}
 
 /// Evaluates one stage; each visit of an instruction changes the state and describes the step.
 class Evaluator {
@@ -78,24 +67,13 @@ private:
             return value ? std::optional(*value) : std::nullopt;
         };
     }
-    Result<std::vector<std::string>> expand_all(const std::vector<std::string>& words) const {
-        std::vector<std::string> expanded;
-        for (const auto& word : words) {
-            DBUILD_TRY_ASSIGN(auto text, expand(word));
-            expanded.push_back(std::move(text));
-        }
-        return expanded;
+    OperationInputs inputs() {
+        return {lookup(), inputs_.dockerfile->escape, state_.working_dir(), state_.config.shell,
+                [this] { return next_source(); }};
     }
 
     static void note(ResolvedStep& step, std::string created_by, bool has_layer = false) {
         step.history.push_back({{}, std::move(created_by), "buildkit.dockerfile.v0", {}, !has_layer});
-    }
-
-    std::vector<std::string> command_words(const parser::CommandLine& command) const {
-        if (command.is_exec_form) return command.words;
-        auto words = state_.config.shell.empty() ? std::vector<std::string>{"/bin/sh", "-c"} : state_.config.shell;
-        words.push_back(command.words.empty() ? std::string() : command.words.front());
-        return words;
     }
 
     Status apply(const parser::ArgInstruction& arg, ResolvedStep& step) {
@@ -154,68 +132,19 @@ private:
     }
 
     Status apply(const parser::RunInstruction& run, ResolvedStep& step) {
-        if (!run.devices.empty()) return fail(ErrorKind::unsupported, "RUN --device");
-        if (!run.network.empty() && run.network != "default" && run.network != "none")
-            return fail(ErrorKind::unsupported, "RUN --network=" + run.network);
-        if (!run.security.empty() && run.security != "sandbox")
-            return fail(ErrorKind::unsupported, "RUN --security=" + run.security);
-        RunOperation operation;
-        if (run.network == "none") operation.network = run.network;
-        for (const auto& mount : run.mounts) {
-            DBUILD_TRY_ASSIGN(auto resolved, resolve_mount(mount, *step.instruction));
-            operation.mounts.push_back(std::move(resolved));
-        }
-        auto command = run.command;
-        if (!run.heredocs.empty()) {
-            auto& line = command.words.front();
-            if (run.is_heredoc_alone) {
-                const auto& heredoc = run.heredocs.front();
-                if (heredoc.body.starts_with("#!")) {
-                    operation.script = heredoc.body;
-                    line = "/dev/pipes/" + heredoc.name;
-                } else {
-                    line = heredoc.body;
-                }
-            } else {
-                for (const auto& heredoc : run.heredocs)
-                    line += "\n" + heredoc.raw_body + heredoc.name; // the shell strips
-            }
-        }
-        operation.arguments = command_words(command);
+        DBUILD_TRY_ASSIGN(auto operation, resolve_run(run, step.instruction->source, inputs()));
         note(step, fmt::format("RUN {}{} # buildkit", argument_prefix(), fmt::join(operation.arguments, " ")), true);
         step.operation = std::move(operation);
         return {};
     }
 
-    Result<MountOperation> resolve_mount(const std::string& written, const parser::Instruction& instruction) {
-        MountOperation operation;
-        operation.written = written;
-        DBUILD_TRY_ASSIGN(operation.mount, parser::parse_run_mount(written, lookup(), inputs_.dockerfile->escape));
-        auto& mount = operation.mount;
-        const bool has_path = mount.type != parser::MountType::secret && mount.type != parser::MountType::ssh;
-        if (!mount.target.empty() || has_path) operation.target = join_path(state_.working_dir(), mount.target);
-        if (operation.target == "/") return fail(ErrorKind::invalid_dockerfile, "invalid mount target \"/\"");
-        if (mount.type == parser::MountType::cache) operation.cache_id = mount.id.empty() ? operation.target : mount.id;
-        if (mount.type == parser::MountType::secret) {
-            operation.secret_id = !mount.id.empty()       ? mount.id
-                                  : !mount.source.empty() ? mount.source
-                                                          : base_name(mount.target);
-            if (operation.target.empty() && mount.environment_name.empty())
-                operation.target = "/run/secrets/" + base_name(operation.secret_id);
-        }
-        if (mount.type == parser::MountType::ssh) operation.secret_id = mount.id.empty() ? "default" : mount.id;
-        if (!mount.from.empty()) {
-            DBUILD_TRY_ASSIGN(operation.from, next_source());
-            // The executor gives the source another name, in this very text.
-            if (instruction.source.find(written) == std::string::npos)
-                return fail(ErrorKind::unsupported, "RUN --mount=" + written + ", written with escapes");
-        }
-        if (mount.source.find_first_of("*?[\\") != std::string::npos)
-            return fail(ErrorKind::unsupported, "RUN --mount with wildcard characters in its source");
-        return operation;
+    Status apply(const parser::CopyInstruction& copy, ResolvedStep& step) {
+        DBUILD_TRY_ASSIGN(auto operation, resolve_copy(copy, inputs()));
+        DBUILD_TRY_ASSIGN(const auto destination, expand(copy.destination)); // as written, not made absolute
+        note(step, history_of(operation, copy.parents, destination), true);
+        step.operation = std::move(operation);
+        return {};
     }
-
-    static std::string base_name(std::string_view path) { return std::filesystem::path(path).filename().string(); }
 
     /// What the next --from means: the graph has them in this order. An image gets its familiar name, under which the
     /// project keeps it.
@@ -244,63 +173,6 @@ private:
         return text;
     }
 
-    Status apply(const parser::CopyInstruction& copy, ResolvedStep& step) {
-        CopyOperation operation;
-        operation.is_add = copy.is_add;
-        operation.filter = {copy.parents, copy.excludes};
-        operation.unpacks = copy.unpack.value_or(copy.is_add);
-        operation.unpacks_remote = copy.unpack.value_or(false);
-        DBUILD_TRY_ASSIGN(operation.sources, expand_all(copy.sources));
-        for (const auto& source : operation.sources) {
-            if (!copy.is_add || !is_git_source(source)) continue;
-            DBUILD_TRY_ASSIGN(auto url, GitUrl::parse(source));
-            url.keeps_git_dir = url.keeps_git_dir || copy.keep_git_dir;
-            operation.repositories.push_back(std::move(url));
-        }
-        if (!copy.checksum.empty() && operation.repositories.size() == 1 && operation.sources.size() == 1) {
-            DBUILD_TRY(set_commit(operation.repositories.front(), copy));
-        } else if (!copy.checksum.empty()) {
-            DBUILD_TRY_ASSIGN(operation.checksum, checksum_of(copy, operation.sources));
-        }
-        for (const auto& heredoc : copy.heredocs) {
-            operation.files.push_back(heredoc);
-            if (heredoc.expands) {
-                DBUILD_TRY_ASSIGN(operation.files.back().body, parser::expand_heredoc(heredoc.body, lookup()));
-            }
-        }
-        DBUILD_TRY_ASSIGN(operation.chown, expand(copy.chown));
-        DBUILD_TRY_ASSIGN(operation.chmod, expand(copy.chmod));
-        DBUILD_TRY_ASSIGN(const auto destination, expand(copy.destination));
-        const bool names_directory = destination.ends_with('/') || destination == "." || destination.ends_with("/.");
-        operation.destination = join_path(state_.working_dir(), destination);
-        if (names_directory && operation.destination != "/") operation.destination += '/';
-        operation.is_link = copy.link && copy.chmod.empty(); // BuildKit ignores --link beside --chmod
-        if (!copy.from.empty()) {
-            DBUILD_TRY_ASSIGN(operation.from, next_source());
-        }
-        note(step, history_of(operation, copy.parents, destination), true);
-        step.operation = std::move(operation);
-        return {};
-    }
-
-    Status set_commit(GitUrl& url, const parser::CopyInstruction& copy) const {
-        DBUILD_TRY_ASSIGN(auto commit, expand(copy.checksum));
-        if (!url.checksum.empty() && url.checksum != commit)
-            return fail(ErrorKind::invalid_dockerfile, "checksum conflict: " + url.checksum + " and " + commit);
-        url.checksum = std::move(commit);
-        return {};
-    }
-
-    Result<Digest> checksum_of(const parser::CopyInstruction& copy, const std::vector<std::string>& sources) const {
-        const auto invalid = [](std::string why) { return fail(ErrorKind::invalid_dockerfile, std::move(why)); };
-        if (sources.size() != 1) return invalid("checksum can't be specified for multiple sources");
-        if (!is_http_source(sources.front())) return invalid("checksum can't be specified for non-HTTP(S) sources");
-        DBUILD_TRY_ASSIGN(const auto text, expand(copy.checksum));
-        auto digest = Digest::parse(text);
-        if (!digest) return invalid("invalid checksum digest format: " + text);
-        return *digest;
-    }
-
     Status apply(const parser::WorkdirInstruction& workdir, ResolvedStep& step) {
         DBUILD_TRY_ASSIGN(const auto path, expand(workdir.path));
         state_.config.working_dir = join_path(state_.working_dir(), path);
@@ -317,7 +189,7 @@ private:
     }
 
     Status apply(const parser::CmdInstruction& cmd, ResolvedStep& step) {
-        state_.config.cmd = command_words(cmd.command);
+        state_.config.cmd = command_words(cmd.command, state_.config.shell);
         state_.config.args_escaped = true; // as BuildKit does, also on Linux
         state_.has_own_cmd = true;
         note(step, "CMD " + go_quoted(*state_.config.cmd));
@@ -325,7 +197,7 @@ private:
     }
 
     Status apply(const parser::EntrypointInstruction& entrypoint, ResolvedStep& step) {
-        state_.config.entrypoint = command_words(entrypoint.command);
+        state_.config.entrypoint = command_words(entrypoint.command, state_.config.shell);
         if (!state_.has_own_cmd) state_.config.cmd.reset();
         note(step, "ENTRYPOINT " + go_quoted(*state_.config.entrypoint));
         return {};
@@ -354,11 +226,13 @@ private:
     }
 
     Status apply(const parser::VolumeInstruction& volume, ResolvedStep& step) {
-        DBUILD_TRY_ASSIGN(const auto paths, expand_all(volume.paths));
-        for (const auto& path : paths) {
+        std::vector<std::string> paths;
+        for (const auto& word : volume.paths) {
+            DBUILD_TRY_ASSIGN(auto path, expand(word));
             if (path.empty()) return fail(ErrorKind::invalid_dockerfile, "VOLUME specified can not be an empty string");
-            state_.config.volumes.push_back(path);
+            paths.push_back(std::move(path));
         }
+        state_.config.volumes.insert(state_.config.volumes.end(), paths.begin(), paths.end());
         note(step, fmt::format("VOLUME [{}]", fmt::join(paths, " ")));
         return {};
     }
