@@ -43,12 +43,27 @@ for verb in du ls "show ${key:7:12}" verify "prune --dry-run"; do
 done
 
 # On a terminal long work has a bar, which is gone when the result is printed.
-for command in "verify" "export $work/bar.export" "import $work/bar.export" "rebuild-index"; do
-    # shellcheck disable=SC2086 # words
-    python3 "$helpers/terminal.py" --dump-raw "$work/raw" -- "$DBUILD" cache $command >"$work/screen.out"
-    expect_equal 1 "$(wc -l <"$work/screen.out")" "lines of cache $command on a terminal"
-    grep -qE '\[[# ]{20}\] [0-9]+%' "$work/raw" || fail "no bar of cache $command"
+expect_bar() { # VERB...
+    python3 "$helpers/terminal.py" --dump-raw "$work/raw" -- "$DBUILD" cache "$@" >"$work/screen.out"
+    expect_equal 1 "$(wc -l <"$work/screen.out")" "lines of cache $* on a terminal"
+    grep -qE '\[[# ]{20}\] [0-9]+%' "$work/raw" || fail_depth=1 fail "no bar of cache $*"
+}
+expect_bar verify
+expect_bar export "$work/bar.export"
+expect_bar import "$work/bar.export"
+expect_bar rebuild-index
+
+# Prune has long work where what is left of a pack is packed again: here one layer of three.
+for number in 1 2 3; do
+    head -c 100000 /dev/urandom >"$work/file"
+    tar -C "$work" -cf "$work/$number.tar" file
 done
+"$DBUILD_STORE_TOOL" put "$work/three" "$work"/[123].tar >/dev/null
+python3 -c 'import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as index:
+    index.execute("UPDATE packed_layer SET used = used - 9000 WHERE diff_id <> (SELECT MIN(diff_id) FROM packed_layer)")' "$work/three/index.sqlite"
+DBUILD_CACHE_DIR=$work/three expect_bar prune --max-age 1h
+grep -q '^2 layers' "$work/screen.out" || fail "prune says: $(cat "$work/screen.out")"
 
 # Wrong usage.
 expect_exit 2 wrong "$DBUILD" cache
