@@ -19,7 +19,6 @@ add_library(dbuild_fmt INTERFACE)
 target_link_libraries(dbuild_fmt INTERFACE $<IF:$<BOOL:${DBUILD_SELF_CONTAINED}>,fmt::fmt-header-only,fmt::fmt>)
 find_package(tl-expected REQUIRED)
 find_package(Threads REQUIRED)
-find_package(ZLIB REQUIRED)
 if(BUILD_TESTING)
   find_package(doctest REQUIRED)
 endif()
@@ -30,14 +29,23 @@ pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)
 add_library(dbuild_zstd INTERFACE)
 target_link_libraries(dbuild_zstd INTERFACE PkgConfig::zstd)
 
+# libdeflate does not tell its version at run time, on which the bytes that it makes depend: so it is always the one that
+# dbuild was built with.
+find_library(DBUILD_STATIC_LIBDEFLATE libdeflate.a REQUIRED)
+find_path(DBUILD_LIBDEFLATE_INCLUDE_DIR libdeflate.h REQUIRED)
+add_library(dbuild_libdeflate INTERFACE)
+target_include_directories(dbuild_libdeflate SYSTEM INTERFACE ${DBUILD_LIBDEFLATE_INCLUDE_DIR})
+target_link_libraries(dbuild_libdeflate INTERFACE ${DBUILD_STATIC_LIBDEFLATE})
+
 # Of libarchive the tar reader is used. Its shared library brings libxml2, ICU and ten more along, which every start of dbuild
 # would pay for; so the static one is taken where the distribution has it.
 find_package(LibArchive REQUIRED)
 find_package(BZip2)
 find_package(LibLZMA)
+find_package(ZLIB)
 find_library(DBUILD_STATIC_LIBARCHIVE libarchive.a)
 add_library(dbuild_libarchive INTERFACE)
-if(DBUILD_STATIC_LIBARCHIVE AND BZIP2_FOUND AND LIBLZMA_FOUND)
+if(DBUILD_STATIC_LIBARCHIVE AND BZIP2_FOUND AND LIBLZMA_FOUND AND ZLIB_FOUND)
   target_include_directories(dbuild_libarchive SYSTEM INTERFACE ${LibArchive_INCLUDE_DIRS})
   target_link_libraries(dbuild_libarchive INTERFACE
     ${DBUILD_STATIC_LIBARCHIVE} BZip2::BZip2 ZLIB::ZLIB LibLZMA::LibLZMA PkgConfig::zstd)

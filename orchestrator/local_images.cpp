@@ -55,6 +55,7 @@ Result<std::unique_ptr<oci::ImageSource>> make_cache_source(const Parts& parts, 
     if (!image) return fail(ErrorKind::not_found, name.familiar() + " is not in the cache");
     DBUILD_TRY(require_layers(parts, *image));
     DBUILD_TRY_ASSIGN(auto packed, exporters::pack_image(parts, *image, {}, ""));
+    DBUILD_TRY(exporters::remember_packing(parts, packed));
     return std::move(packed.source);
 }
 

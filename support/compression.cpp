@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/compression.hpp"
 
-#include <zlib.h>
 #include <zstd.h>
 
 #include <algorithm>
-#include <limits>
 
 namespace dbuild {
 namespace {
@@ -53,47 +51,7 @@ ZstdWriter::ZstdWriter(ZstdWriter&&) noexcept = default;
 Status ZstdWriter::write(std::string_view bytes) { return impl_->feed(bytes, ZSTD_e_continue); }
 Status ZstdWriter::finish() { return impl_->feed({}, ZSTD_e_end); }
 
-struct GzipWriter::Impl {
-    Sink sink;
-    z_stream stream{};
-    bool is_ready = false;
-    std::string buffer = std::string(std::size_t{1} << 17, '\0');
-    ~Impl() {
-        if (is_ready) deflateEnd(&stream);
-    }
-
-    Status feed(std::string_view bytes, int flush) {
-        if (!is_ready) return fail(ErrorKind::internal, "zlib cannot be initialised");
-        do {
-            const auto piece = std::min<std::size_t>(bytes.size(), std::numeric_limits<uInt>::max());
-            stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data())); // zlib only reads it
-            stream.avail_in = static_cast<uInt>(piece);
-            bytes.remove_prefix(piece);
-            do {
-                stream.next_out = reinterpret_cast<Bytef*>(buffer.data());
-                stream.avail_out = static_cast<uInt>(buffer.size());
-                if (deflate(&stream, flush) == Z_STREAM_ERROR) return fail(ErrorKind::internal, "zlib: stream error");
-                const auto made = buffer.size() - stream.avail_out;
-                if (made > 0) DBUILD_TRY(sink({buffer.data(), made}));
-            } while (stream.avail_out == 0);
-        } while (!bytes.empty());
-        return {};
-    }
-};
-
-GzipWriter::GzipWriter(Sink sink, int level) : impl_(std::make_unique<Impl>()) {
-    constexpr int k_window_bits = 15, k_gzip_header = 16, k_memory = 8; // zlib's defaults, and gzip's header
-    impl_->sink = std::move(sink);
-    impl_->is_ready = deflateInit2(&impl_->stream, level, Z_DEFLATED, k_window_bits + k_gzip_header, k_memory,
-                                   Z_DEFAULT_STRATEGY) == Z_OK;
-}
-GzipWriter::~GzipWriter() = default;
-GzipWriter::GzipWriter(GzipWriter&&) noexcept = default;
-Status GzipWriter::write(std::string_view bytes) { return bytes.empty() ? Status{} : impl_->feed(bytes, Z_NO_FLUSH); }
-Status GzipWriter::finish() { return impl_->feed({}, Z_FINISH); }
-
 std::string zstd_release() { return std::string("zstd ") + ZSTD_versionString(); }
-std::string zlib_release() { return std::string("zlib ") + zlibVersion(); }
 
 struct ZstdFrames::Impl {
     ZSTD_CCtx* compressor = nullptr; // made when first needed: most users need one of the two

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// zstd and gzip, whose headers stay in compression.cpp: short texts in one piece, and streams of any length.
+// zstd, whose header stays in compression.cpp: short texts in one piece, and streams of any length.
 #pragma once
 
 #include "support/result.hpp"
@@ -12,7 +12,6 @@
 
 namespace dbuild {
 
-inline constexpr int k_gzip_level = 6; // zlib's own default
 inline constexpr int k_zstd_level = 3; // the best ratio per second in the measurements of ../reference/storage.md §1.4
 
 Result<std::string> zstd_compress(std::string_view bytes, int level = k_zstd_level);
@@ -35,25 +34,8 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
-/// Compresses a stream into one gzip member without name and time: the same level and library version give the same
-/// bytes. finish() once, after the last write(). In: level — 0 to 9.
-class GzipWriter {
-public:
-    using Sink = std::function<Status(std::string_view)>;
-    explicit GzipWriter(Sink sink, int level = k_gzip_level);
-    ~GzipWriter();
-    GzipWriter(GzipWriter&&) noexcept;
-    Status write(std::string_view bytes);
-    Status finish();
-
-private:
-    struct Impl;
-    std::unique_ptr<Impl> impl_;
-};
-
-/// "zstd 1.5.4" and "zlib 1.2.13", as they run: another version may make other bytes of the same stream.
+/// "zstd 1.5.4", as it runs: another version may make other bytes of the same stream.
 std::string zstd_release();
-std::string zlib_release();
 
 /// One frame a call, with its size in the header and a checksum; contexts and memory are used again. For one thread at
 /// a time.

@@ -75,6 +75,9 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
+/// Begins to load what requests to other hosts need, which takes some milliseconds, beside everything else.
+void prepare_remote_http();
+
 /// Percent-encodes everything but unreserved characters.
 std::string url_encode(std::string_view text);
 

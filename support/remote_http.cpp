@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <thread>
 #include <type_traits>
 
 namespace dbuild {
@@ -17,7 +18,7 @@ namespace {
 struct Curl {
     static Result<Curl> load() {
         void* library =
-            ::dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL); // never unloaded: it keeps state for the process
+            ::dlopen("libcurl.so.4", RTLD_LAZY | RTLD_LOCAL); // never unloaded: it keeps state for the process
         if (library == nullptr) return fail(ErrorKind::unavailable, std::string("libcurl: ") + ::dlerror());
         Curl curl;
         bool is_complete = true;
@@ -160,6 +161,10 @@ struct HeaderList {
 };
 
 } // namespace
+
+void prepare_remote_http() {
+    std::thread([] { (void)Curl::load(); }).detach(); // who needs it waits for it, or says why it cannot be had
+}
 
 struct RemoteHttp::Impl {
     explicit Impl(const Curl& library) : curl(library), handle(curl.easy_init()) {}

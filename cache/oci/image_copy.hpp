@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace dbuild::cache::oci {
 
@@ -32,6 +33,9 @@ public:
 class ImageTarget {
 public:
     virtual ~ImageTarget() = default;
+    /// Blobs that put_blob() will get, of an image that is still being made: a target may begin to look for them.
+    /// Nobody has an image with a layer that is new, so find_image() may take it for absent then. At most once.
+    virtual void expect(const std::vector<Descriptor>& /* blobs */) {}
     enum class Presence { absent, unnamed, complete };
     /// Whether the whole image is there, and has the name that it is to get. `absent` may also mean that asking is no
     /// use.

@@ -84,11 +84,14 @@ Result<FetchedManifest> Registry::fetch_manifest(const std::string& repository, 
 }
 
 Result<bool> Registry::has_blob(const std::string& repository, const Digest& digest) {
-    const RegistryRequest request{"HEAD", blob_target(repository, digest), {pull_scope(repository)}};
-    const auto response = session_.repeat([&] { return session_.send(request); });
-    if (response) return true;
-    if (response.error().kind == ErrorKind::not_found) return false;
-    return fail(response.error());
+    return session_.repeat([&] { return ask_for_blob(repository, digest); });
+}
+
+Result<bool> Registry::ask_for_blob(const std::string& repository, const Digest& digest) {
+    const auto found = session_.send({"HEAD", blob_target(repository, digest), {push_scope(repository)}});
+    if (found) return true;
+    if (found.error().kind == ErrorKind::not_found) return false;
+    return fail(found.error());
 }
 
 Status Registry::fetch_blob(const std::string& repository, const Descriptor& blob, const ByteSink& sink) {
@@ -142,9 +145,8 @@ Result<PushOutcome> Registry::push_blob(const std::string& repository, const Des
 Result<PushOutcome> Registry::push_once(const std::string& repository, const Descriptor& blob, const BlobOpener& open,
                                         const std::string& mount_from) {
     std::vector<std::string> scopes{push_scope(repository)};
-    const auto known = session_.send({"HEAD", blob_target(repository, blob.digest), scopes});
-    if (known) return PushOutcome::was_there;
-    if (known.error().kind != ErrorKind::not_found) return fail(known.error());
+    DBUILD_TRY_ASSIGN(const bool is_there, ask_for_blob(repository, blob.digest));
+    if (is_there) return PushOutcome::was_there;
     RegistryRequest begin{"POST", fmt::format("/v2/{}/blobs/uploads/", repository), scopes};
     if (!mount_from.empty() && mount_from != repository) {
         begin.target += fmt::format("?mount={}&from={}", blob.digest.to_string(), url_encode(mount_from));

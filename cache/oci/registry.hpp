@@ -39,6 +39,7 @@ public:
     /// Errors: besides, corrupt — not the digest that was asked for, or that the registry names; too long.
     Result<FetchedManifest> fetch_manifest(const std::string& repository, const std::string& reference);
 
+    /// With the rights that pushing takes: who asks means to push what is missing.
     Result<bool> has_blob(const std::string& repository, const Digest& digest);
     /// Hands the blob to `sink`, once and in order: what breaks off is resumed where it was.
     /// Errors: besides, corrupt — the bytes are not those of the descriptor, which shows at the end; the sink's.
@@ -54,6 +55,7 @@ public:
     const std::string& host() const { return session_.host(); }
 
 private:
+    Result<bool> ask_for_blob(const std::string& repository, const Digest& digest); // once
     Result<PushOutcome> push_once(const std::string& repository, const Descriptor& blob, const BlobOpener& open,
                                   const std::string& mount_from);
     RegistrySession session_;

@@ -3,10 +3,13 @@
 
 #include "cache/oci/byte_source.hpp"
 #include "support/files.hpp"
+#include "support/parallel.hpp"
 
 #include <atomic>
 #include <fcntl.h>
 #include <functional>
+#include <future>
+#include <map>
 #include <type_traits>
 #include <unistd.h>
 
@@ -79,17 +82,56 @@ private:
     std::filesystem::path path_;
 };
 
+/// Looks for blobs in a repository, in threads of its own.
+class BlobSearch {
+public:
+    BlobSearch(Registry& registry, std::string repository, const std::vector<Descriptor>& blobs, std::size_t threads) {
+        for (const auto& blob : blobs) is_there_[blob.digest] = false;
+        const auto search = [this, &registry, repository = std::move(repository), threads]() -> Status {
+            std::vector<std::pair<const Digest, bool>*> wanted;
+            for (auto& blob : is_there_) wanted.push_back(&blob);
+            const auto look = [&](std::size_t i) -> Status {
+                DBUILD_TRY_ASSIGN(wanted[i]->second, registry.has_blob(repository, wanted[i]->first));
+                return {};
+            };
+            if (wanted.empty()) return {};
+            DBUILD_TRY(look(0)); // finds the server, and gets the right to ask on
+            return for_each_parallel(wanted.size() - 1, threads, [&](std::size_t i) { return look(i + 1); });
+        };
+        search_ = std::async(std::launch::async, search);
+    }
+    /// False also of a blob that was not looked for. Errors: the registry's; asking again would take as long again.
+    Result<bool> has_found(const Digest& digest) const {
+        const auto blob = is_there_.find(digest);
+        if (blob == is_there_.end()) return false;
+        DBUILD_TRY(Status(search_.get()));
+        return blob->second;
+    }
+
+private:
+    std::map<Digest, bool> is_there_;   // its keys never change; its values belong to the search until that has ended
+    std::shared_future<Status> search_; // the last member: its end is waited for before anything else goes
+};
+
 class RegistryTarget : public ImageTarget {
 public:
     RegistryTarget(Registries& registries, ImageReference image)
         : registry_(registries.at(image.domain)), image_(std::move(image)) {}
+    void expect(const std::vector<Descriptor>& blobs) override {
+        search_ = std::make_unique<BlobSearch>(registry_, image_.path, blobs, max_parallel());
+    }
     Result<Presence> find_image(const Descriptor& root) override {
+        if (search_) return Presence::absent;
         DBUILD_TRY_ASSIGN(const auto named, registry_.find_manifest(image_.path, manifest_reference(image_)));
         if (named && named->digest == root.digest) return Presence::complete;
         DBUILD_TRY_ASSIGN(const auto unnamed, registry_.find_manifest(image_.path, root.digest.to_string()));
         return unnamed ? Presence::unnamed : Presence::absent;
     }
     Result<PushOutcome> put_blob(const Descriptor& blob, ImageSource& from) override {
+        if (search_) {
+            DBUILD_TRY_ASSIGN(const bool is_there, search_->has_found(blob.digest));
+            if (is_there) return PushOutcome::was_there;
+        }
         std::optional<SpooledBlob> spooled; // made when the registry turns out not to have it
         const auto open = [&]() -> Result<ByteSource> {
             if (!spooled) {
@@ -111,6 +153,7 @@ public:
 private:
     Registry& registry_;
     ImageReference image_;
+    std::unique_ptr<BlobSearch> search_; // of what was expected
 };
 
 } // namespace

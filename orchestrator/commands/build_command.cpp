@@ -8,9 +8,11 @@
 #include "orchestrator/hand_over.hpp"
 #include "orchestrator/image_build.hpp"
 #include "support/files.hpp"
+#include "support/http.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <iostream>
 #include <iterator>
@@ -38,6 +40,9 @@ bool is_handed_over(const Status& done) {
 /// Errors: besides those of building, unsupported — docker buildx has to build it, and the message says why.
 Status execute(BuildCommandLine& line, Purpose purpose, const std::atomic<bool>& cancelled,
                progress::Reporter& reporter, Report& report) {
+    const auto& outputs = line.options.outputs;
+    const auto is_registry = [](const auto& output) { return output.kind == exporters::Output::Kind::registry; };
+    if (purpose == Purpose::build && std::any_of(outputs.begin(), outputs.end(), is_registry)) prepare_remote_http();
     DBUILD_TRY_ASSIGN(const auto machine, find_machine());
     if (line.handed_over_because.empty() && line.options.dockerfile == "-")
         line.options.dockerfile_text = std::string(std::istreambuf_iterator<char>(std::cin), {});

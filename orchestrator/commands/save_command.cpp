@@ -86,6 +86,7 @@ Status save_from_cache(const Parts& parts, const Options& options) {
     for (const auto& [name, image] : found) {
         DBUILD_TRY(require_layers(parts, image));
         DBUILD_TRY_ASSIGN(auto one, exporters::pack_image(parts, image, {options.compression, {}, {}}, ""));
+        DBUILD_TRY(exporters::remember_packing(parts, one));
         packed.push_back(std::move(one));
     }
     DBUILD_TRY_ASSIGN(auto output, ArchiveOutput::open(options.output));

@@ -47,15 +47,30 @@ std::string sentence(const ImagePlace& place, const oci::CopyReport& report) {
                        report.bytes_moved, report.blobs_mounted, report.blobs_there);
 }
 
+/// Everything that an output means, open.
+struct Destination {
+    std::vector<oci::ImageReference> names;
+    std::unique_ptr<oci::Registries> registries; // borrowed by targets
+    std::vector<std::pair<ImagePlace, OpenTarget>> places;
+
+    static Result<Destination> open(const Parts& parts, const Output& output, const std::vector<std::string>& texts) {
+        Destination destination;
+        DBUILD_TRY_ASSIGN(destination.names, parse_names(texts));
+        DBUILD_TRY_ASSIGN(auto settings, read_registry_settings(*parts.cancelled));
+        if (output.is_insecure)
+            for (const auto& name : destination.names) settings.insecure_hosts.insert(name.domain);
+        destination.registries = std::make_unique<oci::Registries>(std::move(settings));
+        for (auto& place : places_of(output, destination.names)) {
+            DBUILD_TRY_ASSIGN(auto target, OpenTarget::open(place, *destination.registries));
+            destination.places.emplace_back(std::move(place), std::move(target));
+        }
+        return destination;
+    }
+};
+
 /// Copies an image, or an index, to everything that an output means.
-Result<ExportedImage> copy_to_places(const Parts& parts, oci::ImageSource& from, const Output& output,
-                                     const std::vector<oci::ImageReference>& names) {
-    DBUILD_TRY_ASSIGN(auto settings, read_registry_settings(*parts.cancelled));
-    if (output.is_insecure)
-        for (const auto& name : names) settings.insecure_hosts.insert(name.domain);
-    oci::Registries registries(std::move(settings));
-    for (const auto& place : places_of(output, names)) {
-        DBUILD_TRY_ASSIGN(auto target, OpenTarget::open(place, registries));
+Result<ExportedImage> copy_to_places(const Parts& parts, oci::ImageSource& from, Destination& destination) {
+    for (auto& [place, target] : destination.places) {
         auto report = oci::copy_image(from, target.target());
         if (!report &&
             report.error().kind == ErrorKind::transient) // it was repeated enough: neither the build nor docker helps
@@ -67,15 +82,20 @@ Result<ExportedImage> copy_to_places(const Parts& parts, oci::ImageSource& from,
     DBUILD_TRY_ASSIGN(const auto root, from.read_manifest(std::nullopt));
     ExportedImage exported{root.descriptor.digest.to_string(), {}, true, root.descriptor.digest, root.bytes.size(),
                            root.descriptor.media_type};
-    for (const auto& name : names) exported.tags.push_back(name.familiar());
+    for (const auto& name : destination.names) exported.tags.push_back(name.familiar());
     return exported;
 }
 
 Result<ExportedImage> export_packed(const Parts& parts, const AssembledImage& image, const Output& output,
                                     const std::vector<std::string>& texts, const std::string& base) {
-    DBUILD_TRY_ASSIGN(const auto names, parse_names(texts));
-    DBUILD_TRY_ASSIGN(const auto packed, pack_image(parts, image, output.packing, base));
-    DBUILD_TRY_ASSIGN(auto exported, copy_to_places(parts, *packed.source, output, names));
+    DBUILD_TRY_ASSIGN(auto destination, Destination::open(parts, output, texts));
+    const auto tell_known = [&](const std::vector<oci::Descriptor>& layers) {
+        for (auto& [place, target] : destination.places) target.target().expect(layers);
+    };
+    DBUILD_TRY_ASSIGN(const auto packed, pack_image(parts, image, output.packing, base, tell_known));
+    auto copied = copy_to_places(parts, *packed.source, destination);
+    DBUILD_TRY(remember_packing(parts, packed)); // also if the place could not be reached
+    DBUILD_TRY_ASSIGN(auto exported, std::move(copied));
     exported.config_digest = image.config_digest;
     return exported;
 }
@@ -137,13 +157,15 @@ Result<ExportedImage> export_index(const Parts& parts, const std::vector<Assembl
         for (const auto& built : images) {
             DBUILD_TRY_ASSIGN(const auto image, prepared(parts, built, output));
             DBUILD_TRY_ASSIGN(auto one, pack_image(parts, image, output.packing, ""));
+            DBUILD_TRY(remember_packing(parts, one));
             packed.push_back(std::move(one));
         }
         auto annotations = options.annotations;
         annotations.insert(annotations.end(), output.packing.annotations.begin(), output.packing.annotations.end());
         const auto index = make_index(std::move(packed), annotations, output.packing.types);
-        DBUILD_TRY_ASSIGN(const auto names, parse_names(output.names.empty() ? options.tags : output.names));
-        DBUILD_TRY_ASSIGN(last, copy_to_places(parts, *index, output, names));
+        const auto& texts = output.names.empty() ? options.tags : output.names;
+        DBUILD_TRY_ASSIGN(auto destination, Destination::open(parts, output, texts));
+        DBUILD_TRY_ASSIGN(last, copy_to_places(parts, *index, destination));
     }
     return last.value_or(ExportedImage());
 }

@@ -4,6 +4,7 @@
 #include "cache/oci/reference.hpp"
 #include "orchestrator/command_line/fields.hpp"
 #include "support/compression.hpp"
+#include "support/gzip_writer.hpp"
 
 #include <fmt/format.h>
 
@@ -76,7 +77,7 @@ Result<Compression::Kind> Compression::parse_kind(std::string_view text) {
 
 std::string Compression::name() const {
     switch (kind) {
-    case Kind::gzip: return fmt::format("gzip level {} by {}", level < 0 ? k_gzip_level : level, zlib_release());
+    case Kind::gzip: return fmt::format("gzip level {} by {}", level < 0 ? k_gzip_level : level, gzip_release());
     case Kind::zstd: return fmt::format("zstd level {} by {}", level < 0 ? k_zstd_level : level, zstd_release());
     case Kind::uncompressed: break;
     }

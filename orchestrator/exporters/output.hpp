@@ -21,7 +21,7 @@ struct Compression {
 
     /// In: text — uncompressed, gzip or zstd. Errors: unsupported.
     static Result<Kind> parse_kind(std::string_view text);
-    /// What the bytes depend on besides the layer: "gzip level 6 by zlib 1.2.13".
+    /// What the bytes depend on besides the layer: "gzip level 6 by libdeflate 1.14".
     std::string name() const;
 };
 

@@ -5,6 +5,7 @@
 #include "cache/oci/reference.hpp"
 #include "support/compression.hpp"
 #include "support/files.hpp"
+#include "support/gzip_writer.hpp"
 #include "support/parallel.hpp"
 
 #include <algorithm>
@@ -44,12 +45,15 @@ Status write_through(const cache::store::LayerStore& layers, const Digest& diff_
     return writer.finish();
 }
 
+std::size_t core_count() { return std::max(1u, std::thread::hardware_concurrency()); }
+
+/// In: threads — where the kind can use several.
 Status pack(const cache::store::LayerStore& layers, const Digest& diff_id, const Compression& compression,
-            const oci::ByteSink& sink) {
+            std::size_t threads, const oci::ByteSink& sink) {
     switch (compression.kind) {
     case Compression::Kind::gzip:
         return write_through(layers, diff_id,
-                             GzipWriter(sink, compression.level < 0 ? k_gzip_level : compression.level));
+                             GzipWriter(sink, compression.level < 0 ? k_gzip_level : compression.level, threads));
     case Compression::Kind::zstd:
         return write_through(layers, diff_id,
                              ZstdWriter(sink, compression.level < 0 ? k_zstd_level : compression.level));
@@ -73,7 +77,7 @@ public:
         const auto layer = diff_ids.find(blob.digest);
         if (layer == diff_ids.end()) return layers_.read(blob.digest, sink); // of the base image, as it came
         Sha256 hasher;
-        DBUILD_TRY(pack(layers_, layer->second, compression_, [&](std::string_view bytes) {
+        DBUILD_TRY(pack(layers_, layer->second, compression_, core_count(), [&](std::string_view bytes) {
             hasher.update(bytes);
             return sink(bytes);
         }));
@@ -89,13 +93,13 @@ public:
     std::string repository_in(std::string_view host) override { return base.domain == host ? base.path : ""; }
 
     /// Packs a layer into a file of its own, which read_blob() finds. For several threads.
-    Result<cache::store::CompressedLayer> pack_into_file(const Digest& diff_id) const {
+    Result<cache::store::CompressedLayer> pack_into_file(const Digest& diff_id, std::size_t threads) const {
         const auto unfinished = folder_.path() / ("of-" + diff_id.hex());
         const Fd fd(::open(unfinished.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
         if (!fd.is_open()) return fail(ErrorKind::unavailable, "cannot create " + unfinished.string());
         cache::store::CompressedLayer blob{diff_id, {}, 0};
         Sha256 hasher;
-        DBUILD_TRY(pack(layers_, diff_id, compression_, [&](std::string_view bytes) {
+        DBUILD_TRY(pack(layers_, diff_id, compression_, threads, [&](std::string_view bytes) {
             hasher.update(bytes);
             blob.size += bytes.size();
             return write_all(fd.get(), bytes, unfinished);
@@ -119,23 +123,23 @@ private:
     TempDir folder_;
 };
 
-/// Packs layers side by side. Out: in the order of `diff_ids`.
+/// Packs layers side by side, each with its share of the cores. Out: in the order of `diff_ids`.
 Result<std::vector<cache::store::CompressedLayer>> pack_all(const PackedSource& source,
                                                             const std::vector<Digest>& diff_ids) {
     std::vector<cache::store::CompressedLayer> blobs(diff_ids.size());
-    const auto threads = std::max(1u, std::thread::hardware_concurrency());
+    const auto cores = core_count(), share = std::max<std::size_t>(1, cores / std::max<std::size_t>(1, blobs.size()));
     const auto pack_one = [&](std::size_t i) -> Status {
-        DBUILD_TRY_ASSIGN(blobs[i], source.pack_into_file(diff_ids[i]));
+        DBUILD_TRY_ASSIGN(blobs[i], source.pack_into_file(diff_ids[i], share));
         return {};
     };
-    DBUILD_TRY(for_each_parallel(diff_ids.size(), threads, pack_one));
+    DBUILD_TRY(for_each_parallel(diff_ids.size(), cores, pack_one));
     return blobs;
 }
 
 } // namespace
 
 Result<PackedImage> pack_image(const Parts& parts, const AssembledImage& image, const Packing& packing,
-                               const std::string& base) {
+                               const std::string& base, const KnownLayersSink& tell_known) {
     const auto& compression = packing.compression;
     DBUILD_TRY_ASSIGN(auto folder, TempDir::create("dbuild-pack"));
     auto source = std::make_unique<PackedSource>(*parts.layers, compression, std::move(folder));
@@ -146,17 +150,26 @@ Result<PackedImage> pack_image(const Parts& parts, const AssembledImage& image, 
     const bool packs = compression.kind != Compression::Kind::uncompressed;
     std::map<Digest, cache::store::CompressedLayer> packed; // by diff_id
     std::vector<Digest> unknown;
+    std::vector<oci::Descriptor> ready;
     for (const auto& layer : image.root.layers) {
-        if (!packs || !is_own(layer) || packed.contains(layer.diff_id)) continue;
+        if (!packs || !is_own(layer)) {
+            ready.push_back(layer.descriptor);
+            continue;
+        }
+        if (packed.contains(layer.diff_id)) continue;
         DBUILD_TRY_ASSIGN(const auto known, parts.index->find_compressed(layer.diff_id, name));
-        if (!known) unknown.push_back(layer.diff_id);
+        if (known)
+            ready.push_back({packed_type(compression.kind), known->digest, known->size});
+        else
+            unknown.push_back(layer.diff_id);
         packed[layer.diff_id] = known.value_or(cache::store::CompressedLayer());
     }
-    DBUILD_TRY_ASSIGN(const auto blobs, pack_all(*source, unknown));
-    for (const auto& blob : blobs) packed[blob.diff_id] = blob;
-    DBUILD_TRY(parts.index->record_compressed(blobs, name));
-    const bool is_oci = packing.types == MediaTypes::oci;
+    if (tell_known && !unknown.empty()) tell_known(ready);
     PackedImage result;
+    DBUILD_TRY_ASSIGN(result.fresh, pack_all(*source, unknown));
+    result.packing = name;
+    for (const auto& blob : result.fresh) packed[blob.diff_id] = blob;
+    const bool is_oci = packing.types == MediaTypes::oci;
     result.config = image.config;
     source->config_json = image.config_json;
     source->config = {std::string(is_oci ? oci::k_config_type : oci::k_docker_config_type), image.config_digest,
@@ -186,6 +199,10 @@ Result<PackedImage> pack_image(const Parts& parts, const AssembledImage& image, 
     source->manifest = {result.root, std::move(json)};
     result.source = std::move(source);
     return result;
+}
+
+Status remember_packing(const Parts& parts, const PackedImage& image) {
+    return parts.index->record_compressed(image.fresh, image.packing);
 }
 
 } // namespace dbuild::orchestrator::exporters
