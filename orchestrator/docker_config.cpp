@@ -8,6 +8,9 @@
 
 #include <boost/json.hpp>
 
+#include <algorithm>
+#include <iterator>
+
 namespace json = boost::json;
 
 namespace dbuild::orchestrator {
@@ -31,6 +34,16 @@ std::vector<std::filesystem::path> read_extra_plugin_folders(const json::object&
     for (const auto& folder : extra->get_array())
         if (folder.is_string()) folders.emplace_back(folder.get_string().c_str());
     return folders;
+}
+
+bool is_line(std::string_view text) { return text.find_first_of("\r\n") == text.npos; }
+
+/// Names that dbuild sets itself are not for others to change, as with docker.
+bool is_header(std::string_view name) {
+    static constexpr std::string_view k_own[] = {"host", "content-type", "content-length", "transfer-encoding"};
+    const auto lower = dockerfile_parser::ascii_lower(name);
+    return !name.empty() && is_line(name) && name.find_first_of(": ") == name.npos &&
+           std::find(std::begin(k_own), std::end(k_own), lower) == std::end(k_own);
 }
 
 std::map<std::string, std::string> read_proxies(const json::object& object) {
@@ -84,6 +97,10 @@ Result<DockerConfig> read_docker_config() {
     config.current_context = text_at(object, "currentContext");
     if (const auto* aliases = object.if_contains("aliases"); aliases && aliases->is_object())
         config.builder_alias = text_at(aliases->get_object(), "builder");
+    if (const auto* headers = object.if_contains("HttpHeaders"); headers && headers->is_object())
+        for (const auto& [name, header] : headers->get_object())
+            if (is_header(name) && header.is_string() && is_line(header.get_string()))
+                config.http_headers[name] = header.get_string();
     config.plugin_folders = read_extra_plugin_folders(object);
     config.plugin_folders.push_back(own_plugins);
     if (const auto* proxies = object.if_contains("proxies"); proxies && proxies->is_object())

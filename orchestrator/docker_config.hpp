@@ -15,6 +15,7 @@ struct DockerConfig {
     std::filesystem::path folder;
     std::string current_context;                       // of `docker context use`; may be empty
     std::string builder_alias;                         // of `docker buildx install`; may be empty
+    std::map<std::string, std::string> http_headers;   // HttpHeaders: of requests to engines, not to registries
     std::vector<std::filesystem::path> plugin_folders; // but for the system's; in docker's order
     /// By engine ("default" for all others): HTTP_PROXY and the like, as build arguments.
     std::map<std::string, std::map<std::string, std::string>> proxies;

@@ -166,6 +166,7 @@ std::string context_name(const DockerConfig& config) {
 Result<EngineAddress> find_engine_address(const DockerConfig& config) {
     EngineAddress address;
     address.context = context_name(config);
+    for (const auto& [name, value] : config.http_headers) address.headers.push_back(name + ": " + value);
     DBUILD_TRY(address.context == k_default_context ? use_default(address, config) : use_context(address, config));
     return address;
 }

@@ -13,6 +13,7 @@ struct EngineAddress {
     std::string host;                // as docker writes it: "unix:///var/run/docker.sock"
     std::string base_url;            // of requests; no slash at the end
     HttpRoute route;
+    std::vector<std::string> headers; // that config.json adds to every request
     std::vector<std::string> command; // a program whose standard streams are a connection to it; empty: none
     bool is_fallback = false;         // a rootless engine's socket, which docker finds only where it is told of it
 };

@@ -83,6 +83,7 @@ Result<HttpResponse> EngineClient::send(HttpRequest request, const std::function
 HttpRequest EngineClient::addressed(HttpRequest request) const {
     request.route = address_.route;
     request.url = address_.base_url + request.url;
+    request.headers.insert(request.headers.end(), address_.headers.begin(), address_.headers.end());
     if (address_.route.unix_socket.empty()) request.connect_timeout = k_remote_connect_timeout;
     return request;
 }
@@ -196,11 +197,13 @@ Status EngineClient::pull(const std::string& reference) {
 Status EngineClient::save(const std::string& id, const std::filesystem::path& archive) {
     Fd fd(::open(archive.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     if (!fd.is_open()) return fail(ErrorKind::unavailable, "cannot create " + archive.string());
+    return save(id, [&](std::string_view bytes) { return write_all(fd.get(), bytes, archive); });
+}
+
+Status EngineClient::save(const std::string& id, const std::function<Status(std::string_view)>& sink) {
     HttpRequest request;
     request.url = "/images/" + id + "/get";
-    DBUILD_TRY_ASSIGN(const auto response, send(std::move(request), [&](std::string_view bytes) {
-                          return write_all(fd.get(), bytes, archive);
-                      }));
+    DBUILD_TRY_ASSIGN(const auto response, send(std::move(request), sink));
     if (response.status != 200) return refusal("save image " + id, response);
     return {};
 }

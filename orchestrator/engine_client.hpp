@@ -55,8 +55,9 @@ public:
     /// none.
     Result<bool> is_whole(const std::string& id, const std::string& reference);
     Status pull(const std::string& reference);
-    /// Writes the image as an OCI layout archive.
+    /// The image as an OCI layout archive, into a file or piece by piece.
     Status save(const std::string& id, const std::filesystem::path& archive);
+    Status save(const std::string& id, const std::function<Status(std::string_view)>& sink);
     /// In: archive — yields the bytes of an image archive, 0 at the end.
     /// Errors: besides, not_found — the archive leaves out a layer that the engine lacks.
     Status load(std::function<std::size_t(char* buffer, std::size_t capacity)> archive);

@@ -114,6 +114,13 @@ TEST_SUITE("orchestrator/engine_address") {
         surroundings.set("DOCKER_HOST", "tcp://a:b");
         CHECK_FALSE(surroundings.find());
     }
+    TEST_CASE("headers of the configuration go with every request, unless they are dbuild's own or no headers") {
+        Surroundings surroundings;
+        surroundings.write("config.json",
+                           R"({"HttpHeaders": {"X-Team": "a b", "Host": "elsewhere", "X-Two": "a\r\nb: c",
+                                             "content-Type": "text/html", "X:Y": "z", "X-Number": 7}})");
+        CHECK(surroundings.address().headers == Words{"X-Team: a b"});
+    }
     TEST_CASE("TLS by environment: verified, only encrypted, and where the files are") {
         Surroundings surroundings;
         surroundings.write("certificates/cert.pem", "");
