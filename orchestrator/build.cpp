@@ -101,6 +101,7 @@ public:
         std::optional<cache::store::Index::ReadTransaction> assembly(*parts_.index);
         DBUILD_TRY_ASSIGN(auto image, assemble(parts_, project_, planner_, target));
         assembly.reset();
+        if (!parts_.contexts) parts_.layers->begin_flush(); // of a bake file, other targets may have layers to put
         const auto* base = project_.base_below(StageReference::to_stage(target));
         const auto base_name = base && !base->is_of_bake ? base->reference : std::string();
         auto exported = exporters::export_image(parts_, image, project_.options, base_name);

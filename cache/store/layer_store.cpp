@@ -360,6 +360,8 @@ Status LayerStore::repack(const Digest& diff_id) const {
     return done;
 }
 
+void LayerStore::begin_flush() const { impl_->packer.begin_finish(); }
+
 Status LayerStore::flush() const { return impl_->packer.finish(); }
 
 std::vector<std::string> LayerStore::take_warnings() const {

@@ -76,6 +76,8 @@ public:
     /// Packs a stored layer anew, with such pieces as the index finds now. Errors: as read().
     Status repack(const Digest& diff_id) const;
 
+    /// Says that nothing is put for some time: what is open is made durable beside what comes next.
+    void begin_flush() const;
     /// Waits until everything put so far is packed and durable. Errors: unavailable — it is still in the spool.
     Status flush() const;
 

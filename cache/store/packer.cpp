@@ -359,6 +359,13 @@ void Packer::add(std::shared_ptr<SpooledLayer> layer) {
     impl_->changed.notify_all();
 }
 
+void Packer::begin_finish() {
+    const std::lock_guard lock(impl_->mutex);
+    if (impl_->is_idle) return;
+    impl_->is_finishing = true;
+    impl_->changed.notify_all();
+}
+
 Status Packer::finish() {
     std::unique_lock lock(impl_->mutex);
     impl_->is_finishing = true;

@@ -28,6 +28,8 @@ public:
 
     /// Takes a layer that is being written, or is written. Returns at once.
     void add(std::shared_ptr<SpooledLayer> layer);
+    /// Begins what finish() waits for, because no further layer is expected for some time. Returns at once.
+    void begin_finish();
     /// Waits until all layers so far are packed, durable and visible.
     /// Errors: the first thing that went wrong; the layers concerned are still in the spool.
     Status finish();

@@ -2,9 +2,13 @@
 // The layer store: what goes in comes out, what does not match its name is never stored or is deleted when it is read.
 #include "cache/store/layer_store.hpp"
 
+#include "cache/store/catalog.hpp"
 #include "cache/store/pack_format.hpp"
 #include "support/compression.hpp"
 #include "tests/unit/cache/store_fixture.hpp"
+
+#include <chrono>
+#include <thread>
 
 namespace fs = std::filesystem;
 using namespace dbuild;
@@ -107,6 +111,25 @@ TEST_CASE_FIXTURE(Fixture, "storing a layer again scans it and leaves one file")
     CHECK(again->diff_id == diff_id);
     REQUIRE(layers.flush());
     CHECK(layer_files_below(root.path()).size() == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "where no layer is expected for some time, the open pack is made visible by itself") {
+    REQUIRE(layers.put(source_of(tar), diff_id));
+    layers.begin_flush();
+    const auto is_packed = [&] {
+        auto other = store::Catalog(root.path()); // as another process sees it
+        REQUIRE(other.open());
+        return other.find_layer(diff_id).value().has_value();
+    };
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (!is_packed() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+    CHECK(is_packed());
+    layers.begin_flush(); // nothing is open
+    const auto next = big_tar(2, 3);
+    REQUIRE(layers.put(source_of(next), sha256(next)));
+    REQUIRE(layers.flush());
+    CHECK(read_all(layers, diff_id).value() == tar);
+    CHECK(read_all(layers, sha256(next)).value() == next);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a layer with the wrong bytes is corrupt and leaves nothing behind") {
