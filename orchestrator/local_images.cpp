@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/local_images.hpp"
 
+#include "cache/oci/archive_stream.hpp"
+#include "cache/oci/byte_source.hpp"
 #include "cache/oci/image_archive.hpp"
 #include "orchestrator/exporters/packed_image.hpp"
 #include "orchestrator/kept_image.hpp"
@@ -14,9 +16,11 @@ namespace oci = dbuild::cache::oci;
 namespace dbuild::orchestrator {
 namespace {
 
+/// Of an index whose platforms are not all in the archive, the image of this machine's platform.
 class SavedImage : public oci::ImageSource {
 public:
-    SavedImage(TempDir folder, std::unique_ptr<oci::ImageSource> archive)
+    /// In: folder — where the archive is, if it is in a file.
+    SavedImage(std::optional<TempDir> folder, std::unique_ptr<oci::ImageSource> archive)
         : folder_(std::move(folder)), archive_(std::move(archive)) {}
 
     Result<oci::FetchedManifest> read_manifest(const std::optional<Digest>& digest) override {
@@ -34,20 +38,52 @@ public:
     }
 
 private:
-    TempDir folder_;
+    std::optional<TempDir> folder_;
     std::unique_ptr<oci::ImageSource> archive_;
 };
+
+Result<EngineImage> find_in_engine(const Parts& parts, const oci::ImageReference& name) {
+    DBUILD_TRY_ASSIGN(auto found, parts.engine->find_image(name.familiar()));
+    if (!found) return fail(ErrorKind::not_found, "the engine has no image " + name.familiar());
+    return std::move(*found);
+}
 
 } // namespace
 
 Result<std::unique_ptr<oci::ImageSource>> make_engine_source(const Parts& parts, const oci::ImageReference& name) {
-    DBUILD_TRY_ASSIGN(const auto found, parts.engine->find_image(name.familiar()));
-    if (!found) return fail(ErrorKind::not_found, "the engine has no image " + name.familiar());
+    DBUILD_TRY_ASSIGN(const auto found, find_in_engine(parts, name));
     DBUILD_TRY_ASSIGN(auto folder, TempDir::create("dbuild-copy"));
     const auto path = folder.path() / "image.tar";
-    DBUILD_TRY(parts.engine->save(found->id, path));
+    DBUILD_TRY(parts.engine->save(found.id, path));
     DBUILD_TRY_ASSIGN(auto archive, oci::make_archive_source(path, ""));
     return std::make_unique<SavedImage>(std::move(folder), std::move(archive));
+}
+
+Result<oci::CopyReport> copy_from_engine(const Parts& parts, const oci::ImageReference& name, oci::ImageTarget& to) {
+    DBUILD_TRY_ASSIGN(const auto found, find_in_engine(parts, name));
+    if (const auto id = Digest::parse(found.id)) { // with the classic store no name of an image: then it is not found
+        DBUILD_TRY_ASSIGN(const auto presence, to.find_image({"", *id, 0}));
+        if (presence == oci::ImageTarget::Presence::complete) {
+            oci::CopyReport report;
+            report.digest = *id;
+            report.was_complete = true;
+            return report;
+        }
+    }
+    oci::PassedArchive passed;
+    DBUILD_TRY(oci::pull_what_is_pushed([&](const oci::ByteSink& sink) { return parts.engine->save(found.id, sink); },
+                                        [&](const oci::ByteSource& archive) -> Status {
+                                            DBUILD_TRY_ASSIGN(passed, oci::pass_archive(archive, to));
+                                            return {};
+                                        }));
+    SavedImage image(std::nullopt, std::move(passed.texts));
+    DBUILD_TRY_ASSIGN(auto report, oci::copy_image(image, to)); // which finds there what has passed
+    const auto& before = passed.report;
+    report.blobs_there -= std::min(report.blobs_there, before.blobs_moved + before.blobs_mounted);
+    report.blobs_moved += before.blobs_moved;
+    report.blobs_mounted += before.blobs_mounted;
+    report.bytes_moved += before.bytes_moved;
+    return report;
 }
 
 Result<std::unique_ptr<oci::ImageSource>> make_cache_source(const Parts& parts, const oci::ImageReference& name) {

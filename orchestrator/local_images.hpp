@@ -18,6 +18,12 @@ namespace dbuild::orchestrator {
 Result<std::unique_ptr<cache::oci::ImageSource>> make_engine_source(const Parts& parts,
                                                                     const cache::oci::ImageReference& name);
 
+/// The same image to elsewhere, while the engine saves it: nothing of it goes through the disk but blobs that a
+/// registry lacks, one at a time. The engine saves nothing where the image is there already.
+/// Errors: not_found — the engine has it not; the engine's, the target's.
+Result<cache::oci::CopyReport> copy_from_engine(const Parts& parts, const cache::oci::ImageReference& name,
+                                                cache::oci::ImageTarget& to);
+
 /// The image that was built last under that name, its layers packed by gzip. In: parts — borrowed.
 /// Errors: not_found — it was not built with this cache, or the cache has not all of it any more.
 Result<std::unique_ptr<cache::oci::ImageSource>> make_cache_source(const Parts& parts,

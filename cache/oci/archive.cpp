@@ -15,8 +15,6 @@
 namespace dbuild::cache::oci {
 namespace {
 
-constexpr std::size_t k_block = 512;
-
 /// The size field: octal digits, or big-endian binary with the top bit set (GNU) for members of 8 GiB and more.
 std::optional<std::uint64_t> read_size(std::string_view field) {
     if (static_cast<unsigned char>(field[0]) & 0x80) {
@@ -36,22 +34,27 @@ std::string_view text_field(std::string_view field) { return field.substr(0, fie
 
 } // namespace
 
+std::optional<TarMember> parse_tar_header(std::string_view block) {
+    const auto size = read_size(block.substr(124, 12));
+    if (!size) return std::nullopt;
+    // Layout members have short names; an extended header's own content is never looked up.
+    return TarMember{std::string(text_field(block.substr(0, 100))), *size, block[156] == '0' || block[156] == '\0'};
+}
+
 Result<Archive> Archive::open(std::filesystem::path path) {
     DBUILD_TRY_ASSIGN(const Fd fd, open_for_reading(path));
     const auto end = ::lseek(fd.get(), 0, SEEK_END);
     Archive archive(std::move(path));
-    char header[k_block];
+    char header[k_tar_block_bytes];
     std::uint64_t offset = 0;
-    while (::pread(fd.get(), header, k_block, static_cast<off_t>(offset)) == static_cast<ssize_t>(k_block)) {
+    while (::pread(fd.get(), header, k_tar_block_bytes, static_cast<off_t>(offset)) ==
+           static_cast<ssize_t>(k_tar_block_bytes)) {
         if (header[0] == '\0') return archive;
-        const std::string_view block(header, k_block);
-        const auto size = read_size(block.substr(124, 12));
-        if (!size || *size > static_cast<std::uint64_t>(end) - offset)
+        const auto member = parse_tar_header({header, k_tar_block_bytes});
+        if (!member || member->size > static_cast<std::uint64_t>(end) - offset)
             return fail(ErrorKind::corrupt, "image archive " + archive.path_.string() + " is cut off or damaged");
-        // Layout members have short names; an extended header's own content is never looked up.
-        if (block[156] == '0' || block[156] == '\0')
-            archive.members_[std::string(text_field(block.substr(0, 100)))] = {offset + k_block, *size};
-        offset += k_block + (*size + k_block - 1) / k_block * k_block;
+        if (member->is_file) archive.members_[member->name] = {offset + k_tar_block_bytes, member->size};
+        offset += k_tar_block_bytes + (member->size + k_tar_block_bytes - 1) / k_tar_block_bytes * k_tar_block_bytes;
     }
     return fail(ErrorKind::corrupt, "image archive " + archive.path_.string() + " has no end");
 }
@@ -101,7 +104,7 @@ Result<ByteSource> Archive::blob_source(const Digest& digest) const {
 }
 
 std::string tar_header(std::string_view name, std::uint64_t size) {
-    std::string header(k_block, '\0');
+    std::string header(k_tar_block_bytes, '\0');
     const auto put = [&](std::size_t at, std::string_view text) {
         std::copy(text.begin(), text.end(), header.begin() + static_cast<std::ptrdiff_t>(at));
     };
@@ -126,6 +129,8 @@ std::string tar_header(std::string_view name, std::uint64_t size) {
     return header;
 }
 
-std::string tar_padding(std::uint64_t size) { return std::string((k_block - size % k_block) % k_block, '\0'); }
+std::string tar_padding(std::uint64_t size) {
+    return std::string((k_tar_block_bytes - size % k_tar_block_bytes) % k_tar_block_bytes, '\0');
+}
 
 } // namespace dbuild::cache::oci

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -36,6 +37,15 @@ private:
     std::filesystem::path path_;
     std::map<std::string, Member, std::less<>> members_;
 };
+
+inline constexpr std::size_t k_tar_block_bytes = 512;
+struct TarMember {
+    std::string name; // at most 100 bytes: what has a longer one is no member of a layout
+    std::uint64_t size = 0;
+    bool is_file = false;
+};
+/// In: block — k_tar_block_bytes. Holds nothing if it is no header.
+std::optional<TarMember> parse_tar_header(std::string_view block);
 
 /// The 512-byte ustar header of a regular file, mode 0644, owner 0:0, time 0. In: name — at most 100 bytes.
 std::string tar_header(std::string_view name, std::uint64_t size);

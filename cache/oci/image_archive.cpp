@@ -7,6 +7,7 @@
 #include <boost/json.hpp>
 
 #include <set>
+#include <utility>
 
 namespace json = boost::json;
 
@@ -46,6 +47,7 @@ std::string member_name(const Digest& digest) { return "blobs/sha256/" + digest.
 struct ArchiveTarget::Impl {
     ByteSink sink;
     std::vector<std::string> names;
+    bool has_begun = false;
     std::set<Digest> written;
     json::array index, docker_manifest;
 
@@ -92,7 +94,8 @@ ArchiveTarget::~ArchiveTarget() = default;
 void ArchiveTarget::set_names(std::vector<std::string> names) { impl_->names = std::move(names); }
 
 Result<ImageTarget::Presence> ArchiveTarget::find_image(const Descriptor&) {
-    if (impl_->written.empty()) DBUILD_TRY(impl_->add("oci-layout", R"({"imageLayoutVersion":"1.0.0"})"));
+    if (!std::exchange(impl_->has_begun, true))
+        DBUILD_TRY(impl_->add("oci-layout", R"({"imageLayoutVersion":"1.0.0"})"));
     return Presence::absent;
 }
 

@@ -11,6 +11,8 @@
 
 #include <fmt/format.h>
 
+#include <functional>
+
 namespace oci = dbuild::cache::oci;
 
 namespace dbuild::orchestrator::commands {
@@ -77,15 +79,31 @@ Result<Outcome> copy_to_cache(oci::ImageSource& source, const ImagePlace& to, Lo
                    pulled.id};
 }
 
-Result<Outcome> copy_elsewhere(oci::ImageSource& source, const ImagePlace& to, oci::Registries& registries) {
+using CopyTo = std::function<Result<oci::CopyReport>(oci::ImageTarget& target)>;
+
+Result<Outcome> copy_elsewhere(const CopyTo& copy, const ImagePlace& to, oci::Registries& registries) {
     DBUILD_TRY_ASSIGN(auto target, OpenTarget::open(to, registries));
-    DBUILD_TRY_ASSIGN(const auto report, oci::copy_image(source, target.target()));
+    DBUILD_TRY_ASSIGN(const auto report, copy(target.target()));
     DBUILD_TRY(target.finish());
     Outcome outcome{"the image was there already", report.digest.to_string()};
     if (!report.was_complete)
         outcome.told = fmt::format("blobs: {} moved ({} bytes), {} mounted, {} were there", report.blobs_moved,
                                    report.bytes_moved, report.blobs_mounted, report.blobs_there);
     return outcome;
+}
+
+Result<Outcome> copy(const ImagePlace& from, const ImagePlace& to, LocalPlaces& local, oci::Registries& registries) {
+    const bool goes_elsewhere = to.kind != ImagePlace::Kind::engine && to.kind != ImagePlace::Kind::cache;
+    if (goes_elsewhere && from.kind == ImagePlace::Kind::engine) {
+        DBUILD_TRY_ASSIGN(const auto parts, local.parts());
+        const auto pass = [&](oci::ImageTarget& target) { return copy_from_engine(parts, from.reference, target); };
+        return copy_elsewhere(pass, to, registries);
+    }
+    DBUILD_TRY_ASSIGN(const auto source, open_source(from, local, registries));
+    if (goes_elsewhere)
+        return copy_elsewhere([&](oci::ImageTarget& target) { return oci::copy_image(*source, target); }, to,
+                              registries);
+    return to.kind == ImagePlace::Kind::engine ? copy_to_engine(*source, to, local) : copy_to_cache(*source, to, local);
 }
 
 } // namespace
@@ -108,13 +126,9 @@ Result<int> run_copy_command(std::span<const std::string> words, const std::atom
     DBUILD_TRY_ASSIGN(auto settings, read_registry_settings(cancelled));
     oci::Registries registries(std::move(settings));
     LocalPlaces local(cancelled);
-    DBUILD_TRY_ASSIGN(const auto source, open_source(from, local, registries));
-    const auto copied = to.kind == ImagePlace::Kind::engine  ? copy_to_engine(*source, to, local)
-                        : to.kind == ImagePlace::Kind::cache ? copy_to_cache(*source, to, local)
-                                                             : copy_elsewhere(*source, to, registries);
-    if (!copied) return fail(copied.error());
-    if (!is_quiet) fmt::print(stderr, "{}\n", copied->told);
-    if (to.path != "-") fmt::print("{}\n", copied->digest);
+    DBUILD_TRY_ASSIGN(const auto copied, copy(from, to, local, registries));
+    if (!is_quiet) fmt::print(stderr, "{}\n", copied.told);
+    if (to.path != "-") fmt::print("{}\n", copied.digest);
     return 0;
 }
 

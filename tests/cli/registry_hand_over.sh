@@ -69,6 +69,13 @@ if docker info -f '{{.DriverStatus}}' | grep -q io.containerd; then # the classi
     expect_equal "$id" "$(cat "$work/from_engine.out")" "digest of the engine's image"
 fi
 skopeo copy -q "oci:$work/from_engine:1" "dir:$work/from_engine_taken"
+# Layers pass while the engine saves them: there is no place for a temporary file.
+expect_exit 0 streamed env TMPDIR="$work/no_such_folder" "$DBUILD" copy "engine:$name:1" "archive:$work/streamed.tar:$name:1"
+expect_equal "$(cat "$work/from_engine.out")" "$(cat "$work/streamed.out")" "digest of the image that was streamed"
+skopeo copy -q "oci-archive:$work/streamed.tar" "dir:$work/streamed_taken"
+skopeo copy -q "docker-archive:$work/streamed.tar" "dir:$work/streamed_for_docker"
+expect_exit 0 streamed_again env TMPDIR="$work/no_such_folder" "$DBUILD" copy "engine:$name:1" "oci:$work/from_engine:1"
+grep -qE 'there already|blobs: 0 moved' "$work/streamed_again.err" || fail "copied again, although it was there"
 expect_exit 0 from_cache "$DBUILD" copy "cache:$name:1" "archive:$work/from_cache.tar:$name:1"
 skopeo copy -q "oci-archive:$work/from_cache.tar" "dir:$work/from_cache_taken"
 expect_exit 0 to_engine_there "$DBUILD" copy "oci:$work/from_engine:1" "engine:$name:copied"
