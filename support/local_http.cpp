@@ -113,7 +113,12 @@ Result<HttpResponse> LocalHttp::send(const HttpRequest& request, const std::func
     bool is_reused = impl_->socket.is_open();
     for (;;) {
         if (!is_reused) DBUILD_TRY(impl_->connect());
-        const auto write_error = impl_->write(request); // the server may have refused the rest: its answer says why
+        const auto write_error = impl_->write(request);
+        if (write_error == asio::error::operation_aborted) { // the server waits for the rest of the body in vain
+            impl_->socket = asio::local::stream_protocol::socket(impl_->context);
+            return fail(ErrorKind::transient, "the request's body cannot be read to its end");
+        }
+        // Any other failure: the server may have refused the rest: its answer says why
         Parser parser;
         parser.body_limit(boost::none);
         parser.skip(request.method == "HEAD");

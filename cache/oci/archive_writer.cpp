@@ -2,10 +2,10 @@
 #include "cache/oci/archive_writer.hpp"
 
 #include "cache/oci/archive.hpp"
+#include "cache/oci/byte_source.hpp"
+#include "support/http.hpp"
 
 #include <boost/json.hpp>
-#include <fcntl.h>
-#include <unistd.h>
 
 namespace json = boost::json;
 
@@ -23,45 +23,37 @@ std::string docker_manifest(const Digest& config, const ImageToArchive& image) {
         json::object{{"Config", blob_path(config)}, {"RepoTags", std::move(tags)}, {"Layers", std::move(layers)}}});
 }
 
-} // namespace
+std::string member(const std::string& name, std::string_view bytes) {
+    return tar_header(name, bytes.size()).append(bytes).append(tar_padding(bytes.size()));
+}
 
-Result<ArchiveFile> ArchiveFile::write(const ImageToArchive& image, const BlobReader& read_layer) {
-    DBUILD_TRY_ASSIGN(auto folder, TempDir::create("dbuild-load"));
-    const auto path = folder.path() / "image.tar";
-    Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-    if (!fd.is_open()) return fail(ErrorKind::unavailable, "cannot create " + path.string());
-    ArchiveFile archive(std::move(folder), path, std::move(fd));
+Status write_archive(const ImageToArchive& image, const BlobReader& read_layer, const ByteSink& sink) {
     const auto config = sha256(image.config_json);
     const Descriptor manifest{std::string(k_manifest_type), sha256(image.manifest_json), image.manifest_json.size()};
-    DBUILD_TRY(archive.add("oci-layout", R"({"imageLayoutVersion":"1.0.0"})"));
-    DBUILD_TRY(archive.add("index.json", make_index_json(manifest, image.config, image.name)));
-    DBUILD_TRY(archive.add("manifest.json", docker_manifest(config, image)));
-    DBUILD_TRY(archive.add(blob_path(manifest.digest), image.manifest_json));
-    DBUILD_TRY(archive.add(blob_path(config), image.config_json));
+    DBUILD_TRY(sink(member("oci-layout", R"({"imageLayoutVersion":"1.0.0"})") +
+                    member("index.json", make_index_json(manifest, image.config, image.name, image.companion)) +
+                    member("manifest.json", docker_manifest(config, image)) +
+                    member(blob_path(manifest.digest), image.manifest_json) +
+                    member(blob_path(config), image.config_json)));
     auto known = image.left_out; // and what is written: several steps may have made the same layer
-    for (const auto& layer : image.layers)
-        if (known.insert(layer.digest).second) DBUILD_TRY(archive.add_blob(layer, read_layer));
-    DBUILD_TRY(archive.append(std::string(k_tar_end_bytes, '\0')));
-    if (::lseek(archive.fd_.get(), 0, SEEK_SET) != 0)
-        return fail(ErrorKind::unavailable, "cannot rewind " + path.string());
-    return archive;
+    for (const auto& layer : image.layers) {
+        if (!known.insert(layer.digest).second) continue;
+        DBUILD_TRY(sink(tar_header(blob_path(layer.digest), layer.size)));
+        DBUILD_TRY(read_layer(layer.digest, sink));
+        DBUILD_TRY(sink(tar_padding(layer.size)));
+    }
+    return sink(std::string(k_tar_end_bytes, '\0'));
 }
 
-Status ArchiveFile::add(const std::string& name, std::string_view bytes) {
-    DBUILD_TRY(append(tar_header(name, bytes.size())));
-    DBUILD_TRY(append(bytes));
-    return append(tar_padding(bytes.size()));
-}
+} // namespace
 
-Status ArchiveFile::add_blob(const Descriptor& blob, const BlobReader& read_blob) {
-    DBUILD_TRY(append(tar_header(blob_path(blob.digest), blob.size)));
-    DBUILD_TRY(read_blob(blob.digest, [&](std::string_view bytes) { return append(bytes); }));
-    return append(tar_padding(blob.size));
-}
-
-std::size_t ArchiveFile::read(char* buffer, std::size_t capacity) const {
-    const auto count = ::read(fd_.get(), buffer, capacity);
-    return count > 0 ? static_cast<std::size_t>(count) : 0;
+Status stream_archive(const ImageToArchive& image, const BlobReader& read_layer,
+                      const std::function<Status(const ArchiveReader&)>& take) {
+    const auto push = [&](const ByteSink& sink) { return write_archive(image, read_layer, sink); };
+    return pull_what_is_pushed(push, [&](const ByteSource& source) {
+        return take(
+            [&](char* buffer, std::size_t capacity) { return source(buffer, capacity).value_or(k_broken_body); });
+    });
 }
 
 } // namespace dbuild::cache::oci

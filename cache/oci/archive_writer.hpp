@@ -5,9 +5,9 @@
 
 #include "cache/oci/image.hpp"
 #include "cache/oci/layer_tar.hpp"
-#include "support/files.hpp"
 
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -20,29 +20,18 @@ struct ImageToArchive {
     std::vector<Descriptor> layers;
     std::string name;               // e.g. "docker.io/library/app:latest"; may be empty
     std::set<Digest> left_out = {}; // layers that the manifest names and that the reader of the archive should have
+    /// The manifest of an image that the reader has, all of it: the index names it as well, without a name.
+    std::optional<Descriptor> companion = std::nullopt;
 };
 
 using BlobReader = std::function<Status(const Digest& blob, const ByteSink& sink)>;
+/// The next bytes of an archive, 0 at its end; k_broken_body (support/http.hpp) if there are none to be had.
+using ArchiveReader = std::function<std::size_t(char* buffer, std::size_t capacity)>;
 
-/// An archive in a temporary file, which is deleted with this object.
-class ArchiveFile {
-public:
-    /// Errors:  unavailable — disk; what read_layer fails with.
-    static Result<ArchiveFile> write(const ImageToArchive& image, const BlobReader& read_layer);
-
-    /// The next bytes of the archive, 0 at its end.
-    std::size_t read(char* buffer, std::size_t capacity) const;
-
-private:
-    ArchiveFile(TempDir folder, std::filesystem::path path, Fd fd)
-        : folder_(std::move(folder)), path_(std::move(path)), fd_(std::move(fd)) {}
-    Status append(std::string_view bytes) { return write_all(fd_.get(), bytes, path_); }
-    Status add(const std::string& name, std::string_view bytes);
-    Status add_blob(const Descriptor& blob, const BlobReader& read_blob);
-
-    TempDir folder_;
-    std::filesystem::path path_;
-    Fd fd_;
-};
+/// Hands the archive to `take` while it is being written: no part of it is kept, on disk or in memory.
+/// In: read_layer — is called from a thread of its own.
+/// Errors: what read_layer fails with, before what take fails with.
+Status stream_archive(const ImageToArchive& image, const BlobReader& read_layer,
+                      const std::function<Status(const ArchiveReader&)>& take);
 
 } // namespace dbuild::cache::oci

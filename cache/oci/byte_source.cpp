@@ -42,6 +42,8 @@ Status pull_what_is_pushed(const std::function<Status(const ByteSink&)>& push,
         return fail(ErrorKind::unavailable, std::string("cannot make a pipe: ") + std::strerror(errno));
     const Fd output(ends[0]);
     Fd input(ends[1]);
+    constexpr int k_pipe_bytes = 1 << 20; // what an ordinary user may ask for; fewer changes from thread to thread
+    (void)::fcntl(input.get(), F_SETPIPE_SZ, k_pipe_bytes);
     std::atomic<bool> is_over = false;
     bool was_cut = false; // there was more to push than was wanted
     Status pushed;

@@ -294,7 +294,8 @@ std::string image_index_json(std::string_view media_type, const std::vector<Inde
     return json::serialize(index);
 }
 
-std::string make_index_json(const Descriptor& manifest, const ImageConfig& config, std::string_view name) {
+std::string make_index_json(const Descriptor& manifest, const ImageConfig& config, std::string_view name,
+                            const std::optional<Descriptor>& companion) {
     auto entry = descriptor_object(manifest);
     json::object platform{{"architecture", config.architecture}, {"os", config.os}};
     put_text(platform, "variant", config.variant);
@@ -302,8 +303,10 @@ std::string make_index_json(const Descriptor& manifest, const ImageConfig& confi
     if (!name.empty())
         entry["annotations"] = json::object{{"io.containerd.image.name", name},
                                             {"org.opencontainers.image.ref.name", name.substr(name.rfind(':') + 1)}};
+    json::array manifests{std::move(entry)};
+    if (companion) manifests.push_back(descriptor_object(*companion));
     return json::serialize(
-        json::object{{"schemaVersion", 2}, {"mediaType", k_index_type}, {"manifests", json::array{std::move(entry)}}});
+        json::object{{"schemaVersion", 2}, {"mediaType", k_index_type}, {"manifests", std::move(manifests)}});
 }
 
 } // namespace dbuild::cache::oci

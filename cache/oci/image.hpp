@@ -105,8 +105,10 @@ Result<std::vector<IndexEntry>> parse_index(std::string_view json);
 std::string image_index_json(std::string_view media_type, const std::vector<IndexEntry>& entries,
                              const std::map<std::string, std::string>& annotations);
 
-/// One-manifest index.json of an OCI layout. `name` (e.g. "docker.io/library/app:latest") may be empty.
-std::string make_index_json(const Descriptor& manifest, const ImageConfig& config, std::string_view name);
+/// The index.json of an OCI layout. In: name — of the manifest, e.g. "docker.io/library/app:latest"; may be empty.
+/// companion — a further manifest, without a name.
+std::string make_index_json(const Descriptor& manifest, const ImageConfig& config, std::string_view name,
+                            const std::optional<Descriptor>& companion = std::nullopt);
 
 /// The descriptor of an uncompressed layer: its blob is the tar itself.
 inline Descriptor uncompressed_layer(const Digest& diff_id, std::uint64_t size) {

@@ -207,15 +207,30 @@ Status Index::record_compressed(std::span<const CompressedLayer> layers, std::st
     });
 }
 
-Result<bool> Index::was_brought(const Digest& manifest) {
-    DBUILD_TRY_ASSIGN(auto select, database_.query("SELECT 1 FROM brought_image WHERE manifest = ?"));
-    return select.bind(manifest).step();
+Result<std::optional<Digest>> Index::find_clamped(const Digest& diff_id, std::uint64_t latest) {
+    DBUILD_TRY_ASSIGN(auto select,
+                      database_.query("SELECT clamped FROM clamped_layer WHERE diff_id = ? AND latest = ?"));
+    DBUILD_TRY_ASSIGN(const bool found, select.bind(diff_id).bind(latest).step());
+    return found ? std::optional(select.digest(0)) : std::nullopt;
 }
 
-Status Index::record_brought(const Digest& manifest) {
+Status Index::record_clamped(const Digest& diff_id, std::uint64_t latest, const Digest& clamped) {
     return database_.write([&]() -> Status {
-        DBUILD_TRY_ASSIGN(auto insert, database_.query("INSERT OR IGNORE INTO brought_image VALUES(?)"));
-        return insert.bind(manifest).run();
+        DBUILD_TRY_ASSIGN(auto insert, database_.query("INSERT OR REPLACE INTO clamped_layer VALUES(?,?,?)"));
+        return insert.bind(diff_id).bind(latest).bind(clamped).run();
+    });
+}
+
+Result<std::optional<std::uint64_t>> Index::find_brought(const Digest& manifest) {
+    DBUILD_TRY_ASSIGN(auto select, database_.query("SELECT bytes FROM brought_image WHERE manifest = ?"));
+    DBUILD_TRY_ASSIGN(const bool found, select.bind(manifest).step());
+    return found ? std::optional(select.integer(0)) : std::nullopt;
+}
+
+Status Index::record_brought(const Digest& manifest, std::uint64_t bytes) {
+    return database_.write([&]() -> Status {
+        DBUILD_TRY_ASSIGN(auto insert, database_.query("INSERT OR IGNORE INTO brought_image VALUES(?,?)"));
+        return insert.bind(manifest).bind(bytes).run();
     });
 }
 

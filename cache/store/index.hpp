@@ -129,9 +129,13 @@ public:
     Result<std::optional<CompressedLayer>> find_compressed(const Digest& diff_id, std::string_view compression);
     Status record_compressed(std::span<const CompressedLayer> layers, std::string_view compression);
 
-    /// Whether an engine had the image with this manifest from here, with every blob.
-    Result<bool> was_brought(const Digest& manifest);
-    Status record_brought(const Digest& manifest);
+    /// The layer that a layer became when its times were clamped. In: latest — seconds since 1970.
+    Result<std::optional<Digest>> find_clamped(const Digest& diff_id, std::uint64_t latest);
+    Status record_clamped(const Digest& diff_id, std::uint64_t latest, const Digest& clamped);
+
+    /// How many bytes the manifest has, if an engine had the image from here, with every blob.
+    Result<std::optional<std::uint64_t>> find_brought(const Digest& manifest);
+    Status record_brought(const Digest& manifest, std::uint64_t bytes);
     Status forget_brought(const Digest& manifest);
 
     Result<std::optional<BaseRecord>> find_base(std::string_view id);

@@ -1,4 +1,4 @@
--- The index of the store, format 5. Digests are 32-byte blobs; times named `created` of steps are RFC 3339 texts, all others
+-- The index of the store, format 6. Digests are 32-byte blobs; times named `created` of steps are RFC 3339 texts, all others
 -- are seconds since 1970. A change here needs a migration (migrations/), and user_version goes up.
 CREATE TABLE step (                        -- one finished step: what it made under which key
     key         BLOB PRIMARY KEY,
@@ -31,7 +31,14 @@ CREATE TABLE compressed_layer (            -- memo: the blob that a compression 
     PRIMARY KEY (diff_id, compression)
 ) WITHOUT ROWID;
 CREATE TABLE brought_image (               -- memo: an image that an engine got from here and had every blob of
-    manifest    BLOB PRIMARY KEY
+    manifest    BLOB PRIMARY KEY,
+    bytes       INTEGER NOT NULL           -- of the manifest
+) WITHOUT ROWID;
+CREATE TABLE clamped_layer (               -- memo: the layer that rewrite-timestamp makes of another one
+    diff_id     BLOB NOT NULL,
+    latest      INTEGER NOT NULL,          -- the date
+    clamped     BLOB NOT NULL,             -- its diff_id
+    PRIMARY KEY (diff_id, latest)
 ) WITHOUT ROWID;
 CREATE TABLE merged_scope (                -- memo: a published index all of whose rows are here
     remote      TEXT NOT NULL,             -- as its URL was given

@@ -79,8 +79,7 @@ private:
     }
 
     Status load(const oci::ImageToArchive& image, const oci::BlobReader& read_layer) const {
-        DBUILD_TRY_ASSIGN(const auto archive, oci::ArchiveFile::write(image, read_layer));
-        return engine_.load([&](char* buffer, std::size_t capacity) { return archive.read(buffer, capacity); });
+        return oci::stream_archive(image, read_layer, engine_.load);
     }
 
     static Status extract(const oci::Archive& archive, const Digest& blob, const fs::path& path) {

@@ -48,8 +48,8 @@ Result<bool> is_younger(const Parts& parts, const Digest& diff_id, std::int64_t 
 
 /// The layer that takes the place of another one; the same where that is old enough.
 Result<Digest> clamped_layer(const Parts& parts, const Digest& diff_id, std::int64_t latest) {
-    const auto memo = fmt::format("times clamped to {}", latest);
-    DBUILD_TRY_ASSIGN(const auto known, parts.index->find_selection(diff_id, memo));
+    const auto date = static_cast<std::uint64_t>(latest); // clamp_times() takes none before 1970
+    DBUILD_TRY_ASSIGN(const auto known, parts.index->find_clamped(diff_id, date));
     if (known && parts.layers->has(*known)) return *known;
     DBUILD_TRY_ASSIGN(const bool has_to_change, is_younger(parts, diff_id, latest));
     if (!has_to_change) return diff_id;
@@ -57,7 +57,7 @@ Result<Digest> clamped_layer(const Parts& parts, const Digest& diff_id, std::int
     DBUILD_TRY_ASSIGN(const auto made, write_clamped(parts, diff_id, latest, folder.path()));
     DBUILD_TRY_ASSIGN(const auto scan, parts.layers->put_file(made.path, made.diff_id));
     DBUILD_TRY(parts.index->record_layer(scan.diff_id, {scan.size, true}, scan.contents));
-    DBUILD_TRY(parts.index->record_selection(diff_id, memo, scan.diff_id));
+    DBUILD_TRY(parts.index->record_clamped(diff_id, date, scan.diff_id));
     return scan.diff_id;
 }
 

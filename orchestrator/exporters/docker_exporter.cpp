@@ -31,8 +31,17 @@ Result<std::optional<cache::store::Claim>> wait_for_turn(const Parts& parts) {
     return std::nullopt;
 }
 
-Status send(const Parts& parts, const AssembledImage& image, const std::string& name, Extent extent) {
+/// The image that has the name until now.
+struct Holder {
+    EngineImage image;
+    std::optional<oci::Descriptor> manifest; // if the engine got it from here, with every blob
+};
+
+/// In: name — may be empty. companion — as in ImageToArchive.
+Status send(const Parts& parts, const AssembledImage& image, const std::string& name,
+            const std::optional<oci::Descriptor>& companion, Extent extent) {
     oci::ImageToArchive content{image.config, image.config_json, image.manifest_json, {}, name};
+    content.companion = companion;
     std::vector<Digest> sent;
     for (const auto& layer : image.root.layers) {
         content.layers.push_back(layer.descriptor);
@@ -45,9 +54,8 @@ Status send(const Parts& parts, const AssembledImage& image, const std::string& 
     const auto read_layer = [&](const Digest& blob, const oci::ByteSink& sink) {
         return image.read_layer ? image.read_layer(blob, sink) : parts.layers->read(blob, sink);
     };
-    DBUILD_TRY_ASSIGN(const auto archive, oci::ArchiveFile::write(content, read_layer));
     DBUILD_TRY_ASSIGN(const auto turn, wait_for_turn(parts));
-    return parts.engine->load([&](char* buffer, std::size_t capacity) { return archive.read(buffer, capacity); });
+    return oci::stream_archive(content, read_layer, [&](const auto& archive) { return parts.engine->load(archive); });
 }
 
 /// An engine knows an image by the digest of its manifest (containerd image store) or of its configuration (classic
@@ -71,21 +79,28 @@ Result<std::optional<EngineImage>> find_in_engine(const Parts& parts, const Asse
 /// by its ID as well. What was brought there whole is not asked about again.
 Result<bool> is_whole(const Parts& parts, const AssembledImage& image, const EngineImage& found) {
     if (parts.engine->image_store() == ImageStore::classic) return true;
-    DBUILD_TRY_ASSIGN(const bool was_brought, parts.index->was_brought(image.manifest_digest));
+    DBUILD_TRY_ASSIGN(const auto was_brought, parts.index->find_brought(image.manifest_digest));
     if (was_brought) return true;
     DBUILD_TRY_ASSIGN(const bool is_whole,
                       parts.engine->is_whole(found.id, found.tags.empty() ? std::string() : found.tags.front()));
-    if (is_whole) DBUILD_TRY(parts.index->record_brought(image.manifest_digest));
+    if (is_whole) DBUILD_TRY(parts.index->record_brought(image.manifest_digest, image.manifest_json.size()));
     return is_whole;
 }
 
-/// What the delta leaves out is in the image that has the name now, which was seen whole when it was brought there.
-/// Blobs stay as long as an image names them. Asking instead takes the engine longer the more images it has.
-Result<bool> is_rest_of(const Parts& parts, const AssembledImage& image, const EngineImage& holder) {
-    const auto manifest = Digest::parse(holder.id);
-    if (!manifest) return false;
-    DBUILD_TRY_ASSIGN(const bool was_brought, parts.index->was_brought(*manifest));
-    if (!was_brought) return false;
+Result<std::optional<Holder>> find_holder(const Parts& parts, const oci::ImageReference& name) {
+    DBUILD_TRY_ASSIGN(auto found, parts.engine->find_image(name.familiar()));
+    if (!found) return std::nullopt;
+    Holder holder{std::move(*found), {}};
+    if (const auto digest = Digest::parse(holder.image.id)) {
+        DBUILD_TRY_ASSIGN(const auto bytes, parts.index->find_brought(*digest));
+        if (bytes) holder.manifest = oci::Descriptor{std::string(oci::k_manifest_type), *digest, *bytes};
+    }
+    return holder;
+}
+
+/// Whether what the delta leaves out is in another image. Blobs stay as long as an image names them. Asking instead
+/// takes the engine longer the more images it has.
+bool is_rest_of(const AssembledImage& image, const EngineImage& holder) {
     const std::set<Digest> held(holder.config.diff_ids.begin(), holder.config.diff_ids.end());
     const auto& layers = image.root.layers;
     return std::all_of(layers.begin(), layers.end(),
@@ -94,30 +109,43 @@ Result<bool> is_rest_of(const Parts& parts, const AssembledImage& image, const E
 
 /// As a delta; whole where the engine lacks a layer. It does not always say so: with the snapshots of an image at hand,
 /// the containerd store takes it without the blobs (tried, Docker 26.1.5), for instance where BuildKit has them in
-/// another compression. In: reference — the name that the image gets; may be null. holder — the image that has the
-/// first tag until now, if any.
+/// another compression. In: reference — the name that the image gets; may be null. companion — as in ImageToArchive.
 Status load(const Parts& parts, const AssembledImage& image, const oci::ImageReference* reference,
-            const std::optional<EngineImage>& holder) {
+            const std::optional<oci::Descriptor>& companion, const std::optional<Holder>& holder) {
     const auto name = reference ? reference->to_string() : std::string();
-    DBUILD_TRY_ASSIGN(const bool was_brought, parts.index->was_brought(image.manifest_digest));
+    DBUILD_TRY_ASSIGN(const auto was_brought, parts.index->find_brought(image.manifest_digest));
     if (was_brought) DBUILD_TRY(parts.index->forget_brought(image.manifest_digest)); // the engine lost it since
-    const Status sent = send(parts, image, name, Extent::delta);
+    const Status sent = send(parts, image, name, companion, Extent::delta);
     if (!sent && sent.error().kind != ErrorKind::not_found) return sent;
-    if (!sent && reference && holder) (void)parts.engine->tag(holder->id, name); // the refused one may have it now
+    if (!sent && reference && holder) (void)parts.engine->tag(holder->image.id, name); // the refused one may have it
     bool is_whole = false;
     if (sent) {
         if (parts.engine->image_store() == ImageStore::unknown) DBUILD_TRY(find_in_engine(parts, image)); // which tells
         if (parts.engine->image_store() == ImageStore::classic) return {};
-        if (holder) {
-            DBUILD_TRY_ASSIGN(is_whole, is_rest_of(parts, image, *holder));
-        }
+        is_whole = holder && holder->manifest && is_rest_of(image, holder->image);
         if (!is_whole) {
             const auto familiar = reference ? reference->familiar() : std::string();
             DBUILD_TRY_ASSIGN(is_whole, parts.engine->is_whole(image.manifest_digest.to_string(), familiar));
         }
     }
-    if (!is_whole) DBUILD_TRY(send(parts, image, name, Extent::whole));
-    return parts.index->record_brought(image.manifest_digest);
+    if (!is_whole) DBUILD_TRY(send(parts, image, name, companion, Extent::whole));
+    return parts.index->record_brought(image.manifest_digest, image.manifest_json.size());
+}
+
+/// The image, if the engine has all of it. What was never brought there is not looked for where its name belongs to
+/// another image: the question takes the engine about as long as what is new of the image.
+Result<std::optional<EngineImage>> find_whole(const Parts& parts, const AssembledImage& image,
+                                              const std::optional<Holder>& holder) {
+    if (holder && !is_of(holder->image, image) && parts.engine->image_store() == ImageStore::containerd) {
+        DBUILD_TRY_ASSIGN(const auto was_brought, parts.index->find_brought(image.manifest_digest));
+        if (!was_brought) return std::nullopt;
+    }
+    auto found = holder && is_of(holder->image, image) ? Result<std::optional<EngineImage>>(holder->image)
+                                                       : find_in_engine(parts, image);
+    if (!found || !*found) return found;
+    DBUILD_TRY_ASSIGN(const bool is_there, is_whole(parts, image, **found));
+    if (!is_there) return std::nullopt;
+    return found;
 }
 
 Result<std::vector<oci::ImageReference>> parse_tags(const std::vector<std::string>& tags) {
@@ -152,25 +180,19 @@ Result<ExportedImage> export_to_engine(const Parts& parts, const AssembledImage&
     exported.config_digest = image.config_digest;
     for (const auto& reference : references) exported.tags.push_back(reference.familiar());
     const auto* name = references.empty() ? nullptr : &references.front();
-    std::optional<EngineImage> present, holder; // holder: the image that has the name now
+    std::optional<Holder> holder;
     if (name) {
-        DBUILD_TRY_ASSIGN(holder, parts.engine->find_image(name->familiar()));
+        DBUILD_TRY_ASSIGN(holder, find_holder(parts, *name));
     }
-    if (holder && is_of(*holder, image)) {
-        present = holder;
-    } else {
-        DBUILD_TRY_ASSIGN(present, find_in_engine(parts, image));
-    }
-    if (present) {
-        DBUILD_TRY_ASSIGN(const bool is_there, is_whole(parts, image, *present));
-        if (!is_there) present.reset();
-    }
+    DBUILD_TRY_ASSIGN(auto present, find_whole(parts, image, holder));
     if (!present) {
-        // An engine has layers unpacked for the first image with them, and drops them some time after that lost its
-        // name (Docker 26.1.5, containerd store): a container started just then fails. Tagging keeps the image, without
-        // a name.
-        if (holder && holder->config.diff_ids == image.config.diff_ids) name = nullptr;
-        DBUILD_TRY(load(parts, image, name, holder));
+        // The containerd store has layers unpacked for the first image with them, and drops them some time after that
+        // has lost its last name (Docker 26.1.5): a container started just then fails. So that image stays, without a
+        // name: as the companion of the new one, or because tagging leaves it so.
+        const bool has_its_layers = holder && holder->image.config.diff_ids == image.config.diff_ids &&
+                                    parts.engine->image_store() != ImageStore::classic;
+        if (has_its_layers && !holder->manifest) name = nullptr;
+        DBUILD_TRY(load(parts, image, name, has_its_layers ? holder->manifest : std::nullopt, holder));
         exported.was_loaded = true;
         if (parts.engine->image_store() == ImageStore::unknown) {
             DBUILD_TRY_ASSIGN(present, find_in_engine(parts, image));

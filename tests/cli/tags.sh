@@ -19,9 +19,14 @@ expect_equal "$(image_id "dbuild-test/tags-$run_id:one")" "$(image_id "dbuild-te
 mkdir "$work/copy"
 echo "$run_id" >"$work/copy/file"
 tag=dbuild-test/tags-$run_id:metadata
+previous=
 for command in true false; do
     printf 'FROM dbuild-test/busybox:1\nCOPY file /\nCMD ["%s"]\n' $command >"$work/copy/Dockerfile"
+    before=$(request_count)
     build $command -t "$tag" "$work/copy"
+    if tail -n +$((before + 1)) "$work/requests" | grep -F '/tag?'; then fail "a request of its own for the name"; fi
+    if [ -n "$previous" ]; then docker image inspect "$previous" >"$work/previous.json"; fi # it stays, without a name
+    previous=$(image_id "$tag")
     for i in $(seq 20); do # by curl: docker's own program is too slow to meet the moment
         container=$(curl -sS --unix-socket "$engine_socket" -H 'Content-Type: application/json' -d "{\"Image\": \"$tag\"}" \
             http://engine/containers/create | jq -re .Id) || fail "no container of $command, attempt $i"

@@ -67,7 +67,8 @@ TEST_CASE_FIXTURE(Fixture, "an unknown anything is a miss, not an error") {
     CHECK_FALSE(index.find_layer(sha256("l")).value());
     CHECK_FALSE(index.find_selection(sha256("c"), "src").value());
     CHECK_FALSE(index.find_compressed(sha256("l"), "gzip").value());
-    CHECK_FALSE(index.was_brought(sha256("m")).value());
+    CHECK_FALSE(index.find_clamped(sha256("l"), 7).value());
+    CHECK_FALSE(index.find_brought(sha256("m")).value());
     CHECK_FALSE(index.find_base("sha256:1").value());
     CHECK_FALSE(index.find_pin("busybox").value());
 }
@@ -154,11 +155,16 @@ TEST_CASE_FIXTURE(Fixture, "blobs are remembered by layer and compression, and i
     CHECK(found->digest == gzip.digest);
     CHECK(found->size == gzip.size);
     CHECK(index.find_compressed(sha256("l"), "zstd").value()->digest == zstd.digest);
-    REQUIRE(index.record_brought(sha256("m")));
-    REQUIRE(index.record_brought(sha256("m")));
-    CHECK(index.was_brought(sha256("m")).value());
+    REQUIRE(index.record_brought(sha256("m"), 700));
+    REQUIRE(index.record_brought(sha256("m"), 700));
+    CHECK(index.find_brought(sha256("m")).value() == 700);
     REQUIRE(index.forget_brought(sha256("m")));
-    CHECK_FALSE(index.was_brought(sha256("m")).value());
+    CHECK_FALSE(index.find_brought(sha256("m")).value());
+    REQUIRE(index.record_clamped(sha256("l"), 7, sha256("l at 7")));
+    REQUIRE(index.record_clamped(sha256("l"), 8, sha256("l at 8")));
+    REQUIRE(index.record_clamped(sha256("l"), 7, sha256("l at 7 again")));
+    CHECK(index.find_clamped(sha256("l"), 7).value() == sha256("l at 7 again"));
+    CHECK(index.find_clamped(sha256("l"), 8).value() == sha256("l at 8"));
 }
 
 TEST_CASE_FIXTURE(Fixture, "base images and pins come back, a pin as it was last seen") {
@@ -187,12 +193,12 @@ TEST_CASE_FIXTURE(Fixture, "a pin is an answer from when it was asked for until 
 
 TEST_CASE("an index of a newer format is refused as unsupported, both formats are named, and nothing is changed") {
     const auto root = TempDir::create("dbuild-test-").value();
-    make_database(root.path() / "index.sqlite", "PRAGMA user_version=6");
+    make_database(root.path() / "index.sqlite", "PRAGMA user_version=7");
     const auto before = read_file(root.path() / "index.sqlite").value();
     const auto opened = Index::open(root.path());
     REQUIRE_FALSE(opened);
     CHECK(opened.error().kind == ErrorKind::unsupported);
-    CHECK(opened.error().message.find("has format 6, this dbuild knows format 5") != std::string::npos);
+    CHECK(opened.error().message.find("has format 7, this dbuild knows format 6") != std::string::npos);
     CHECK(read_file(root.path() / "index.sqlite").value() == before);
 }
 
@@ -239,7 +245,8 @@ TEST_CASE("an index of format 2 is brought up to date, and keeps all it knew") {
     const auto root = TempDir::create("dbuild-test-").value();
     const std::string memos_of_format_4 = "INSERT INTO selection VALUES(zeroblob(32), 'brought to an engine', "
                                           "zeroblob(32)), (zeroblob(32), 'size of a blob', zeroblob(32)), "
-                                          "(zeroblob(32), 'gzip level 6 by zlib 1.2.13', zeroblob(32));";
+                                          "(zeroblob(32), 'gzip level 6 by zlib 1.2.13', zeroblob(32)), "
+                                          "(zeroblob(32), 'times clamped to 7', zeroblob(32));";
     make_database(root.path() / "index.sqlite",
                   read_file(DBUILD_UNIT_TESTS_DIR "/cache/index_format_2.sql").value() + memos_of_format_4);
     const auto digest = [](const std::string& hex) { return Digest::parse("sha256:" + hex).value(); };
@@ -260,8 +267,9 @@ TEST_CASE("an index of format 2 is brought up to date, and keeps all it knew") {
     CHECK_FALSE(index.find_layer(ran->diff_id).value()->is_made_in_process);
     CHECK_FALSE(index.find_selection(copied->diff_id, "in-process").value()); // the memo that it was before
     CHECK_FALSE(index.find_selection(selected_from, "/sorted").value());      // such memos were by chain
-    CHECK(index.was_brought(Digest()).value());
-    for (const auto* memo : {"brought to an engine", "size of a blob", "gzip level 6 by zlib 1.2.13"})
+    CHECK_FALSE(index.find_brought(Digest()).value()); // the memo did not say how long the manifest is
+    for (const auto* memo :
+         {"brought to an engine", "size of a blob", "gzip level 6 by zlib 1.2.13", "times clamped to 7"})
         CHECK_FALSE(index.find_selection(Digest(), memo).value());
     CHECK(index.find_pin("dbuild-test/busybox:1").value());
     CHECK_FALSE(index.find_pin("dbuild-test/busybox:1", 1).value()); // nobody knows when that was asked
