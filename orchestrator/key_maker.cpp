@@ -70,7 +70,7 @@ std::vector<const MountOperation*> in_order(const std::vector<MountOperation>& m
     const auto rank = [](const MountOperation* operation) {
         const auto type = operation->mount.type;
         const bool is_last = type == MountType::secret || type == MountType::ssh;
-        return std::make_pair(is_last, std::string_view(is_last ? "" : operation->target));
+        return std::make_pair(is_last, is_last ? std::string_view() : std::string_view(operation->target));
     };
     std::vector<const MountOperation*> sorted;
     for (const auto& mount : mounts) sorted.push_back(&mount);
