@@ -255,7 +255,8 @@ private:
         if (observer.on_process_started) observer.on_process_started();
         ProcessOptions options;
         options.arguments = command;
-        options.environment = {"BUILDX_GIT_INFO=false"}; // what git would be asked for is in the provenance only
+        // What git would be asked for is in the provenance only.
+        options.environment = {"BUILDX_GIT_INFO=false", k_plugin_environment};
         const auto process = run_process(
             options, [](std::string_view) {}, [&](std::string_view bytes) { stream.feed(bytes); }, is_cancelled);
         stream.finish();

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "executors/buildx/buildx_program.hpp"
 
-#include "support/environment.hpp"
-
 #include <unistd.h>
 
 namespace fs = std::filesystem;
@@ -10,9 +8,6 @@ namespace fs = std::filesystem;
 namespace dbuild::executors::buildx {
 
 std::vector<std::string> buildx_program(const std::vector<fs::path>& folders) {
-    const std::vector<std::string> through_docker = {"docker", "buildx"};
-    // The variable by which a plugin knows that docker called it, which is then dbuild's own caller.
-    if (!environment("DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND").empty()) return through_docker;
     auto all = folders;
     for (const auto* folder : {"/usr/local/lib", "/usr/local/libexec", "/usr/lib", "/usr/libexec"})
         all.push_back(fs::path(folder) / "docker" / "cli-plugins");
@@ -21,9 +16,9 @@ std::vector<std::string> buildx_program(const std::vector<fs::path>& folders) {
         std::error_code error;
         if (!fs::is_regular_file(plugin, error)) continue;
         if (::access(plugin.c_str(), X_OK) != 0) break; // docker's affair
-        return {plugin.string()};
+        return {plugin.string(), "buildx"};
     }
-    return through_docker;
+    return {"docker", "buildx"};
 }
 
 } // namespace dbuild::executors::buildx
