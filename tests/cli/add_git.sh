@@ -32,7 +32,8 @@ mkdir "$work/context"
 tag=dbuild-test/git-$run_id
 dockerfile=$work/context/Dockerfile
 
-cat >"$dockerfile" <<END
+write_dockerfile() {
+    cat >"$dockerfile" <<END
 FROM dbuild-test/busybox:1
 ADD $url /head
 ADD $url#main /branch
@@ -48,8 +49,15 @@ ADD --chown=app:5 --chmod=700 $url#light /owned
 WORKDIR /here
 ADD $url .
 END
+}
+# BuildKit 0.13 may check out a file of another commit (seen once in some forty runs): no measure then. Another spelling of the URL is
+# another repository to it.
+for url in "git://127.0.0.1:$port/app.git" "git://localhost:$port/app.git" "git://127.0.0.1:$port/app"; do
+    write_dockerfile
+    docker buildx build --provenance=false -t "$tag:theirs" "$work/context" >"$work/buildx.out" 2>&1 || fail "docker buildx build failed"
+    if [ "$(docker run --rm --network none "$tag:theirs" cat /light/one)" = one ]; then break; fi
+done
 build git -t "$tag:mine" "$work/context"
-docker buildx build --provenance=false -t "$tag:theirs" "$work/context" >"$work/buildx.out" 2>&1 || fail "docker buildx build failed"
 expect_same_image "$tag:theirs" "$tag:mine"
 expect_equal "made in-process" "$(report git '.steps[] | "\(.status) \(.executor)"' | sort -u)" "who made the steps"
 expect_equal 0 "$(report git .totals.executor_calls)" "executor calls"
