@@ -115,6 +115,24 @@ def ran_count(report):
 LOST = "a layer is no longer in the cache"  # dbuild's reason for making a hit again
 
 
+def find_by_content(found):
+    """(stage, number) of the steps that BuildKit found by content, and of all that stand on them, in child stages too. found: as in
+    find_excess."""
+    places, stages = set(), set()
+    for _ in range(len({stage for stage, *_ in found})):  # a stage may stand before the one that it is based on
+        stage_before = was_before_run = None
+        for stage, k, step, is_run in found:
+            is_first = stage != stage_before
+            base = re.match(r"earlier step: in stage (\S+)", step["reason"] or "")
+            is_behind_run = not is_first and was_before_run and is_run is False and re.search("type=(secret|ssh)", step["text"])
+            is_child = is_first and base and base[1] in stages
+            if is_behind_run or is_child or (stage_before == stage and (stage, before) in places):
+                places.add((stage, k))
+                stages.add(stage)
+            stage_before, was_before_run, before = stage, is_run, k
+    return places
+
+
 def find_excess(report, vertices, was_evicted=False):
     """Lines about steps that dbuild ran and BuildKit did not. vertices: name → whether BuildKit ran it (builds.py), e.g. "[build 2/4]
     RUN make": counted from 1, which is FROM unless the stage's base is another stage; without a stage where the only one has no name.
@@ -139,13 +157,9 @@ def find_excess(report, vertices, was_evicted=False):
             found.append((stage, k, step, is_run))
             if is_run and step["key"]:
                 run_keys.add(step["key"])
-    lines, found_by_content = [], set()
-    stage_before = was_before_run = None
+    lines, found_by_content = [], find_by_content(found)
     for stage, k, step, is_run in found:
-        if stage == stage_before and was_before_run and is_run is False and re.search("type=(secret|ssh)", step["text"]):
-            found_by_content.add(stage)
-        stage_before, was_before_run = stage, is_run
-        is_excess = step["status"] == "ran" and not is_run and step["key"] not in run_keys and stage not in found_by_content
+        is_excess = step["status"] == "ran" and not is_run and step["key"] not in run_keys and (stage, k) not in found_by_content
         if not is_excess or (was_evicted and step["reason"] == LOST):
             continue
         what = "has no such step" if is_run is None else "answered it from its cache"

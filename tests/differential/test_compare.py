@@ -204,6 +204,17 @@ class Excess(unittest.TestCase):
             vertices["[build 2/4] RUN a"] = False
             self.assertEqual(len(compare.find_excess({"steps": steps}, vertices)), 3)
 
+    def test_what_stands_on_what_buildkit_found_by_content_is_no_finding(self):
+        def step(stage, text, reason="why"):
+            return {"stage": stage, "position": 1, "text": text, "status": "ran", "reason": reason, "key": stage + text}
+        steps = [step("final", "RUN c", "earlier step: in stage extra"), step("final", "RUN d"),
+                 step("extra", "RUN a"), step("extra", "RUN --mount=type=ssh b")]
+        vertices = {"[extra 2/3] RUN a": True, "[extra 3/3] RUN --mount=type=ssh b": False,
+                    "[final 1/2] RUN c": False, "[final 2/2] RUN d": False}
+        self.assertEqual(compare.find_excess({"steps": steps}, vertices), [])
+        steps[0]["reason"] = "earlier step: in stage other"
+        self.assertEqual(len(compare.find_excess({"steps": steps}, vertices)), 2)
+
     def test_a_step_that_two_stages_share_may_run_in_the_name_of_either(self):
         vertices = {"[one 2/2] RUN x": False, "[two 2/2] RUN x": True}
         steps = [{"stage": stage, "position": 1, "text": "RUN x", "status": status, "reason": "why", "key": "k"}
