@@ -120,16 +120,18 @@ def find_by_content(found):
     find_excess."""
     places, stages = set(), set()
     for _ in range(len({stage for stage, *_ in found})):  # a stage may stand before the one that it is based on
-        stage_before = was_before_run = None
+        before = None  # place and whether BuildKit ran it
         for stage, k, step, is_run in found:
-            is_first = stage != stage_before
-            base = re.match(r"earlier step: in stage (\S+)", step["reason"] or "")
-            is_behind_run = not is_first and was_before_run and is_run is False and re.search("type=(secret|ssh)", step["text"])
-            is_child = is_first and base and base[1] in stages
-            if is_behind_run or is_child or (stage_before == stage and (stage, before) in places):
+            if before is None or before[0][0] != stage:
+                base = re.match(r"earlier step: in stage (\S+)", step["reason"] or "")
+                is_found = base and base[1] in stages
+            else:
+                was_looked_up = before[1] and is_run is False and re.search("type=(secret|ssh)", step["text"])
+                is_found = was_looked_up or before[0] in places
+            if is_found:
                 places.add((stage, k))
                 stages.add(stage)
-            stage_before, was_before_run, before = stage, is_run, k
+            before = (stage, k), is_run
     return places
 
 
