@@ -5,6 +5,7 @@
 
 #include "support/files.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -62,11 +63,17 @@ struct SpawnSettings {
     SpawnSettings& operator=(const SpawnSettings&) = delete;
 };
 
-/// In: own — NAME=VALUE each. The first of two values is the one that counts.
+/// In: own — NAME=VALUE each, instead of what this process has under these names.
 std::vector<char*> environment_with(const std::vector<std::string>& own) {
     std::vector<char*> words;
     for (const auto& word : own) words.push_back(const_cast<char*>(word.c_str()));
-    for (char** word = environ; *word; ++word) words.push_back(*word);
+    const auto is_given = [&](std::string_view word) {
+        const auto name = word.substr(0, word.find('=') + 1);
+        return std::any_of(own.begin(), own.end(), [&](const auto& given) { return given.starts_with(name); });
+    };
+    for (char** word = environ; *word;
+         ++word) // a name twice is read by some programs as the first, by others as the last
+        if (!is_given(*word)) words.push_back(*word);
     words.push_back(nullptr);
     return words;
 }

@@ -54,7 +54,7 @@ Result<Archive> Archive::open(std::filesystem::path path) {
         if (!member || member->size > static_cast<std::uint64_t>(end) - offset)
             return fail(ErrorKind::corrupt, "image archive " + archive.path_.string() + " is cut off or damaged");
         if (member->is_file) archive.members_[member->name] = {offset + k_tar_block_bytes, member->size};
-        offset += k_tar_block_bytes + (member->size + k_tar_block_bytes - 1) / k_tar_block_bytes * k_tar_block_bytes;
+        offset += k_tar_block_bytes + member->size + tar_padding(member->size).size();
     }
     return fail(ErrorKind::corrupt, "image archive " + archive.path_.string() + " has no end");
 }
@@ -76,14 +76,14 @@ Result<std::string> Archive::read_file(std::string_view name) const {
 }
 
 Result<std::string> Archive::read_blob(const Digest& digest) const {
-    DBUILD_TRY_ASSIGN(auto bytes, read_file("blobs/sha256/" + digest.hex()));
+    DBUILD_TRY_ASSIGN(auto bytes, read_file(blob_member(digest)));
     if (sha256(bytes) != digest)
         return fail(ErrorKind::corrupt, "image archive: blob " + digest.to_string() + " is damaged");
     return bytes;
 }
 
 Result<ByteSource> Archive::blob_source(const Digest& digest) const {
-    const auto member = members_.find("blobs/sha256/" + digest.hex());
+    const auto member = members_.find(blob_member(digest));
     if (member == members_.end()) return fail(ErrorKind::not_found, "image archive has no blob " + digest.to_string());
     DBUILD_TRY_ASSIGN(Fd fd, open_for_reading(path_));
     struct Cursor { // shared by the copies that std::function makes

@@ -38,6 +38,10 @@ private:
     std::map<std::string, Member, std::less<>> members_;
 };
 
+/// Where an archive of a layout has its blobs, and one of them.
+inline constexpr std::string_view k_blob_folder = "blobs/sha256/";
+inline std::string blob_member(const Digest& digest) { return std::string(k_blob_folder) + digest.hex(); }
+
 inline constexpr std::size_t k_tar_block_bytes = 512;
 struct TarMember {
     std::string name; // at most 100 bytes: what has a longer one is no member of a layout

@@ -12,7 +12,6 @@ namespace dbuild::cache::oci {
 namespace {
 
 constexpr std::size_t k_max_held_bytes = std::size_t{64} << 20;
-constexpr std::string_view k_blobs = "blobs/sha256/";
 
 /// The members of a tar, one after the other.
 class TarStream {
@@ -87,7 +86,7 @@ public:
             return fail(ErrorKind::corrupt, "the image archive has too much JSON in it");
         if (name == "index.json")
             index_ = std::move(text);
-        else if (auto digest = sha256(text); name == std::string(k_blobs) + digest.hex())
+        else if (auto digest = sha256(text); name == blob_member(digest))
             texts_.emplace(digest, std::move(text));
         else
             return fail(ErrorKind::corrupt,
@@ -162,7 +161,7 @@ Result<PassedArchive> pass_archive(const ByteSource& archive, ImageTarget& to) {
     for (;;) {
         DBUILD_TRY_ASSIGN(const auto member, stream.next());
         if (!member) break;
-        const bool is_blob = member->name.starts_with(k_blobs);
+        const bool is_blob = member->name.starts_with(k_blob_folder);
         if (!is_blob && member->name != "index.json") continue;
         std::string begin(1, '\0');
         DBUILD_TRY_ASSIGN(const auto count, stream.read(begin.data(), begin.size()));
@@ -172,7 +171,7 @@ Result<PassedArchive> pass_archive(const ByteSource& archive, ImageTarget& to) {
             DBUILD_TRY(texts->hold(member->name, std::move(text)));
             continue;
         }
-        DBUILD_TRY_ASSIGN(const auto digest, Digest::parse("sha256:" + member->name.substr(k_blobs.size())));
+        DBUILD_TRY_ASSIGN(const auto digest, Digest::parse("sha256:" + member->name.substr(k_blob_folder.size())));
         PassingBlob blob(with_begin(stream, std::move(begin)));
         DBUILD_TRY_ASSIGN(const auto outcome, to.put_blob({"", digest, member->size}, blob));
         note(outcome, member->size, passed.report);

@@ -12,15 +12,13 @@ namespace json = boost::json;
 namespace dbuild::cache::oci {
 namespace {
 
-std::string blob_path(const Digest& digest) { return "blobs/sha256/" + digest.hex(); }
-
 /// Source: moby/docker-image-spec v1.2, "Combined Image JSON + Filesystem Changeset Format".
 std::string docker_manifest(const Digest& config, const ImageToArchive& image) {
     json::array layers, tags;
-    for (const auto& layer : image.layers) layers.emplace_back(blob_path(layer.digest));
+    for (const auto& layer : image.layers) layers.emplace_back(blob_member(layer.digest));
     if (!image.name.empty()) tags.emplace_back(image.name);
     return json::serialize(json::array{
-        json::object{{"Config", blob_path(config)}, {"RepoTags", std::move(tags)}, {"Layers", std::move(layers)}}});
+        json::object{{"Config", blob_member(config)}, {"RepoTags", std::move(tags)}, {"Layers", std::move(layers)}}});
 }
 
 std::string member(const std::string& name, std::string_view bytes) {
@@ -33,12 +31,12 @@ Status write_archive(const ImageToArchive& image, const BlobReader& read_layer, 
     DBUILD_TRY(sink(member("oci-layout", R"({"imageLayoutVersion":"1.0.0"})") +
                     member("index.json", make_index_json(manifest, image.config, image.name, image.companion)) +
                     member("manifest.json", docker_manifest(config, image)) +
-                    member(blob_path(manifest.digest), image.manifest_json) +
-                    member(blob_path(config), image.config_json)));
+                    member(blob_member(manifest.digest), image.manifest_json) +
+                    member(blob_member(config), image.config_json)));
     auto known = image.left_out; // and what is written: several steps may have made the same layer
     for (const auto& layer : image.layers) {
         if (!known.insert(layer.digest).second) continue;
-        DBUILD_TRY(sink(tar_header(blob_path(layer.digest), layer.size)));
+        DBUILD_TRY(sink(tar_header(blob_member(layer.digest), layer.size)));
         DBUILD_TRY(read_layer(layer.digest, sink));
         DBUILD_TRY(sink(tar_padding(layer.size)));
     }

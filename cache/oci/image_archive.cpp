@@ -40,8 +40,6 @@ private:
     std::string name_;
 };
 
-std::string member_name(const Digest& digest) { return "blobs/sha256/" + digest.hex(); }
-
 } // namespace
 
 struct ArchiveTarget::Impl {
@@ -79,9 +77,9 @@ struct ArchiveTarget::Impl {
         if (is_index_type(manifest.descriptor.media_type)) return {};
         DBUILD_TRY_ASSIGN(const auto image, Manifest::parse(manifest.bytes));
         json::array layers, tags;
-        for (const auto& layer : image.layers) layers.emplace_back(member_name(layer.digest));
+        for (const auto& layer : image.layers) layers.emplace_back(blob_member(layer.digest));
         for (const auto& name : names) tags.emplace_back(name);
-        docker_manifest.emplace_back(json::object{{"Config", member_name(image.config.digest)},
+        docker_manifest.emplace_back(json::object{{"Config", blob_member(image.config.digest)},
                                                   {"RepoTags", std::move(tags)},
                                                   {"Layers", std::move(layers)}});
         return {};
@@ -101,7 +99,7 @@ Result<ImageTarget::Presence> ArchiveTarget::find_image(const Descriptor&) {
 
 Result<PushOutcome> ArchiveTarget::put_blob(const Descriptor& blob, ImageSource& from) {
     if (!impl_->written.insert(blob.digest).second) return PushOutcome::was_there;
-    DBUILD_TRY(impl_->sink(tar_header(member_name(blob.digest), blob.size)));
+    DBUILD_TRY(impl_->sink(tar_header(blob_member(blob.digest), blob.size)));
     DBUILD_TRY(from.read_blob(blob, impl_->sink));
     DBUILD_TRY(impl_->sink(tar_padding(blob.size)));
     return PushOutcome::uploaded;
@@ -109,7 +107,7 @@ Result<PushOutcome> ArchiveTarget::put_blob(const Descriptor& blob, ImageSource&
 
 Status ArchiveTarget::put_manifest(const FetchedManifest& manifest, Role role) {
     if (impl_->written.insert(manifest.descriptor.digest).second)
-        DBUILD_TRY(impl_->add(member_name(manifest.descriptor.digest), manifest.bytes));
+        DBUILD_TRY(impl_->add(blob_member(manifest.descriptor.digest), manifest.bytes));
     if (role != Role::root) return {};
     impl_->enter(manifest);
     return impl_->enter_for_docker(manifest);

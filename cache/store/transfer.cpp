@@ -49,7 +49,7 @@ Status add_file(TemporaryFile& out, const NamedFile& file) {
         return fail(ErrorKind::unavailable, "cannot read " + file.path.string());
     auto left = static_cast<std::uint64_t>(status.st_size);
     DBUILD_TRY_ASSIGN(const auto source, file_source(file.path));
-    DBUILD_TRY(out.write(oci::tar_header("blobs/sha256/" + file.name.hex(), left)));
+    DBUILD_TRY(out.write(oci::tar_header(oci::blob_member(file.name), left)));
     std::string buffer(std::size_t{1} << 18, '\0');
     while (left > 0) {
         DBUILD_TRY_ASSIGN(const auto count, source(buffer.data(), static_cast<std::size_t>(

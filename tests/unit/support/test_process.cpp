@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <string>
 #include <thread>
 
@@ -38,6 +39,18 @@ TEST_CASE("both outputs arrive, each in its own sink, with the exit status") {
     CHECK(done.result->exit_status == 7);
     CHECK(done.out == "out\n");
     CHECK(done.err == "err\n");
+}
+
+TEST_CASE("a program gets this process's environment, but for the values that it is given") {
+    REQUIRE(::setenv("DBUILD_TEST_KEPT", "kept", 1) == 0);
+    REQUIRE(::setenv("DBUILD_TEST_GIVEN", "of this process", 1) == 0);
+    ProcessOptions options;
+    options.arguments = {"sh", "-c", "echo $DBUILD_TEST_KEPT, $DBUILD_TEST_GIVEN"};
+    options.environment = {"DBUILD_TEST_GIVEN=given"};
+    std::string out;
+    REQUIRE(run_process(
+        options, [&](std::string_view text) { out += text; }, [](std::string_view) {}));
+    CHECK(out == "kept, given\n");
 }
 
 TEST_CASE("output larger than the pipes does not block, on either of them") {
