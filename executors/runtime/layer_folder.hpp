@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// Unpacks one layer's tar into a folder that overlayfs takes as a lower layer (overlay_form.hpp). Which folders there
+// are and how long they live is layer_folders.hpp's business. Root only.
+#pragma once
+
+#include "cache/oci/layer_tar.hpp"
+#include "support/result.hpp"
+
+#include <filesystem>
+
+namespace dbuild::executors::runtime {
+
+/// Reads a layer, compressed or not, once. Nothing is synced. No entry reaches anything outside of the folder.
+/// In:     folder — exists, empty; nobody else writes there.
+/// Out:    the scan; the folder holds what the layer says, times in whole seconds. The folder itself has the attributes
+///         of the layer's root entry, or 0755 0:0.
+/// Errors: unsupported — as check_overlay_form; corrupt — as scan_layer; no_space, unavailable — the disk; what blob
+///         fails with. The folder's content is of no use then.
+/// Threads: any number of calls, with folders of their own.
+Result<cache::oci::LayerScan> unpack_layer(const cache::oci::ByteSource& blob, const std::filesystem::path& folder);
+
+} // namespace dbuild::executors::runtime
