@@ -13,8 +13,11 @@
 #include <fcntl.h>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <utility>
+#include <vector>
 
 namespace fs = std::filesystem;
 
@@ -99,12 +102,13 @@ std::uint64_t bytes_of_files(const TableOfContents& contents) {
 
 /// Nothing here is synced, neither what is unpacked nor what programs wrote on a `volatile` overlay: after a power cut
 /// a folder may hold anything. So what was made in another boot of this machine is not used.
-Status drop_other_boot(const fs::path& root) {
+/// In: lock — of <root>/lock, not held yet; the caller holds that of <root>/boot.
+Status drop_other_boot(const fs::path& root, const Fd& lock) {
     DBUILD_TRY_ASSIGN(const auto boot, read_file("/proc/sys/kernel/random/boot_id"));
-    DBUILD_TRY_ASSIGN(const auto away, TemporaryFolder::create(root));
-    DBUILD_TRY_ASSIGN(const auto lock, FileLock::acquire(root / "boot")); // given up before the deleting
     DBUILD_TRY_ASSIGN(const auto made_in, read_file(root / "boot"));
     if (made_in == boot) return {};
+    if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return unavailable("cannot use", root, "another machine does");
+    DBUILD_TRY_ASSIGN(const auto away, TemporaryFolder::create(root));
     DBUILD_TRY_ASSIGN(const auto paths, list_folder(root));
     for (const auto& path : paths)
         if (is_layer(path)) DBUILD_TRY(move_away(path, away.path()));
@@ -143,9 +147,10 @@ Result<LayerFolders> LayerFolders::open(fs::path root, std::uint64_t max_bytes) 
     const auto lock_path = root / "lock";
     Fd lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     if (!lock.is_open()) return unavailable("cannot open", lock_path, std::strerror(errno));
+    DBUILD_TRY_ASSIGN(const auto opening, FileLock::acquire(root / "boot"));
+    DBUILD_TRY(drop_other_boot(root, lock));
     while (::flock(lock.get(), LOCK_SH) != 0)
         if (errno != EINTR) return unavailable("cannot lock", lock_path, std::strerror(errno));
-    DBUILD_TRY(drop_other_boot(root));
     return LayerFolders(std::move(root), max_bytes, std::move(lock));
 }
 

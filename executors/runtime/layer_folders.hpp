@@ -5,7 +5,8 @@
 //   <root>/<64 hex digits of the diff_id>/size      bytes of its files, decimal
 //   <root>/tmp-XXXXXX                               what somebody makes or deletes
 //   <root>/lock                                     held shared by everyone who uses the folders
-//   <root>/boot                                     the boot of this machine that they were made in
+//   <root>/boot                                     the boot of this machine that they were made in; locked while a
+//                                                   process opens the root or gives a layer its name
 // Everything here can be made again from the layers; it goes when nobody uses it, oldest first, or after a reboot.
 #pragma once
 
@@ -29,7 +30,8 @@ class LayerFolders {
 public:
     /// In:     root — made, 0700, where it does not exist. max_bytes — of all files in all folders; kept to when the
     ///         last process is done with them, so there may be more before.
-    /// Errors: unavailable, no_space. Waits while another process decides what goes.
+    /// Errors: unavailable — also while another machine uses it, no_space. Waits while another process decides what
+    ///         goes.
     static Result<LayerFolders> open(std::filesystem::path root, std::uint64_t max_bytes);
     LayerFolders(LayerFolders&&) noexcept;
     LayerFolders& operator=(LayerFolders&&) = delete;

@@ -258,8 +258,20 @@ TEST_CASE("what was unpacked before a reboot is not used" * doctest::skip(is_use
     CHECK_FALSE(root.has(layer));
     CHECK(text_of(root.get(folders, layer)) == "text");
     CHECK(root.reads() == 2);
-    auto of_other_process = root.open(); // of the same boot
+    const auto of_other_process = root.open(); // of the same boot
     CHECK(root.has(layer));
+}
+
+TEST_CASE("what a process of another boot still uses, as on a shared disk, is left alone" * doctest::skip(is_user)) {
+    Root root;
+    const TestLayer layer("text");
+    auto folders = root.open();
+    const auto unpacked = root.get(folders, layer);
+    REQUIRE(write_file(root.path() / "boot", "00000000-0000-0000-0000-000000000000\n"));
+    const auto here = LayerFolders::open(root.path(), 0);
+    REQUIRE(!here);
+    CHECK(here.error().kind == ErrorKind::unavailable);
+    CHECK(text_of(unpacked) == "text");
 }
 
 TEST_SUITE_END();
