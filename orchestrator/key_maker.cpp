@@ -78,12 +78,20 @@ std::vector<const MountOperation*> in_order(const std::vector<MountOperation>& m
     return sorted;
 }
 
-bool writes_cache(const ResolvedStep& step, const std::string& cache_id) {
+bool writes_cache(const ResolvedStep& step, const std::set<std::string>& cache_ids) {
     const auto* run = std::get_if<RunOperation>(&step.operation);
     return run && std::any_of(run->mounts.begin(), run->mounts.end(), [&](const MountOperation& operation) {
                return operation.mount.type == MountType::cache && !operation.mount.is_read_only &&
-                      operation.cache_id == cache_id;
+                      cache_ids.contains(operation.cache_id);
            });
+}
+
+std::set<std::string> cache_ids_of(const ResolvedStep& step) {
+    std::set<std::string> ids;
+    if (const auto* run = std::get_if<RunOperation>(&step.operation))
+        for (const auto& operation : run->mounts)
+            if (operation.mount.type == MountType::cache) ids.insert(operation.cache_id);
+    return ids;
 }
 
 /// Octal digits leave nothing of a file's or folder's own mode; symbols change it.
@@ -159,34 +167,39 @@ Result<std::string> KeyMaker::commit_of(const GitUrl& repository) {
     return project_.git_sources->commit_of(repository);
 }
 
-/// The nearest earlier step of the same ancestry that may have left something in a cache mount: "" if there is none.
-/// What the mount holds is state that the chain does not show, so a step that reads it depends on who wrote it.
-std::string KeyMaker::last_writer(const PlannedStage& plan, std::size_t step, const std::string& cache_id) const {
-    const auto* current = &plan;
-    for (std::size_t end = step;;) {
+/// The nearest earlier step of the same ancestry that may have left something in one of these cache mounts.
+std::optional<KeyMaker::Place> KeyMaker::last_writer(const Place& place, const std::set<std::string>& cache_ids) const {
+    const auto* plan = place.plan;
+    for (std::size_t end = place.step;;) {
         while (end-- > 0)
-            if (writes_cache(current->stage->steps[end], cache_id) && current->steps[end].key)
-                return current->steps[end].key->digest.to_string();
-        if (current->stage->base.kind != StageReference::Kind::stage) return {};
-        current = &plans_.at(current->stage->base.stage_index);
-        end = current->steps.size();
+            if (writes_cache(plan->stage->steps[end], cache_ids)) return Place{plan, end};
+        if (plan->stage->base.kind != StageReference::Kind::stage) return std::nullopt;
+        plan = &plans_.at(plan->stage->base.stage_index);
+        end = plan->steps.size();
     }
 }
 
-std::string KeyMaker::cache_states(const PlannedStage& plan, std::size_t step) const {
-    const auto* run = std::get_if<RunOperation>(&plan.stage->steps[step].operation);
-    if (!run) return {};
-    std::string states;
-    for (const auto& operation : run->mounts) {
-        if (operation.mount.type != MountType::cache) continue;
-        const auto writer = last_writer(plan, step, operation.cache_id);
-        if (!writer.empty()) states += operation.cache_id + '\0' + writer + '\0';
-    }
-    return states;
+/// What a mount holds is state that the chain does not show, so a step that reads it depends on who wrote it: the key
+/// of that step, "" if there is none.
+std::string KeyMaker::cache_state(const Place& place, const std::string& cache_id) const {
+    const auto writer = last_writer(place, {cache_id});
+    return writer && writer->key() ? writer->key()->digest.to_string() : std::string();
 }
 
-Status KeyMaker::add_mount(cache::StepKeyBuilder& key, const PlannedStage& plan, std::size_t step,
-                           const MountOperation& operation) {
+/// The keys of the writers would be of no use here: those in the same segment have none yet, and would have one when
+/// the segment has to be run again.
+Result<std::string> KeyMaker::cache_writers(const PlannedStage& plan, std::size_t step) {
+    cache::StepKeyBuilder writers("cache writers");
+    auto ids = cache_ids_of(plan.stage->steps[step]);
+    bool has_any = false;
+    for (std::optional<Place> place = Place{&plan, step}; (place = last_writer(*place, ids)); has_any = true) {
+        DBUILD_TRY(add_run(writers, *place, nullptr));
+        ids.merge(cache_ids_of(place->resolved()));
+    }
+    return has_any ? writers.finish().digest.hex() : std::string();
+}
+
+Status KeyMaker::add_mount(cache::StepKeyBuilder& key, const MountOperation& operation) {
     key.add("mount", mount_fields(operation, project_.options.secret_salts));
     const auto& path = operation.mount.source;
     if (operation.from) {
@@ -196,16 +209,15 @@ Status KeyMaker::add_mount(cache::StepKeyBuilder& key, const PlannedStage& plan,
         DBUILD_TRY_ASSIGN(const auto digest, context_selection(path, {}));
         key.add("mount content", digest);
     }
-    if (operation.mount.type == MountType::cache) key.add("mount state", last_writer(plan, step, operation.cache_id));
     return {};
 }
 
-Result<KeyedStep> KeyMaker::key_of_run(const PlannedStage& plan, std::size_t step, const RunOperation& run,
-                                       const cache::Chain& before) {
-    const auto& resolved = plan.stage->steps[step];
-    cache::StepKeyBuilder key("run");
-    key.add("chain", before.digest());
-    key.add("platform", project_.platform_of(plan.stage->index));
+/// In: before — the chain below, which goes with the states of cache mounts; null: neither of them counts.
+Status KeyMaker::add_run(cache::StepKeyBuilder& key, const Place& place, const cache::Chain* before) {
+    const auto& resolved = place.resolved();
+    const auto& run = std::get<RunOperation>(resolved.operation);
+    if (before) key.add("chain", before->digest());
+    key.add("platform", project_.platform_of(place.plan->stage->index));
     key.add("arguments", run.arguments);
     key.add("environment", sorted_environment(resolved.before));
     key.add("directory", resolved.before.working_dir);
@@ -213,9 +225,11 @@ Result<KeyedStep> KeyMaker::key_of_run(const PlannedStage& plan, std::size_t ste
     if (!run.script.empty()) key.add("script", sha256(run.script));
     if (!run.network.empty()) key.add("network", run.network);
     for (const auto* mount : in_order(run.mounts)) {
-        if (Status added = add_mount(key, plan, step, *mount); !added) return fail(resolved.blamed(added.error()));
+        if (Status added = add_mount(key, *mount); !added) return fail(resolved.blamed(added.error()));
+        if (before && mount->mount.type == MountType::cache)
+            key.add("mount state", cache_state(place, mount->cache_id));
     }
-    return KeyedStep{key.finish(), key.ingredients()};
+    return {};
 }
 
 /// With --parents, folders that nobody asked for by name are made as the source has them.
@@ -289,7 +303,11 @@ Result<std::optional<KeyedStep>> KeyMaker::key_of(const PlannedStage& plan, std:
     for (const auto& source : resolved.sources())
         if (source.kind == StageReference::Kind::stage && !plans_.at(source.stage_index).is_complete())
             return std::nullopt;
-    if (const auto* run = std::get_if<RunOperation>(&resolved.operation)) return key_of_run(plan, step, *run, before);
+    if (std::holds_alternative<RunOperation>(resolved.operation)) {
+        cache::StepKeyBuilder key("run");
+        DBUILD_TRY(add_run(key, {&plan, step}, &before));
+        return KeyedStep{key.finish(), key.ingredients()};
+    }
     if (const auto* copy = std::get_if<CopyOperation>(&resolved.operation)) return key_of_copy(resolved, *copy, before);
     const auto& workdir = std::get<WorkdirOperation>(resolved.operation);
     cache::StepKeyBuilder key("workdir");

@@ -5,6 +5,8 @@
 
 #include "orchestrator/plan.hpp"
 
+#include <set>
+
 namespace dbuild::orchestrator {
 
 class KeyMaker {
@@ -19,8 +21,9 @@ public:
     /// Errors:  not_found, with `where` — a source that does not exist; unavailable — the index or the context.
     Result<std::optional<KeyedStep>> key_of(const PlannedStage& plan, std::size_t step, const cache::Chain& before);
 
-    /// What the cache mounts of a step hold by its key, and what the layers below it need not show; "" without any.
-    std::string cache_states(const PlannedStage& plan, std::size_t step) const;
+    /// Names who wrote to the cache mounts of a step, and to those of the writers, by what they run and not by what
+    /// they ran on; so it is the same before and after they are run. "" where nobody did. Errors: as key_of.
+    Result<std::string> cache_writers(const PlannedStage& plan, std::size_t step);
 
     /// A source that is not in the context is an error before anything runs, also of a step whose key nobody can know
     /// yet. Errors: as key_of.
@@ -52,12 +55,17 @@ protected:
 
 private:
     static Reading reading_of(const CopyOperation& copy);
-    Result<KeyedStep> key_of_run(const PlannedStage& plan, std::size_t step, const RunOperation& run,
-                                 const cache::Chain& before);
+    struct Place {
+        const PlannedStage* plan = nullptr;
+        std::size_t step = 0;
+        const ResolvedStep& resolved() const { return plan->stage->steps[step]; }
+        const std::optional<cache::StepKey>& key() const { return plan->steps[step].key; }
+    };
+    Status add_run(cache::StepKeyBuilder& key, const Place& place, const cache::Chain* before);
     Result<KeyedStep> key_of_copy(const ResolvedStep& step, const CopyOperation& copy, const cache::Chain& before);
-    Status add_mount(cache::StepKeyBuilder& key, const PlannedStage& plan, std::size_t step,
-                     const MountOperation& mount);
-    std::string last_writer(const PlannedStage& plan, std::size_t step, const std::string& cache_id) const;
+    Status add_mount(cache::StepKeyBuilder& key, const MountOperation& mount);
+    std::optional<Place> last_writer(const Place& place, const std::set<std::string>& cache_ids) const;
+    std::string cache_state(const Place& place, const std::string& cache_id) const;
 
     const Parts& parts_;
     Project& project_;

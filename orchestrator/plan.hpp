@@ -109,8 +109,8 @@ public:
     /// Errors: not_found — a source that does not exist, with `where`.
     Result<std::optional<KeyedStep>> key_of(int stage, std::size_t step, const cache::Chain& before);
 
-    /// As KeyMaker::cache_states.
-    std::string cache_states(int stage, std::size_t step) const;
+    /// As KeyMaker::cache_writers.
+    Result<std::string> cache_writers(int stage, std::size_t step) const;
 
     /// Records that a step was made, so that the stage goes on from there.
     void set_made(int stage, std::size_t step, KeyedStep keyed, cache::store::StepRecord record);

@@ -134,18 +134,18 @@ private:
                 if (mount.mount.type == parser::MountType::secret) out_.segment.secrets = project_.options.secrets;
                 if (mount.mount.type == parser::MountType::ssh) out_.segment.ssh_agents = project_.options.ssh_agents;
             }
-            if (!out_.segment.ignores_engine_cache) text = with_mark(std::move(text), step, *run, origin);
+            if (!out_.segment.ignores_engine_cache) return with_mark(std::move(text), step, *run, origin);
         }
         return text;
     }
 
     /// What the engine must not answer from its own cache: it knows neither forced runs, nor times to live, nor salts;
     /// nor who wrote to a cache mount, where that step is not in this segment and its layer is the same as before.
-    std::string with_mark(std::string text, const ResolvedStep& step, const RunOperation& run,
-                          std::size_t origin) const {
+    Result<std::string> with_mark(std::string text, const ResolvedStep& step, const RunOperation& run,
+                                  std::size_t origin) const {
         const bool must_run = cache_ == EngineCache::ignored || planner_.planned(stage_).is_forced(origin);
         if (must_run || project_.time_to_live(step)) return marked(std::move(text), nonce_);
-        auto salts = planner_.cache_states(stage_, origin);
+        DBUILD_TRY_ASSIGN(auto salts, planner_.cache_writers(stage_, origin));
         for (const auto& mount : run.mounts)
             if (const auto salt = project_.options.secret_salts.find(mount.secret_id);
                 salt != project_.options.secret_salts.end())

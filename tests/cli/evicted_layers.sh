@@ -98,3 +98,19 @@ build alike -t "$tag" "$work/context"
 evict
 timeout 60 "$DBUILD" --build-arg WORD=two -t "$tag" "$work/context" 2>"$work/alike_again.err" || fail "alike_again: $(cat "$work/alike_again.err")"
 expect_equal "lower two" "$(shown | sed 's/ *$//')" "two stages with a step in common, made again"
+
+# Layers are lost of steps that hand something on in a cache mount, not the engine's cache: it answers all of them or none.
+cat >"$work/context/Dockerfile" <<END
+FROM dbuild-test/busybox:1
+RUN --mount=type=cache,target=/c,id=$run_id-pair echo first >/c/value
+RUN --mount=type=cache,target=/c,id=$run_id-pair echo second >>/c/value
+RUN --mount=type=cache,target=/c,id=$run_id-pair mv /c/value /value
+ARG WORD=one
+RUN echo \$WORD >/word
+CMD ["cat", "/value", "/word"]
+END
+build pair -t "$tag" "$work/context"
+docker rmi -f "$tag" >/dev/null
+"$DBUILD" cache prune --max-size 0 >/dev/null
+build pair_again --build-arg WORD=two -t "$tag" "$work/context"
+expect_equal "first second two" "$(shown | sed 's/ *$//')" "what came through a cache mount, made again"
