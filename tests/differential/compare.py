@@ -84,6 +84,22 @@ def compare_configs(mine, theirs):
     return lines
 
 
+def leaked(line, project):
+    """Whether a line of compare_configs is what BuildKit's image has from a stage that it does not stand on. BuildKit copies the configuration of
+    a stage for each child without its labels, ports and volumes, so that a child's are its siblings' too (dockerfile2llb's clone)."""
+    found = re.match(r"config\.config\.(Labels|ExposedPorts|Volumes)\.(\S+): dbuild: None, ", line)
+    if not found:
+        return False
+    keyword = {"Labels": "LABEL", "ExposedPorts": "EXPOSE", "Volumes": "VOLUME"}[found[1]]
+    setters = {stage.number for stage in project.stages for step in stage.steps
+               if re.search(rf"^{keyword}\b.*{re.escape(found[2])}", step.text, re.MULTILINE)}
+    stage, ancestry = project.built_stage(), set()
+    while stage is not None:
+        ancestry.add(stage.number)
+        stage = project.stage(stage.base) if isinstance(stage.base, int) else None
+    return bool(setters) and not setters & ancestry
+
+
 def compare_histories(mine, theirs):
     parts = []
     for image in (mine, theirs):

@@ -66,6 +66,9 @@ class Project:
     def stage(self, number):
         return next(stage for stage in self.stages if stage.number == number)
 
+    def built_stage(self):
+        return self.stages[-1] if self.target is None else self.stage(self.target)
+
     def arguments(self):
         """Options of `docker build`, but the context and the tag."""
         options = [word for value in self.build_args for word in ("--build-arg", value)]

@@ -133,7 +133,7 @@ class Run:
         self.counts["handed over"] += bool(mine.handed_over)
         self.reasons[mine.handed_over] += bool(mine.handed_over)
         if mine.exit_code == 0 and fresh.exit_code == 0:
-            return self.judge_images(mine, warm, fresh, was_evicted)
+            return self.judge_images(mine, warm, fresh, was_evicted, state)
         if mine.exit_code != 0 and fresh.exit_code != 0:
             self.counts["failing in both"] += 1
             return []
@@ -149,9 +149,11 @@ class Run:
         return [("exit status", [f"dbuild {mine.exit_code}, buildx warm {warm.exit_code}, buildx --no-cache {fresh.exit_code}; {failed} says:",
                                  *output.splitlines()[-25:]])]
 
-    def judge_images(self, mine, warm, fresh, was_evicted):
+    def judge_images(self, mine, warm, fresh, was_evicted, state):
         results = []
-        if lines := compare.compare_images(mine.image, fresh.image):
+        lines = compare.compare_images(mine.image, fresh.image)
+        self.counts["labels of other stages in BuildKit's image"] += sum(compare.leaked(line, state) for line in lines)
+        if lines := [line for line in lines if not compare.leaked(line, state)]:
             if warm.image and not compare.compare_images(mine.image, warm.image):
                 lines.append("(warm BuildKit made the same image as dbuild)")
             results.append(("stale", lines))
@@ -173,7 +175,7 @@ class Run:
         options = self.options
         numbers = random.Random(f"{options.seed}/{number}")
         # The steps of one project are never those of another one, or of an earlier run on the same engines.
-        run = f"{options.seed}-{number}-{os.path.basename(self.work)[4:].lower().replace('_', '-')}"
+        run = f"{options.seed}-{number}-{os.path.basename(self.work)[4:].lower().replace('_', '-').strip('-')}"
         folder = f"{self.work}/p{number}/context"
         os.makedirs(folder)
         past, state, written, what, was_evicted = [], make_project(numbers, run, options.kinds, options.mount_weight), {}, "first state", False

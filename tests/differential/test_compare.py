@@ -120,6 +120,18 @@ class Images(unittest.TestCase):
         self.assert_found(with_config(config={"Env": ["A=1", "B=2"], "Cmd": ["x"], "User": "app"}), "config.config.User", "'app'")
         self.assert_found(with_config(architecture="arm64"), "config.architecture")
 
+    def test_a_label_that_buildkit_takes_from_a_stage_beside(self):
+        def of(target):
+            labelled = project.Stage(1, "labelled", 0, [project.Step("cache", "RUN true\nLABEL between=pair\nRUN true")])
+            return project.Project("x", [project.Stage(0, "base", "busybox"), labelled, project.Stage(2, "beside", 0), project.Stage(3, "child", 1)],
+                                   target=target)
+        line = "config.config.Labels.between: dbuild: None, buildx --no-cache: 'pair'"
+        self.assertTrue(compare.leaked(line, of(2)))
+        self.assertFalse(compare.leaked(line, of(1)))
+        self.assertFalse(compare.leaked(line, of(3)))
+        self.assertFalse(compare.leaked(line.replace("between", "other"), of(2)))
+        self.assertFalse(compare.leaked(line.replace("None", "'old'"), of(2)))
+
     def test_history(self):
         first, env, second = CONFIG["history"]
         self.assert_found(with_config(history=[first, {**env, "created_by": "ENV A=2"}, second]), "history 1", "ENV A=2")
