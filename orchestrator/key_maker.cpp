@@ -186,17 +186,22 @@ std::string KeyMaker::cache_state(const Place& place, const std::string& cache_i
     return writer && writer->key() ? writer->key()->digest.to_string() : std::string();
 }
 
-/// The keys of the writers would be of no use here: those in the same segment have none yet, and would have one when
-/// the segment has to be run again.
-Result<std::string> KeyMaker::cache_writers(const PlannedStage& plan, std::size_t step) {
+/// The keys of the writers would be of no use here: with the state of their caches they hold what was there when they
+/// were planned, and an engine that runs a segment again has to find what it found the first time.
+Result<std::string> KeyMaker::cache_writers(const PlannedStage& plan, std::size_t step, std::size_t segment_start) {
+    std::set<std::string> ids;
+    for (const auto& id : cache_ids_of(plan.stage->steps[step])) {
+        const auto writer = last_writer({&plan, step}, {id});
+        const bool is_in_segment = writer && writer->plan == &plan && writer->step >= segment_start;
+        if (writer && !is_in_segment) ids.insert(id);
+    }
+    if (ids.empty()) return std::string();
     cache::StepKeyBuilder writers("cache writers");
-    auto ids = cache_ids_of(plan.stage->steps[step]);
-    bool has_any = false;
-    for (std::optional<Place> place = Place{&plan, step}; (place = last_writer(*place, ids)); has_any = true) {
+    for (std::optional<Place> place = Place{&plan, segment_start}; (place = last_writer(*place, ids));) {
         DBUILD_TRY(add_run(writers, *place, nullptr));
         ids.merge(cache_ids_of(place->resolved()));
     }
-    return has_any ? writers.finish().digest.hex() : std::string();
+    return writers.finish().digest.hex();
 }
 
 Status KeyMaker::add_mount(cache::StepKeyBuilder& key, const MountOperation& operation) {

@@ -21,9 +21,9 @@ public:
     /// Errors:  not_found, with `where` — a source that does not exist; unavailable — the index or the context.
     Result<std::optional<KeyedStep>> key_of(const PlannedStage& plan, std::size_t step, const cache::Chain& before);
 
-    /// Names who wrote to the cache mounts of a step, and to those of the writers, by what they run and not by what
-    /// they ran on; so it is the same before and after they are run. "" where nobody did. Errors: as key_of.
-    Result<std::string> cache_writers(const PlannedStage& plan, std::size_t step);
+    /// Names who wrote to the cache mounts of a step before its segment began, and to those of the writers: by what
+    /// they run, not by what they ran on, which the layers below show. "" where nobody did. Errors: as key_of.
+    Result<std::string> cache_writers(const PlannedStage& plan, std::size_t step, std::size_t segment_start);
 
     /// A source that is not in the context is an error before anything runs, also of a step whose key nobody can know
     /// yet. Errors: as key_of.

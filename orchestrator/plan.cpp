@@ -98,8 +98,8 @@ Result<std::optional<KeyedStep>> Planner::key_of(int stage, std::size_t step, co
     return keys_->key_of(plans_.at(stage), step, before);
 }
 
-Result<std::string> Planner::cache_writers(int stage, std::size_t step) const {
-    return keys_->cache_writers(plans_.at(stage), step);
+Result<std::string> Planner::cache_writers(int stage, std::size_t step, std::size_t segment_start) const {
+    return keys_->cache_writers(plans_.at(stage), step, segment_start);
 }
 
 /// A forced step gives no key to what stands on it, so it forces that too; what only copies from it may still hit.

@@ -110,7 +110,7 @@ public:
     Result<std::optional<KeyedStep>> key_of(int stage, std::size_t step, const cache::Chain& before);
 
     /// As KeyMaker::cache_writers.
-    Result<std::string> cache_writers(int stage, std::size_t step) const;
+    Result<std::string> cache_writers(int stage, std::size_t step, std::size_t segment_start) const;
 
     /// Records that a step was made, so that the stage goes on from there.
     void set_made(int stage, std::size_t step, KeyedStep keyed, cache::store::StepRecord record);

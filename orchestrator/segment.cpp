@@ -51,9 +51,10 @@ bool matters_to_later_steps(const parser::Instruction& instruction) {
 
 class SegmentMaker {
 public:
-    SegmentMaker(const Parts& parts, const Project& project, const Planner& planner, int stage, EngineCache cache,
-                 PreparedSegment& out)
-        : parts_(parts), project_(project), planner_(planner), stage_(stage), cache_(cache), out_(out) {}
+    /// In: first — the first layer-making step.
+    SegmentMaker(const Parts& parts, const Project& project, const Planner& planner, int stage, std::size_t first,
+                 EngineCache cache, PreparedSegment& out)
+        : parts_(parts), project_(project), planner_(planner), stage_(stage), first_(first), cache_(cache), out_(out) {}
 
     /// ARGs in force before the first step. (ENV, USER, WORKDIR and SHELL travel in the configuration of the root.)
     void declare_arguments(const StepState& state, std::size_t origin) {
@@ -69,7 +70,13 @@ public:
             if (matters_to_later_steps(instruction)) push(instruction.source, false, origin);
             return true;
         }
-        DBUILD_TRY_ASSIGN(auto text, text_of(*planned.step, origin));
+        std::string mark;
+        const auto* run = std::get_if<RunOperation>(&planned.step->operation);
+        if (run) {
+            DBUILD_TRY_ASSIGN(mark, mark_of(*planned.step, *run, origin));
+            if (origin != first_ && must_begin_segment(*run, mark)) return false;
+        }
+        DBUILD_TRY_ASSIGN(auto text, text_of(*planned.step, mark));
         push(std::move(text), true, origin);
         return true;
     }
@@ -114,7 +121,7 @@ private:
     }
 
     /// The instruction as the executor gets it: as written, but for the names of what it reads from.
-    Result<std::string> text_of(const ResolvedStep& step, std::size_t origin) {
+    Result<std::string> text_of(const ResolvedStep& step, const std::string& mark) {
         std::string text = step.instruction->source;
         if (const auto* copy = std::get_if<CopyOperation>(&step.operation)) {
             if (copy->from) {
@@ -134,23 +141,32 @@ private:
                 if (mount.mount.type == parser::MountType::secret) out_.segment.secrets = project_.options.secrets;
                 if (mount.mount.type == parser::MountType::ssh) out_.segment.ssh_agents = project_.options.ssh_agents;
             }
-            if (!out_.segment.ignores_engine_cache) return with_mark(std::move(text), step, *run, origin);
         }
-        return text;
+        return mark.empty() ? text : marked(std::move(text), mark);
     }
 
     /// What the engine must not answer from its own cache: it knows neither forced runs, nor times to live, nor salts;
-    /// nor who wrote to a cache mount, where that step is not in this segment and its layer is the same as before.
-    Result<std::string> with_mark(std::string text, const ResolvedStep& step, const RunOperation& run,
-                                  std::size_t origin) const {
+    /// nor who wrote to a cache mount before this segment, where that step's layer is the same as before. "": nothing.
+    Result<std::string> mark_of(const ResolvedStep& step, const RunOperation& run, std::size_t origin) const {
+        if (out_.segment.ignores_engine_cache) return std::string();
         const bool must_run = cache_ == EngineCache::ignored || planner_.planned(stage_).is_forced(origin);
-        if (must_run || project_.time_to_live(step)) return marked(std::move(text), nonce_);
-        DBUILD_TRY_ASSIGN(auto salts, planner_.cache_writers(stage_, origin));
+        if (must_run || project_.time_to_live(step)) return nonce_;
+        DBUILD_TRY_ASSIGN(auto salts, planner_.cache_writers(stage_, origin, first_));
         for (const auto& mount : run.mounts)
             if (const auto salt = project_.options.secret_salts.find(mount.secret_id);
                 salt != project_.options.secret_salts.end())
                 salts += salt->first + '\0' + salt->second + '\0';
-        return salts.empty() ? text : marked(std::move(text), sha256(salts).hex());
+        return salts.empty() ? std::string() : sha256(salts).hex();
+    }
+
+    /// BuildKit finds results of a RUN with a secret or an agent, and a mark is one, by the content of the root file
+    /// system: they may stand on other layers than those before it, which shows only of layers that a segment begins
+    /// on.
+    bool must_begin_segment(const RunOperation& run, const std::string& mark) const {
+        if (out_.segment.ignores_engine_cache || mark == nonce_) return false;
+        return !mark.empty() || std::any_of(run.mounts.begin(), run.mounts.end(), [](const auto& mount) {
+            return mount.mount.type == parser::MountType::secret || mount.mount.type == parser::MountType::ssh;
+        });
     }
 
     Status use_context(const std::string& source, const ResolvedStep& step) {
@@ -180,6 +196,7 @@ private:
     const Project& project_;
     const Planner& planner_;
     int stage_;
+    std::size_t first_;
     EngineCache cache_;
     PreparedSegment& out_;
     std::string nonce_ = fmt::format("{:08x}{:08x}", std::random_device()(), std::random_device()()); // of forced RUNs
@@ -235,7 +252,7 @@ Result<PreparedSegment> make_segment(const Parts& parts, const Project& project,
     segment.escape = project.dockerfile->escape;
     segment.ignores_engine_cache = project.options.ignores_cache && !shares_caches(project, stage);
     add_proxy_arguments(project, segment);
-    SegmentMaker maker(parts, project, planner, stage, cache, prepared);
+    SegmentMaker maker(parts, project, planner, stage, first, cache, prepared);
     maker.declare_arguments(plan.steps[first].step->before, first);
     for (; prepared.end < limit; ++prepared.end) {
         DBUILD_TRY_ASSIGN(const bool fits, maker.add(plan.steps[prepared.end], prepared.end));

@@ -25,3 +25,14 @@ for times in 1 2 3; do
 done
 build again --secret "id=token,src=$work/token" -t "$tag" "$work/context"
 expect_equal "" "$(steps_done again)" "steps that run when nothing changed"
+
+# The same where the layer below, made in the same call, differs in nothing but a time that counts.
+dated() { # YEAR
+    printf 'FROM dbuild-test/busybox:1\nRUN touch -d %s-02-03 /dated\n' "$1"
+    printf 'RUN --mount=type=secret,id=token echo %s >/last\nCMD stat -c %%y /dated\n' "$run_id"
+}
+for year in 2002 2004; do
+    dated $year >"$work/context/Dockerfile"
+    build "dated_$year" --secret "id=token,src=$work/token" -t "$tag" "$work/context"
+    expect_equal $year "$(docker run --rm --network none "$tag" | cut -c1-4)" "the time that a command set below a secret"
+done
