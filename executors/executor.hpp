@@ -10,6 +10,7 @@
 #include "support/result.hpp"
 #include "support/time.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <functional>
@@ -37,10 +38,38 @@ struct RootFileSystem {
     cache::oci::ImageConfig config;
 };
 
+/// One RUN --mount of a command. Paths are absolute in the container.
+struct CommandMount {
+    enum class Type { bind, cache, tmpfs };
+    enum class Sharing { shared, exclusive, own_copy }; // BuildKit's shared, locked and private
+    Type type = Type::bind;
+    std::string target;
+    bool is_read_only = false;
+    std::string source_name; // bind: of a SegmentSource
+    std::string source_path; // bind: in it; "" is its root
+    std::string cache_id;
+    Sharing sharing = Sharing::shared;
+    std::uint32_t mode = 0755; // of a cache when it is made
+    std::uint32_t uid = 0, gid = 0;
+    std::optional<std::uint64_t> size_bytes; // tmpfs
+};
+
+/// What a RUN comes to once everything in it is expanded, for an executor that starts it itself.
+struct RunCommand {
+    std::vector<std::string> arguments;   // never empty
+    std::string script;                   // not empty: the file that arguments[0] names
+    std::vector<std::string> environment; // NAME=VALUE, each name once
+    std::string working_dir;              // absolute
+    std::string user;                     // as USER has it; empty: root
+    bool has_network = true;              // else nothing but a loop-back interface
+    std::vector<CommandMount> mounts;
+};
+
 /// One instruction of a segment. Every layer-making one yields exactly one layer, perhaps the empty one.
 struct SegmentStep {
     std::string text; // Dockerfile text, as written, but with `--from=` replaced by the name of a SegmentSource
     bool makes_layer = false;
+    std::optional<RunCommand> command = std::nullopt; // of a RUN, where an executor was chosen that starts it itself
 };
 
 /// Another root file system that instructions of the segment copy from, under a generated lower-case name.
@@ -64,6 +93,11 @@ struct Segment {
     std::vector<std::string> secrets; // as `docker buildx build --secret` takes them; values never pass through dbuild
     std::vector<std::string> ssh_agents; // as --ssh takes them
     bool ignores_engine_cache = false;   // runs every step, and empties the cache mounts that they use
+
+    /// Whether an executor that starts commands itself can take it.
+    bool is_of_commands() const {
+        return std::all_of(steps.begin(), steps.end(), [](const auto& s) { return !s.makes_layer || s.command; });
+    }
 };
 
 /// A layer that an executor made; `blob` is a plain or compressed tar that lives until the SegmentRun is destroyed.
@@ -89,7 +123,8 @@ struct SegmentResult {
     std::shared_ptr<void> files;             // keeps the blobs; shared with nobody else
 };
 
-/// What a run of a segment tells while it goes on. Calls come from the thread that called run().
+/// What a run of a segment tells while it goes on. Calls come one at a time, from the thread
+/// that called run() or one that it waits for.
 struct SegmentObserver {
     std::function<void(std::size_t step)>
         on_started; // by then the executor has its own copy of what the step reads of the context

@@ -4,6 +4,7 @@
 #include "cache/remote/remotes.hpp"
 #include "cache/store/catalog.hpp"
 #include "cache/store/prune.hpp"
+#include "executors/runtime/runtime_executor.hpp"
 #include "orchestrator/hand_over.hpp"
 #include "orchestrator/metadata_file.hpp"
 #include "orchestrator/owned_parts.hpp"
@@ -121,6 +122,13 @@ Status build_image(const Machine& machine, const BuildCommandLine& line, const I
     }
     if (work.use != EngineUse::build) options.pulls_bases = false; // a plan changes nothing in the engine
     DBUILD_TRY_ASSIGN(auto owned, open_parts(machine.config, *address));
+    if (line.executor == ExecutorKind::runtime && work.use == EngineUse::build) {
+        auto runtime = executors::runtime::make_runtime_executor(owned.layers.root() / "runtime");
+        if (runtime)
+            owned.runtime = std::move(*runtime);
+        else
+            work.reporter->warning(runtime.error().message + "; docker buildx runs what must run");
+    }
     owned.remotes = open_remotes(owned, options, work.use);
     CacheWarnings warnings;
     warnings.report(owned, *work.reporter);

@@ -26,8 +26,9 @@ executors::buildx::EngineImages images_of(EngineClient& engine) {
 
 Parts OwnedParts::borrow(progress::Reporter& reporter, const std::atomic<bool>& cancelled) {
     const bool is_kept = !index.is_private(); // else its warning is enough
-    return {&index,        &layers,   executor.get(), engine.get(),
-            remotes.get(), &reporter, &cancelled,     is_kept ? layers.root() : std::filesystem::path()};
+    return {&index,        &layers,      executor.get(), engine.get(),
+            remotes.get(), &reporter,    &cancelled,     is_kept ? layers.root() : std::filesystem::path(),
+            nullptr,       runtime.get()};
 }
 
 Result<OwnedParts> open_parts(const DockerConfig& config, EngineAddress address) {
@@ -37,7 +38,7 @@ Result<OwnedParts> open_parts(const DockerConfig& config, EngineAddress address)
                                        folder, cache::store::LayerStore::IndexOpening::when_needed)));
     auto engine = std::make_unique<EngineClient>(std::move(address));
     auto executor = executors::buildx::make_buildx_executor(images_of(*engine), config.plugin_folders);
-    return OwnedParts{std::move(index), std::move(layers), std::move(engine), std::move(executor), nullptr};
+    return OwnedParts{std::move(index), std::move(layers), std::move(engine), std::move(executor), nullptr, nullptr};
 }
 
 Result<OwnedParts> open_parts() {

@@ -68,13 +68,14 @@ struct BuildOptions {
 struct Parts {
     cache::store::Index* index = nullptr;
     cache::store::LayerStore* layers = nullptr;
-    executors::Executor* executor = nullptr;
+    executors::Executor* executor = nullptr;   // runs what nobody else can
     EngineClient* engine = nullptr;            // null: only what is remembered of images counts (find_bases)
     cache::remote::Remotes* remotes = nullptr; // null: there are none
     progress::Reporter* reporter = nullptr;
     const std::atomic<bool>* cancelled = nullptr; // set by a signal
     std::filesystem::path cache_folder;           // for stat caches and explanations; empty: none are kept
     SharedContexts* contexts = nullptr;           // null: nobody else builds from the same context
+    executors::Executor* runtime = nullptr;       // runs what needs_buildx() leaves; null: `executor` does
 };
 
 } // namespace dbuild::orchestrator

@@ -2,6 +2,7 @@
 #include "orchestrator/segment.hpp"
 
 #include "orchestrator/assemble.hpp"
+#include "orchestrator/runtime_steps.hpp"
 
 #include <fmt/format.h>
 
@@ -78,6 +79,9 @@ public:
         }
         DBUILD_TRY_ASSIGN(auto text, text_of(*planned.step, mark));
         push(std::move(text), true, origin);
+        if (run && parts_.runtime && !needs_buildx(*planned.step, project_.platform_of(stage_)))
+            out_.segment.steps.back().command = run_command(
+                *planned.step, [&](const auto& from) { return name_of(from); }, out_.segment.proxy_arguments);
         return true;
     }
 
@@ -178,10 +182,15 @@ private:
         return {};
     }
 
-    Result<std::string> add_source(const parser::StageReference& from) {
+    /// Of a source that was added, or of the next one.
+    std::string name_of(const parser::StageReference& from) const {
         const auto known = std::find(out_.sources.begin(), out_.sources.end(), from);
-        const auto name = fmt::format("dbuild-source-{}", known - out_.sources.begin());
-        if (known != out_.sources.end()) return name;
+        return fmt::format("dbuild-source-{}", known - out_.sources.begin());
+    }
+
+    Result<std::string> add_source(const parser::StageReference& from) {
+        auto name = name_of(from);
+        if (std::find(out_.sources.begin(), out_.sources.end(), from) != out_.sources.end()) return name;
         executors::SegmentSource source{name, {}};
         DBUILD_TRY_ASSIGN(source.root.layers, root_layers(parts_, project_, planner_, from));
         const bool is_stage = from.kind == parser::StageReference::Kind::stage;

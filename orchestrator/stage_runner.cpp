@@ -5,6 +5,7 @@
 #include "cache/step_content.hpp"
 #include "orchestrator/in_process_steps.hpp"
 #include "orchestrator/reproduction.hpp"
+#include "orchestrator/runtime_steps.hpp"
 
 #include <fmt/format.h>
 
@@ -92,7 +93,15 @@ Status StageRunner::run_from(std::size_t first, SharedLock& lock) {
     return {};
 }
 
-/// What dbuild can make itself goes to the executor only between two steps that must go there.
+StageRunner::Maker StageRunner::maker_of(const ResolvedStep& step) const {
+    if (can_make_in_process(step)) return Maker::in_process;
+    const bool is_run = std::holds_alternative<RunOperation>(step.operation);
+    const bool runs_here = is_run && shared_.parts.runtime && !needs_buildx(step, shared_.project.platform_of(stage_));
+    return runs_here ? Maker::runtime : Maker::buildx;
+}
+
+/// What dbuild can make itself goes to buildx only between two steps that must go there, where no runtime takes turns
+/// with it. What the runtime runs is recorded before the next step starts.
 /// Out: the step after the last one that must; `first` when the next one is made in process.
 std::size_t StageRunner::end_of_segment(std::size_t first) {
     const auto& steps = plan().steps;
@@ -103,9 +112,13 @@ std::size_t StageRunner::end_of_segment(std::size_t first) {
             if (!needs_executor) end = i + 1;
             continue;
         }
-        const bool is_in_process = can_make_in_process(*steps[i].step);
-        if (is_in_process && (!needs_executor || must_make_in_process(*steps[i].step))) return needs_executor ? end : i;
-        if (is_in_process) continue;
+        const auto maker = maker_of(*steps[i].step);
+        if (maker == Maker::runtime) return needs_executor ? end : i + 1;
+        if (maker == Maker::in_process) {
+            const bool is_alone = !needs_executor || shared_.parts.runtime || must_make_in_process(*steps[i].step);
+            if (is_alone) return needs_executor ? end : i;
+            continue;
+        }
         needs_executor = true;
         end = i + 1;
     }
@@ -166,7 +179,14 @@ Result<std::size_t> StageRunner::run_segment(std::size_t first, std::size_t limi
     DBUILD_TRY_ASSIGN(auto prepared,
                       make_segment(shared_.parts, shared_.project, shared_.planner, stage_, first, limit));
     if (!prepared.segment.steps.empty()) {
-        auto result = execute(prepared, lock);
+        auto* executor = prepared.segment.is_of_commands() ? shared_.parts.runtime : shared_.parts.executor;
+        auto result = execute(prepared, *executor, lock);
+        if (!result && result.error().kind == ErrorKind::unsupported && executor != shared_.parts.executor) {
+            shared_.parts.reporter->warning("the runtime cannot run this: " + result.error().message +
+                                            "; docker buildx does");
+            executor = shared_.parts.executor;
+            result = execute(prepared, *executor, lock);
+        }
         if (!result &&
             result.error().kind == ErrorKind::not_found) { // a layer of another stage, which the builder lost too
             std::vector<StageReference> sources = prepared.sources;
@@ -174,22 +194,22 @@ Result<std::size_t> StageRunner::run_segment(std::size_t first, std::size_t limi
             DBUILD_TRY(remake_layers_of(sources, lock));
             DBUILD_TRY_ASSIGN(prepared, // which may be other layers now
                               make_segment(shared_.parts, shared_.project, shared_.planner, stage_, first, limit));
-            result = execute(prepared, lock);
+            result = execute(prepared, *executor, lock);
         }
         if (result && result->needs_engine_cache_ignored) {
             shared_.parts.reporter->warning("the engine answered from its cache with layers that stand on others or "
                                             "are broken; running the steps again");
             DBUILD_TRY_ASSIGN(prepared, make_segment(shared_.parts, shared_.project, shared_.planner, stage_, first,
                                                      limit, EngineCache::ignored));
-            result = execute(prepared, lock);
+            result = execute(prepared, *executor, lock);
             if (result && result->needs_engine_cache_ignored)
                 return fail(ErrorKind::internal, "the engine made other layers than these steps make");
         }
         if (!result) return fail(std::move(result).error());
-        DBUILD_TRY(record(prepared, *result, lock));
+        DBUILD_TRY(record(prepared, *result, executor->name(), lock));
         if (const auto& failure = result->failure)
-            return fail(failure_of(prepared.origins[failure->step], shared_.parts.executor->name(), failure->exit_code,
-                                   failure->message));
+            return fail(
+                failure_of(prepared.origins[failure->step], executor->name(), failure->exit_code, failure->message));
         if (result->was_cancelled) return fail(ErrorKind::interrupted, "interrupted");
     }
     DBUILD_TRY(finish(prepared.end));
@@ -233,12 +253,13 @@ Status StageRunner::make_in_process(std::size_t index, SharedLock& lock) {
     return {};
 }
 
-Result<executors::SegmentResult> StageRunner::execute(const PreparedSegment& prepared, SharedLock& lock) {
+Result<executors::SegmentResult> StageRunner::execute(const PreparedSegment& prepared, executors::Executor& executor,
+                                                      SharedLock& lock) {
     ++shared_.report.totals.executor_calls;
     verified_.clear();
     const auto observer = observe(prepared);
     const Unlocked unlocked(lock);
-    return shared_.parts.executor->run(
+    return executor.run(
         prepared.segment, observer,
         [&](const Digest& blob, const cache::oci::ByteSink& sink) { return shared_.parts.layers->read(blob, sink); },
         shared_.is_cancelled);
@@ -285,14 +306,15 @@ executors::SegmentObserver StageRunner::observe(const PreparedSegment& prepared)
 }
 
 /// Stores what a segment made, step by step: layer first, row last. Then the records take their places in the plan.
-Status StageRunner::record(const PreparedSegment& prepared, const executors::SegmentResult& result, SharedLock& lock) {
+Status StageRunner::record(const PreparedSegment& prepared, const executors::SegmentResult& result,
+                           std::string_view executor, SharedLock& lock) {
     std::size_t k = 0;
     for (std::size_t i = 0; i < prepared.segment.steps.size() && k < result.layers.size(); ++i) {
         if (!prepared.segment.steps[i].makes_layer) continue;
         const auto origin = prepared.origins[i];
         const auto verified = verified_.find(origin); // absent: nobody said when it started
         DBUILD_TRY(verified != verified_.end() ? verified->second : verify_context(*plan().steps[origin].step));
-        DBUILD_TRY(record_step(origin, result.layers[k++], shared_.parts.executor->name(), lock));
+        DBUILD_TRY(record_step(origin, result.layers[k++], executor, lock));
     }
     return {};
 }

@@ -46,6 +46,9 @@ public:
 
 private:
     Status run_from(std::size_t first, SharedLock& lock);
+    /// Who makes a step's layer.
+    enum class Maker { in_process, runtime, buildx };
+    Maker maker_of(const ResolvedStep& step) const;
     std::size_t end_of_segment(std::size_t first);
     struct Claimed {
         cache::store::Claim claim;
@@ -56,11 +59,13 @@ private:
     Result<std::size_t> run_segment(std::size_t first, std::size_t limit, SharedLock& lock);
     Status make_in_process(std::size_t index, SharedLock& lock);
     Status remake_layers_of(const std::vector<dockerfile_parser::StageReference>& sources, SharedLock& lock);
-    Result<executors::SegmentResult> execute(const PreparedSegment& prepared, SharedLock& lock);
+    Result<executors::SegmentResult> execute(const PreparedSegment& prepared, executors::Executor& executor,
+                                             SharedLock& lock);
     Status load_images_below(std::size_t first);
     executors::SegmentObserver observe(const PreparedSegment& prepared);
     Status verify_context(const ResolvedStep& step);
-    Status record(const PreparedSegment& prepared, const executors::SegmentResult& result, SharedLock& lock);
+    Status record(const PreparedSegment& prepared, const executors::SegmentResult& result, std::string_view executor,
+                  SharedLock& lock);
     Status record_step(std::size_t index, const executors::MadeLayer& made, std::string_view executor,
                        SharedLock& lock);
     Status check_copied_bytes(const ResolvedStep& step, const cache::oci::TableOfContents& contents);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "executors/in_process/accounts.hpp"
 
+#include <algorithm>
 #include <charconv>
-#include <vector>
 
 namespace dbuild::executors::in_process {
 namespace {
@@ -15,27 +15,33 @@ std::optional<std::uint64_t> number(std::string_view text) {
     return static_cast<std::uint32_t>(value); // -1 is 4294967295, as in BuildKit
 }
 
-/// The fields of the first line of an account file that begins with this name.
-std::vector<std::string_view> find_line(std::string_view file, std::string_view name) {
+/// The first line of an account file that begins with this name.
+AccountLine find_line(std::string_view file, std::string_view name) {
+    const auto lines = account_lines(file);
+    const auto found = std::find_if(lines.begin(), lines.end(), [&](const auto& line) { return line.front() == name; });
+    return found == lines.end() ? AccountLine() : *found;
+}
+
+std::uint64_t field_number(const AccountLine& fields, std::size_t index) {
+    return index < fields.size() ? number(fields[index]).value_or(0) : 0;
+}
+
+} // namespace
+
+std::vector<AccountLine> account_lines(std::string_view file) {
+    std::vector<AccountLine> lines;
     while (!file.empty()) {
-        auto line = file.substr(0, file.find('\n'));
+        const auto line = file.substr(0, file.find('\n'));
         file.remove_prefix(std::min(line.size() + 1, file.size()));
-        std::vector<std::string_view> fields;
+        auto& fields = lines.emplace_back();
         for (std::size_t begin = 0; begin <= line.size();) {
             const auto end = std::min(line.find(':', begin), line.size());
             fields.push_back(line.substr(begin, end - begin));
             begin = end + 1;
         }
-        if (fields.front() == name) return fields;
     }
-    return {};
+    return lines;
 }
-
-std::uint64_t field_number(const std::vector<std::string_view>& fields, std::size_t index) {
-    return index < fields.size() ? number(fields[index]).value_or(0) : 0;
-}
-
-} // namespace
 
 OwnerText OwnerText::parse(std::string_view text) {
     const auto colon = text.find(':');

@@ -9,8 +9,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace dbuild::executors::in_process {
+
+/// The fields of one line of /etc/passwd or /etc/group.
+using AccountLine = std::vector<std::string_view>;
+/// In: file — its text, which the fields are parts of.
+std::vector<AccountLine> account_lines(std::string_view file);
 
 /// "user", "user:group", "user:", ":group"; numbers or names. In: text — not empty.
 struct OwnerText {

@@ -163,14 +163,19 @@ bool PendingLayer::is_in_root(const Node& node) const {
            before->device_minor == now.device_minor;
 }
 
-Result<LayerWriter::Written> PendingLayer::write(const std::filesystem::path& path) const {
+Result<LayerWriter::Written> PendingLayer::write(const std::filesystem::path& path,
+                                                 cache::oci::TableOfContents* contents) const {
     DBUILD_TRY_ASSIGN(auto writer, LayerWriter::create(path));
+    const auto add = [&](const LayerEntry& entry, const BodyReader& body = nullptr) -> Status {
+        if (contents) contents->entries.push_back(entry);
+        return writer.add(entry, body);
+    };
     std::set<std::string, std::less<>> folders;                  // written
     std::map<std::string, std::string, std::less<>> first_names; // by link group
     const auto add_folders = [&](std::string_view below) -> Status {
         for (auto slash = below.find('/'); slash != below.npos; slash = below.find('/', slash + 1)) {
             const auto [folder, is_new] = folders.emplace(below.substr(0, slash));
-            if (is_new) DBUILD_TRY(writer.add(*find(*folder)));
+            if (is_new) DBUILD_TRY(add(*find(*folder)));
         }
         return {};
     };
@@ -180,7 +185,7 @@ Result<LayerWriter::Written> PendingLayer::write(const std::filesystem::path& pa
         whiteout.path =
             (folder.empty() ? "" : folder + "/") + ".wh." + path_gone.substr(folder.empty() ? 0 : folder.size() + 1);
         DBUILD_TRY(add_folders(whiteout.path));
-        DBUILD_TRY(writer.add(whiteout));
+        DBUILD_TRY(add(whiteout));
     }
     for (const auto& [name, node] : changed_) {
         if (folders.contains(name) || is_in_root(node)) continue;
@@ -198,7 +203,7 @@ Result<LayerWriter::Written> PendingLayer::write(const std::filesystem::path& pa
                 entry.link_target = first->second;
             }
         }
-        DBUILD_TRY(writer.add(entry, node.body));
+        DBUILD_TRY(add(entry, node.body));
     }
     return writer.finish();
 }

@@ -63,8 +63,10 @@ public:
     void set_time(const std::string& folder, std::int64_t mtime_seconds);
 
     /// Writes what differs from the root, each entry below all its folders.
+    /// In:     contents — gets what was written; may be null.
     /// Errors: unsupported — a file's name begins with ".wh."; as LayerWriter.
-    Result<LayerWriter::Written> write(const std::filesystem::path& path) const;
+    Result<LayerWriter::Written> write(const std::filesystem::path& path,
+                                       cache::oci::TableOfContents* contents = nullptr) const;
 
 private:
     struct Node {

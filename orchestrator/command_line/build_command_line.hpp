@@ -11,7 +11,7 @@
 
 namespace dbuild::orchestrator {
 
-enum class ExecutorKind { automatic, buildx };
+enum class ExecutorKind { automatic, buildx, runtime };
 
 struct BuildCommandLine {
     BuildOptions options;

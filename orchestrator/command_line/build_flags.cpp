@@ -157,9 +157,9 @@ Status set_executor(Line& line, Value value) {
     else if (value == "buildx")
         line.executor = ExecutorKind::buildx;
     else if (value == "runtime")
-        return fail(ErrorKind::usage, "--executor: runtime is not in this version of dbuild; use auto or buildx");
+        line.executor = ExecutorKind::runtime;
     else
-        return fail(ErrorKind::usage, fmt::format("--executor: \"{}\" is neither auto nor buildx", value));
+        return fail(ErrorKind::usage, fmt::format("--executor: \"{}\" is none of auto, buildx and runtime", value));
     return {};
 }
 
@@ -251,7 +251,7 @@ constexpr BuildFlag k_flags[] = {
     {{"cache-deadline", 0, text}, FlagGroup::own, set_cache_deadline, "", "TIME",
      "how long to publish at the end of a build (default: 30s)"},
     {{"executor", 0, text}, FlagGroup::own, set_executor, "", "NAME",
-     "who runs missing steps: auto or buildx (runtime: not in this version)"},
+     "who runs missing RUNs: auto or buildx, or runtime (runc, as root, without the engine)"},
     {{"cache-ttl", 0, text}, FlagGroup::own, set_cache_ttl, "", "DURATION",
      "run a RUN that may reach the network again when its result is older, such as 24h"},
     {{"base-ttl", 0, text}, FlagGroup::own, set_base_ttl, "", "DURATION",

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// RUN without a daemon: each command in a container of runc, on layers unpacked in the cache and joined by overlayfs
+// (design §5, "Runtime"). Needs to be root.
+#pragma once
+
+#include "executors/executor.hpp"
+
+#include <filesystem>
+#include <memory>
+
+namespace dbuild::executors::runtime {
+
+/// In:      folder — where unpacked layers, cache mounts and running containers are; one for all processes that share a
+///          cache.
+/// Out:     an executor of segments whose layer-making steps all have a command. Its run() fails with unsupported where
+///          a layer cannot be unpacked on its own, or an image cannot be run on; another executor may do it.
+/// Errors:  unsupported — not root, no runc, no overlayfs, another architecture than x86-64.
+Result<std::unique_ptr<Executor>> make_runtime_executor(const std::filesystem::path& folder);
+
+} // namespace dbuild::executors::runtime

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "executors/runtime/sandbox.hpp"
+
+#include "executors/runtime/cache_mounts.hpp"
+#include "executors/runtime/container_spec.hpp"
+#include "executors/runtime/mount_points.hpp"
+#include "executors/runtime/overlay.hpp"
+#include "executors/runtime/process_user.hpp"
+#include "support/files.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <thread>
+#include <unistd.h>
+
+namespace fs = std::filesystem;
+
+namespace dbuild::executors::runtime {
+namespace {
+
+using cache::oci::FileTree;
+
+constexpr off_t k_max_account_bytes = 10 << 20; // BuildKit's limit
+constexpr std::string_view k_script_folder = "/dev/pipes/";
+
+/// The text of an account file; "" where there is none.
+Result<std::string> read_accounts(const RootFolders& root, const fs::path& merged, int merged_fd,
+                                  const std::string& path) {
+    DBUILD_TRY_ASSIGN(const auto target, follow_links(root.tree, path));
+    const auto file = open_below(merged_fd, target, O_RDONLY | O_NONBLOCK);
+    struct stat found {};
+    if (!file || ::fstat(file->get(), &found) != 0 || !S_ISREG(found.st_mode)) return std::string();
+    if (found.st_size > k_max_account_bytes)
+        return fail(ErrorKind::step_failed, fmt::format("/{} is larger than 10 MiB", path));
+    return read_file(merged / target);
+}
+
+std::string container_id(const fs::path& folder) { return "dbuild-" + folder.filename().string(); }
+
+/// runc, with what it remembers in the run's own folder.
+Result<ProcessResult> runc(
+    const fs::path& folder, std::vector<std::string> words, const OutputSink& sink = [](std::string_view) {},
+    const CancelCheck& is_cancelled = nullptr) {
+    words.insert(words.begin(), {"runc", "--root", (folder / "state").string()});
+    ProcessOptions options;
+    options.arguments = std::move(words);
+    return run_process(options, sink, sink, is_cancelled);
+}
+
+/// Everything of one run that happens in the thread with the mounts.
+class Sandbox {
+public:
+    Sandbox(const SandboxRun& run, const OutputSink& on_output, const CancelCheck& is_cancelled)
+        : run_(run), on_output_(on_output), is_cancelled_(is_cancelled) {}
+
+    Result<SandboxExit> execute(const std::function<void()>& on_started) {
+        DBUILD_TRY(enter_private_mounts());
+        DBUILD_TRY_ASSIGN(container_.root,
+                          mount_overlay(run_.folder, run_.root->folders, OverlayChanges::kept_in_upper));
+        root_ = Fd(::open(container_.root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+        MountPoints points(root_.get(), run_.root->tree);
+        DBUILD_TRY(prepare(points));
+        if (on_started) on_started();
+        auto done = run_container();
+        points.remove_made();
+        root_.reset();
+        DBUILD_TRY(unmount_overlay(run_.folder));
+        return done;
+    }
+
+private:
+    Status prepare(MountPoints& points) {
+        container_.command = run_.command;
+        DBUILD_TRY_ASSIGN(const auto passwd, read_accounts(*run_.root, container_.root, root_.get(), "etc/passwd"));
+        DBUILD_TRY_ASSIGN(const auto group, read_accounts(*run_.root, container_.root, root_.get(), "etc/group"));
+        DBUILD_TRY_ASSIGN(container_.user, find_process_user(run_.command->user, passwd, group));
+        for (const auto* folder : {"dev", "proc", "sys"}) {
+            const auto* entry = run_.root->tree.find(folder);
+            if (entry && entry->type != cache::oci::EntryType::directory)
+                return fail(ErrorKind::unsupported, fmt::format("/{} of the image is no folder", folder));
+            DBUILD_TRY(points.make(folder, MountPoints::Kind::folder, MountPoints::Stay::for_ever));
+        }
+        DBUILD_TRY(add_network_files(points));
+        DBUILD_TRY(add_working_dir());
+        for (const auto& mount : run_.command->mounts) DBUILD_TRY(add_mount(mount, points));
+        if (!run_.command->script.empty()) DBUILD_TRY(add_script());
+        std::stable_sort(container_.mounts.begin(), container_.mounts.end(),
+                         [](const auto& a, const auto& b) { return a.destination < b.destination; });
+        DBUILD_TRY(make_directories(run_.folder / "bundle"));
+        return write_file(run_.folder / "bundle/config.json", container_spec(container_));
+    }
+
+    Status add_network_files(MountPoints& points) {
+        const auto own = run_.folder / "etc";
+        DBUILD_TRY(make_directories(own));
+        const auto resolvers = read_file("/etc/resolv.conf");
+        DBUILD_TRY(write_file(own / "resolv.conf", resolvers ? *resolvers : std::string()));
+        DBUILD_TRY(write_file(own / "hosts", "127.0.0.1\tlocalhost buildkitsandbox\n"
+                                             "::1\tlocalhost ip6-localhost ip6-loopback\n"));
+        for (const auto* name : {"resolv.conf", "hosts"}) {
+            const auto target = fmt::format("/etc/{}", name);
+            if (::chmod((own / name).c_str(), 0644) != 0) return fail(ErrorKind::unavailable, "cannot make " + target);
+            DBUILD_TRY(points.make(target, MountPoints::Kind::file));
+            container_.mounts.push_back(
+                {target, "bind", (own / name).string(), {"nosuid", "noexec", "nodev", "rbind", "ro"}});
+        }
+        return {};
+    }
+
+    /// A folder that a RUN removed after WORKDIR had made it. It stays, as under BuildKit, and belongs to the user.
+    Status add_working_dir() {
+        MountPoints folders(root_.get(), run_.root->tree);
+        DBUILD_TRY_ASSIGN(const bool is_new, folders.make(run_.command->working_dir, MountPoints::Kind::folder,
+                                                          MountPoints::Stay::for_ever));
+        if (!is_new) return {};
+        DBUILD_TRY_ASSIGN(const auto path,
+                          follow_links(run_.root->tree, cache::oci::clean_path(run_.command->working_dir)));
+        if (::lchown((container_.root / path).c_str(), container_.user.uid, container_.user.gid) != 0)
+            return fail(ErrorKind::unavailable, "cannot own " + run_.command->working_dir);
+        return {};
+    }
+
+    Status add_mount(const CommandMount& mount, MountPoints& points) {
+        const std::string access = mount.is_read_only ? "ro" : "rw";
+        if (mount.type == CommandMount::Type::bind) return add_bind(mount, points);
+        DBUILD_TRY_ASSIGN(const bool is_new, points.make(mount.target, MountPoints::Kind::folder));
+        if (mount.type == CommandMount::Type::cache) {
+            DBUILD_TRY_ASSIGN(auto folder, take_cache_folder(run_.cache_mounts, mount, is_cancelled_));
+            container_.mounts.push_back({mount.target, "bind", folder.path.string(), {"rbind", access}});
+            caches_.push_back(std::move(folder));
+            return {};
+        }
+        std::vector<std::string> options = {"nosuid", access};
+        if (is_new) options.emplace_back("mode=1777"); // else that of what it covers
+        if (mount.size_bytes) options.push_back(fmt::format("size={}", *mount.size_bytes));
+        container_.mounts.push_back({mount.target, "tmpfs", "tmpfs", std::move(options)});
+        return {};
+    }
+
+    Status add_bind(const CommandMount& mount, MountPoints& points) {
+        const auto& source = *run_.sources.at(mount.source_name);
+        auto& merged = mounted_[mount.source_name];
+        if (merged.empty()) {
+            const auto folder = run_.folder / fmt::format("source-{}", mounted_.size());
+            DBUILD_TRY_ASSIGN(merged, mount_overlay(folder, source.folders, OverlayChanges::refused));
+        }
+        DBUILD_TRY_ASSIGN(const auto path, follow_links(source.tree, cache::oci::clean_path(mount.source_path)));
+        struct stat found {};
+        if (::lstat((merged / path).c_str(), &found) != 0)
+            return fail(ErrorKind::step_failed, fmt::format("\"/{}\": not found", path));
+        DBUILD_TRY(
+            points.make(mount.target, S_ISDIR(found.st_mode) ? MountPoints::Kind::folder : MountPoints::Kind::file));
+        container_.mounts.push_back({mount.target, "bind", (merged / path).string(), {"rbind", "ro"}});
+        return {};
+    }
+
+    /// The body of a here-document that names its own interpreter.
+    Status add_script() {
+        const auto& target = run_.command->arguments.front();
+        const auto file = run_.folder / "script";
+        DBUILD_TRY(write_file(file, run_.command->script));
+        if (!target.starts_with(k_script_folder) || ::chmod(file.c_str(), 0755) != 0)
+            return fail(ErrorKind::unsupported, "a script at " + target);
+        container_.mounts.push_back({target, "bind", file.string(), {"rbind", "ro"}});
+        return {};
+    }
+
+    Result<SandboxExit> run_container() {
+        const auto id = container_id(run_.folder);
+        bool was_ended = false;
+        const auto is_cancelled = [&] {
+            if (!is_cancelled_ || !is_cancelled_()) return false;
+            // The first process of a container is a PID 1, which takes no SIGTERM. Where there is none yet, runc ends.
+            if (!std::exchange(was_ended, true)) (void)runc(run_.folder, {"kill", id, "KILL"});
+            return true;
+        };
+        const auto bundle = (run_.folder / "bundle").string();
+        const auto done = runc(run_.folder, {"run", "--bundle", bundle, id}, on_output_, is_cancelled);
+        if (done) return SandboxExit{done->exit_status, was_ended};
+        end_abandoned(run_.folder);
+        if (done.error().kind == ErrorKind::interrupted) return SandboxExit{0, true};
+        return fail(done.error());
+    }
+
+    const SandboxRun& run_;
+    const OutputSink& on_output_;
+    const CancelCheck& is_cancelled_;
+    Container container_;
+    Fd root_;
+    std::vector<CacheFolder> caches_;
+    std::map<std::string, fs::path> mounted_; // sources
+};
+
+} // namespace
+
+void end_abandoned(const fs::path& folder) {
+    if (fs::exists(folder / "state")) (void)runc(folder, {"delete", "--force", container_id(folder)});
+}
+
+Result<SandboxExit> run_in_sandbox(const SandboxRun& run, const std::function<void()>& on_started,
+                                   const OutputSink& on_output, const CancelCheck& is_cancelled) {
+    Result<SandboxExit> result = fail(ErrorKind::internal, "not run");
+    std::thread([&] { result = Sandbox(run, on_output, is_cancelled).execute(on_started); }).join();
+    return result;
+}
+
+} // namespace dbuild::executors::runtime
