@@ -4,7 +4,7 @@
 # that `docker` reaches (DOCKER_HOST; its builder is emptied). Prints seconds, their medians and the ratio, for:
 #   nothing    empty cache, empty builder, no images
 #   unchanged  everything built and loaded
-# Usage: bake.sh [RUNS] [CASE...]; DBUILD is the binary.
+# Usage: bake.sh [RUNS] [CASE...]; DBUILD is the binary, EXECUTOR its --executor.
 set -euo pipefail
 dbuild=${DBUILD:?path of the dbuild binary}
 runs=${1:-5}
@@ -27,7 +27,7 @@ seconds() { # COMMAND... → wall seconds
     "$@" >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; exit 1; }
     awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.3f", b - a }'
 }
-mine() { "$dbuild" bake; }
+mine() { "$dbuild" bake --executor "${EXECUTOR:-auto}"; }
 theirs() { docker buildx bake --load --provenance=false; }
 median() { tr ' ' '\n' <<<"$1" | sort -n | awk 'NF { v[++n] = $1 } END { print v[int((n + 1) / 2)] }'; }
 

@@ -57,7 +57,7 @@ struct CommandMount {
 /// What a RUN comes to once everything in it is expanded, for an executor that starts it itself.
 struct RunCommand {
     std::vector<std::string> arguments;   // never empty
-    std::string script;                   // not empty: the file that arguments[0] names
+    std::string script;                   // not empty: of the file that the last argument names
     std::vector<std::string> environment; // NAME=VALUE, each name once
     std::string working_dir;              // absolute
     std::string user;                     // as USER has it; empty: root

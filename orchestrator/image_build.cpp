@@ -123,7 +123,8 @@ Status build_image(const Machine& machine, const BuildCommandLine& line, const I
     if (work.use != EngineUse::build) options.pulls_bases = false; // a plan changes nothing in the engine
     DBUILD_TRY_ASSIGN(auto owned, open_parts(machine.config, *address));
     if (line.executor == ExecutorKind::runtime && work.use == EngineUse::build) {
-        auto runtime = executors::runtime::make_runtime_executor(owned.layers.root() / "runtime");
+        auto runtime =
+            executors::runtime::make_runtime_executor(owned.layers.root() / executors::runtime::k_runtime_folder);
         if (runtime)
             owned.runtime = std::move(*runtime);
         else

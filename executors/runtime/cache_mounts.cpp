@@ -41,13 +41,16 @@ Status make_folder(const fs::path& folder, const CommandMount& mount) {
     return {};
 }
 
+std::string name_of(const CommandMount& mount) {
+    return sha256(fmt::format("{}\n{}:{} {:o}", mount.cache_id, mount.uid, mount.gid, mount.mode)).hex();
+}
+
 } // namespace
 
 Result<CacheFolder> take_cache_folder(const fs::path& root, const CommandMount& mount,
                                       const CancelCheck& is_cancelled) {
     DBUILD_TRY(make_directories(root));
-    const auto identity = fmt::format("{}\n{}:{} {:o}", mount.cache_id, mount.uid, mount.gid, mount.mode);
-    const auto name = sha256(identity).hex();
+    const auto name = name_of(mount);
     const int how = mount.sharing == CommandMount::Sharing::shared ? LOCK_SH : LOCK_EX;
     for (int copy = 0;;) {
         const auto path = root / (copy == 0 ? name : fmt::format("{}-{}", name, copy));
@@ -63,6 +66,19 @@ Result<CacheFolder> take_cache_folder(const fs::path& root, const CommandMount& 
         if (is_cancelled && is_cancelled()) return fail(ErrorKind::interrupted, "interrupted");
         std::this_thread::sleep_for(k_poll);
     }
+}
+
+Status empty_cache_folder(const fs::path& root, const CommandMount& mount) {
+    DBUILD_TRY(make_directories(root));
+    const auto path = root / name_of(mount);
+    DBUILD_TRY_ASSIGN(const auto lock, try_lock(path.string() + ".lock", LOCK_EX));
+    if (!lock) return {};
+    DBUILD_TRY_ASSIGN(const auto entries, list_folder(path));
+    std::error_code error;
+    for (const auto& entry : entries)
+        if (!error) fs::remove_all(entry, error);
+    if (error) return fail(ErrorKind::unavailable, fmt::format("cannot empty {}: {}", path.string(), error.message()));
+    return {};
 }
 
 } // namespace dbuild::executors::runtime

@@ -23,4 +23,7 @@ struct CacheFolder {
 Result<CacheFolder> take_cache_folder(const std::filesystem::path& root, const CommandMount& mount,
                                       const CancelCheck& is_cancelled);
 
+/// Takes everything out of the folder of a mount, unless somebody uses it. Errors: unavailable.
+Status empty_cache_folder(const std::filesystem::path& root, const CommandMount& mount);
+
 } // namespace dbuild::executors::runtime

@@ -16,14 +16,16 @@
 namespace dbuild::executors::runtime {
 namespace {
 
-constexpr mode_t k_folder_mode = 0755, k_file_mode = 0644;
+constexpr mode_t k_folder_mode = 0755, k_open_folder_mode = 01777, k_file_mode = 0644;
 
 std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 /// Out: whether it is new. Whatever the umask is, the mode is exact.
 bool make_one(int folder, const char* name, MountPoints::Kind kind) {
-    if (kind == MountPoints::Kind::folder)
-        return ::mkdirat(folder, name, k_folder_mode) == 0 && ::fchmodat(folder, name, k_folder_mode, 0) == 0;
+    if (kind != MountPoints::Kind::file) {
+        const auto mode = kind == MountPoints::Kind::open_folder ? k_open_folder_mode : k_folder_mode;
+        return ::mkdirat(folder, name, mode) == 0 && ::fchmodat(folder, name, mode, 0) == 0;
+    }
     const Fd file(::openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, k_file_mode));
     return file.is_open() && ::fchmod(file.get(), k_file_mode) == 0;
 }
@@ -64,9 +66,9 @@ Result<bool> MountPoints::make(const std::string& path, Kind kind, Stay stay) {
         struct stat found {};
         if (::fstatat(parent.get(), name_of(part).c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0)
             return fail(ErrorKind::unavailable, fmt::format("cannot make /{}: {}", part, std::strerror(errno)));
-        if (S_ISDIR(found.st_mode) != (part_kind == Kind::folder))
+        if (S_ISDIR(found.st_mode) == (part_kind == Kind::file))
             return fail(ErrorKind::unsupported, fmt::format("cannot mount on /{}: /{} is {} folder", target, part,
-                                                            part_kind == Kind::folder ? "no" : "a"));
+                                                            part_kind == Kind::file ? "a" : "no"));
         if (is_new && stay == Stay::while_it_runs) made_.push_back(part);
     }
     return is_new;

@@ -15,15 +15,15 @@ namespace dbuild::executors::runtime {
 
 class MountPoints {
 public:
-    enum class Kind { folder, file };
+    enum class Kind { folder, open_folder, file }; // 0755, 1777, 0644
     enum class Stay { while_it_runs, for_ever };
 
     /// In: root — the mounted root file system, open; tree — what is in it before the RUN. Both borrowed.
     MountPoints(int root, const cache::oci::FileTree& tree) : root_(root), tree_(tree) {}
 
-    /// Makes what is missing of the path, folders with mode 0755 and owner 0:0; links are followed inside the root.
-    /// Out:    whether the path itself is new.
-    /// Errors: unsupported — something else stands there; unavailable.
+    /// Makes what is missing of the path, those above it with mode 0755, all with owner 0:0; links are followed inside
+    /// the root. Out:    whether the path itself is new. Errors: unsupported — something else stands there;
+    /// unavailable.
     Result<bool> make(const std::string& path, Kind kind, Stay stay = Stay::while_it_runs);
 
     /// Takes away what make() made and the RUN left empty; folders that it stood in keep their times.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "executors/runtime/runtime_executor.hpp"
 
+#include "executors/runtime/cache_mounts.hpp"
 #include "executors/runtime/layer_folders.hpp"
 #include "executors/runtime/sandbox.hpp"
 #include "executors/runtime/upper_layer.hpp"
@@ -12,6 +13,8 @@
 #include <fmt/ranges.h>
 
 #include <fcntl.h>
+#include <mutex>
+#include <set>
 #include <sstream>
 #include <sys/file.h>
 #include <unistd.h>
@@ -81,6 +84,7 @@ public:
         for (const auto& source : segment.sources) {
             DBUILD_TRY_ASSIGN(sources[source.name], join(source.root, read_layer));
         }
+        if (segment.ignores_engine_cache) DBUILD_TRY(empty_caches(segment));
         SegmentResult result;
         for (std::size_t i = 0; i < segment.steps.size(); ++i) {
             const auto& step = segment.steps[i];
@@ -104,6 +108,20 @@ private:
         return joined;
     }
 
+    /// As BuildKit does under --no-cache: each cache mount once, before its first use in this process.
+    Status empty_caches(const Segment& segment) {
+        const std::lock_guard lock(mutex_);
+        for (const auto& step : segment.steps) {
+            if (!step.command) continue;
+            for (const auto& mount : step.command->mounts)
+                if (mount.type == CommandMount::Type::cache && emptied_.insert(mount.cache_id).second)
+                    DBUILD_TRY(empty_cache_folder(cache_mounts(), mount));
+        }
+        return {};
+    }
+
+    fs::path cache_mounts() const { return folder_ / "cache-mounts"; }
+
     /// Overlayfs takes no folder twice, which the one of the empty layer is most likely to be.
     static void put_on(RootFolders& root, const UnpackedLayer& layer) {
         if (layer.contents->entries.empty()) return;
@@ -116,7 +134,7 @@ private:
                           const std::map<std::string, RootFolders>& sources, const SegmentObserver& observer,
                           const CancelCheck& is_cancelled, SegmentResult& result) {
         DBUILD_TRY_ASSIGN(auto workspace, Workspace::create(folder_));
-        SandboxRun run{workspace->path, &root, &command, {}, folder_ / "cache-mounts"};
+        SandboxRun run{workspace->path, &root, &command, {}, cache_mounts()};
         for (const auto& [name, source] : sources) run.sources.emplace(name, &source);
         const auto started = std::chrono::system_clock::now();
         const auto exit = run_in_sandbox(
@@ -159,7 +177,11 @@ private:
 
     fs::path folder_;
     LayerFolders layers_;
+    std::mutex mutex_;
+    std::set<std::string> emptied_; // cache mounts, by id; guarded by mutex_
 };
+
+fs::path layers_of(const fs::path& folder) { return folder / "layers"; }
 
 bool is_in_path(const char* program) {
     std::istringstream folders(environment("PATH"));
@@ -178,8 +200,15 @@ Result<std::unique_ptr<Executor>> make_runtime_executor(const fs::path& folder) 
         return fail(ErrorKind::unsupported, "the runtime executor needs runc (Debian: the package runc)");
     DBUILD_TRY(make_directories(folder));
     DBUILD_TRY(Workspace::remove_abandoned(folder));
-    DBUILD_TRY_ASSIGN(auto layers, LayerFolders::open(folder / "layers", k_max_unpacked_bytes));
+    DBUILD_TRY_ASSIGN(auto layers, LayerFolders::open(layers_of(folder), k_max_unpacked_bytes));
     return std::make_unique<RuntimeExecutor>(folder, std::move(layers));
+}
+
+Status shrink_unpacked_layers(const fs::path& folder, std::uint64_t max_bytes) {
+    std::error_code ignored;
+    if (!fs::exists(layers_of(folder), ignored)) return {};
+    const auto shrunk = LayerFolders::open(layers_of(folder), max_bytes); // shrinks when it ends
+    return shrunk ? Status{} : fail(shrunk.error());
 }
 
 } // namespace dbuild::executors::runtime

@@ -5,10 +5,14 @@
 
 #include "executors/executor.hpp"
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 
 namespace dbuild::executors::runtime {
+
+/// Of a cache folder: where all of it is.
+inline constexpr const char* k_runtime_folder = "runtime";
 
 /// In:      folder — where unpacked layers, cache mounts and running containers are; one for all processes that share a
 ///          cache.
@@ -16,5 +20,9 @@ namespace dbuild::executors::runtime {
 ///          a layer cannot be unpacked on its own, or an image cannot be run on; another executor may do it.
 /// Errors:  unsupported — not root, no runc, no overlayfs, another architecture than x86-64.
 Result<std::unique_ptr<Executor>> make_runtime_executor(const std::filesystem::path& folder);
+
+/// Deletes unpacked layers, least recently used first, until they take so many bytes; none while any process uses them.
+/// Errors: unavailable.
+Status shrink_unpacked_layers(const std::filesystem::path& folder, std::uint64_t max_bytes);
 
 } // namespace dbuild::executors::runtime

@@ -126,7 +126,9 @@ private:
     Status add_mount(const CommandMount& mount, MountPoints& points) {
         const std::string access = mount.is_read_only ? "ro" : "rw";
         if (mount.type == CommandMount::Type::bind) return add_bind(mount, points);
-        DBUILD_TRY_ASSIGN(const bool is_new, points.make(mount.target, MountPoints::Kind::folder));
+        // A tmpfs has the mode of what it covers.
+        const bool is_tmpfs = mount.type == CommandMount::Type::tmpfs;
+        DBUILD_TRY(points.make(mount.target, is_tmpfs ? MountPoints::Kind::open_folder : MountPoints::Kind::folder));
         if (mount.type == CommandMount::Type::cache) {
             DBUILD_TRY_ASSIGN(auto folder, take_cache_folder(run_.cache_mounts, mount, is_cancelled_));
             container_.mounts.push_back({mount.target, "bind", folder.path.string(), {"rbind", access}});
@@ -134,7 +136,6 @@ private:
             return {};
         }
         std::vector<std::string> options = {"nosuid", access};
-        if (is_new) options.emplace_back("mode=1777"); // else that of what it covers
         if (mount.size_bytes) options.push_back(fmt::format("size={}", *mount.size_bytes));
         container_.mounts.push_back({mount.target, "tmpfs", "tmpfs", std::move(options)});
         return {};
@@ -159,7 +160,7 @@ private:
 
     /// The body of a here-document that names its own interpreter.
     Status add_script() {
-        const auto& target = run_.command->arguments.front();
+        const auto& target = run_.command->arguments.back();
         const auto file = run_.folder / "script";
         DBUILD_TRY(write_file(file, run_.command->script));
         if (!target.starts_with(k_script_folder) || ::chmod(file.c_str(), 0755) != 0)

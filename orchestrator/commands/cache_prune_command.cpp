@@ -3,6 +3,7 @@
 #include "orchestrator/commands/cache_verbs.hpp"
 
 #include "cache/store/prune.hpp"
+#include "executors/runtime/runtime_executor.hpp"
 #include "support/quantity.hpp"
 
 #include <boost/json.hpp>
@@ -31,6 +32,9 @@ Status prune_store(const store::LayerStore& layers, const CacheOptions& options)
                           limits.progress = progress;
                           return store::prune(layers, limits);
                       }));
+    if (!options.is_dry_run && limits.max_bytes)
+        DBUILD_TRY(executors::runtime::shrink_unpacked_layers(layers.root() / executors::runtime::k_runtime_folder,
+                                                              *limits.max_bytes));
     if (options.is_json) {
         print_json({{"bytes_before", result.bytes_before},
                     {"bytes_after", result.bytes_after},

@@ -45,6 +45,7 @@ def parse_arguments():
     parser.add_argument("--cases", help="comma separated names of steps and edits, of: " + " ".join(CASES))
     parser.add_argument("--mount-weight", type=float, default=1, help="how often RUN --mount is chosen, as a factor; 0 is never")
     parser.add_argument("--dbuild", default=os.environ.get("DBUILD", os.path.join(HERE, "../../build/ci/bin/dbuild")))
+    parser.add_argument("--executor", default="auto", help="dbuild's, default %(default)s")
     parser.add_argument("--engines", nargs=2, metavar="SOCKET", help="dbuild's engine and BuildKit's; both are used up")
     parser.add_argument("--keep", action="store_true", help="keep all folders")
     parser.add_argument("--folder", default="/tmp", help="where all state is kept, the engines' too: an existing folder with a short path,"
@@ -124,7 +125,7 @@ class Run:
         os.symlink(folder, link)
         other = self.pool.submit(self.build_with_buildx_twice, link, arguments)
         mine = build_with_dbuild(self.options.dbuild, self.engines[0], f"{self.work}/cache", f"{self.work}/report.json",
-                                 f"dbuild-test/{state.run}:1", arguments, folder)
+                                 f"dbuild-test/{state.run}:1", ["--executor", self.options.executor, *arguments], folder)
         warm, fresh = other.result()
         os.unlink(link)
         for name, outcome in (("dbuild", mine), ("buildx warm", warm), ("buildx --no-cache", fresh)):

@@ -1,0 +1,158 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# --executor runtime: RUNs started by dbuild itself, through runc. The images are BuildKit's, the environment of a RUN is the
+# one that BuildKit gives, and what the runtime cannot do is done by docker buildx.
+set -euo pipefail
+. "$(dirname "$0")/../helpers/cli.sh"
+
+[ "$(id -u)" = 0 ] || fail "this test needs to be root"
+tag=dbuild-test/runtime-$run_id:1
+theirs=dbuild-test/runtime-$run_id:theirs
+context=$work/context
+mkdir "$context"
+echo "word $run_id" >"$context/word"
+run() { # NAME ARGUMENT...
+    local name=$1
+    shift
+    build "$name" --executor runtime -t "$tag" "$@" "$context"
+}
+executors() { report "$1" '[.steps[].executor | select(. != null)] | unique | join(" ")'; }
+same_as_buildx() { # NAME EXECUTORS
+    run "$1"
+    expect_equal "$2" "$(executors "$1")" "executors of $1"
+    docker buildx build -q --provenance=false --load -t "$theirs" "$context" >/dev/null 2>"$work/$1.theirs.err"
+    expect_same_image "$theirs" "$tag"
+}
+
+# What a process of a RUN is and sees.
+cat >"$context/Dockerfile" <<END
+FROM dbuild-test/busybox:1
+RUN mkdir /seen; grep -E '^(Cap|NoNewPrivs|Seccomp|Groups|Umask)' /proc/self/status >/seen/status
+ENV TWO="a b" ONE=1
+ARG THREE=3
+RUN env | sort >/seen/env; id >/seen/id; hostname >/seen/host; umask >/seen/umask; pwd >/seen/pwd; ls /dev >/seen/dev; cat /etc/hosts | wc -l >/seen/hosts
+RUN for f in /proc/kcore /proc/keys /proc/timer_list; do head -c 1 \$f 2>&1 | wc -c; done >/seen/masked; ls /sys/firmware /proc/acpi >/seen/empty; \
+    for f in /proc/sys/kernel/hostname /proc/sysrq-trigger /sys/x; do (echo x >\$f) 2>&1; done | sed 's/.*: //' >/seen/read-only
+RUN mknod /tmp/full c 1 7 && mknod /tmp/kmsg c 1 11 && (head -c 1 /tmp/full | wc -c; head -c 1 /tmp/kmsg 2>&1) | sed 's/.*: //' >/seen/devices; rm /tmp/full /tmp/kmsg
+RUN (mount -t tmpfs none /mnt; unshare -m true; chroot / true; chmod u+s /seen/env; chown 5:6 /seen/id) 2>&1 | sed 's/.*: //' >/seen/forbidden
+RUN ls /proc/self/fd | wc -l >/seen/fds; cat /proc/sys/net/ipv4/ip_forward >/dev/null; cat | wc -c >/seen/stdin; echo to-stderr >&2
+USER app
+RUN id >/tmp/id; echo >/dev/stdout; grep CapEff /proc/self/status >/tmp/caps; echo ~ >/tmp/home
+USER 4321
+RUN id >/tmp/id2; echo ~ >/tmp/home2
+USER 4321:77
+RUN id -G >/tmp/id3
+USER root
+WORKDIR /not/there
+RUN rmdir /not/there
+RUN pwd; rm -r /not
+RUN touch here
+SHELL ["/bin/sh", "-eu", "-c"]
+RUN test "\$-" = "\${-#e}" || echo "\$TWO" >/seen/shell
+RUN ["/bin/sh", "-c", "echo exec >/seen/exec"]
+RUN <<EOF
+echo one >/seen/heredoc
+echo two >>/seen/heredoc
+EOF
+RUN <<EOF
+#!/bin/sh -e
+echo "\$0 \$(basename \$0)" >/seen/script
+EOF
+RUN --network=none ip -o link | wc -l >/seen/links
+END
+same_as_buildx environment "in-process runtime"
+
+# What a RUN leaves behind.
+cat >"$context/Dockerfile" <<END
+FROM dbuild-test/busybox:1 AS tools
+RUN mkdir -p /opt/tool/bin && echo tool >/opt/tool/bin/tool && ln -s tool /opt/tool/bin/link
+FROM dbuild-test/busybox:1
+RUN mkdir -p /d/e/f && echo 1 >/d/e/f/1 && echo 2 >/d/2 && ln /d/2 /d/hard && ln -s e /d/soft && mkfifo /d/fifo && touch -d 2001-02-03 /d/2
+RUN rm -r /d/e && mkdir /d/e && echo new >/d/e/new && chmod 1700 /d/e
+RUN mv /d/2 /d/3; chown 7:8 /d/3; chmod 4711 /d/3; rm /bin/wget; mkdir /bin/wget; rm -r /tmp
+RUN rm -r /d/e && echo file >/d/e; rmdir /bin/wget && ln -s busybox /bin/wget
+RUN mkdir "/$(printf 'n%.0s' $(seq 120))" && touch "/über" "/with space"; mkdir -p /a/b/c/d/e; touch -d 1999-01-01 /a/b/c/d/e /a
+RUN true
+RUN true
+RUN --mount=type=tmpfs,target=/scratch/tmp --mount=type=tmpfs,target=/etc/x echo x >/scratch/tmp/x && stat -c '%a' /scratch/tmp /etc/x >/modes
+RUN --mount=type=bind,from=tools,source=/opt/tool,target=/mnt/tool --mount=type=bind,from=tools,source=/opt/tool/bin/link,target=/mnt/file \
+    cat /mnt/tool/bin/link /mnt/file >/tools; (echo x >/mnt/tool/x) 2>/dev/null || echo read-only >>/tools
+COPY word /
+RUN --mount=type=cache,target=/cache,id=$run_id,uid=5,mode=0711 stat -c '%a %u' /cache >/cached; echo $run_id >/cache/mark
+RUN --mount=type=cache,target=/other,id=$run_id,uid=5,mode=0711,sharing=locked cat /other/mark >>/cached; rm /other/mark
+RUN ls -d /cache /other /scratch /mnt 2>/dev/null >/left || true
+END
+same_as_buildx leaves "in-process runtime"
+run again
+expect_equal "" "$(steps_done again)" "steps that run when nothing changed"
+
+# Nothing but what dbuild needs for the image itself was asked of the engine, and nothing of the containers is left.
+expect_equal "" "$(find "$DBUILD_CACHE_DIR/runtime" -maxdepth 1 -name 'run-*'; grep runtime /proc/self/mounts || true)" "what containers left behind"
+
+# What it cannot do: the RUNs around are still its own.
+cat >"$context/Dockerfile" <<END
+FROM dbuild-test/busybox:1
+RUN echo before >/before
+RUN --mount=type=bind,source=word,target=/word --mount=type=secret,id=absent cat /word >/mounted
+RUN cat /before /mounted >/after
+END
+same_as_buildx mixed "buildx runtime"
+
+# A root file system that may not lead out of itself.
+mkdir -p "$work/outside" "$context/root"
+ln -s "$work/outside" "$context/root/etc"
+ln -s "$work/outside" "$context/root/out"
+ln -s "../../../../../../..$work/outside" "$context/root/up"
+cat >"$context/Dockerfile" <<END
+FROM scratch
+COPY --from=dbuild-test/busybox:1 /bin /bin
+COPY root/ /
+RUN --mount=type=tmpfs,target=/out/tmp --mount=type=tmpfs,target=/up/tmp --mount=type=cache,target=/etc/cache,id=$run_id-out touch /out/tmp/x /up/tmp/x
+WORKDIR /up/work
+RUN touch here
+END
+run hostile
+expect_equal "" "$(find "$work/outside" -mindepth 1)" "what the image made outside of it"
+
+# Failures: what was finished is kept, and the failing step names its exit code.
+cat >"$context/Dockerfile" <<END
+FROM dbuild-test/busybox:1
+RUN echo $run_id >/first
+RUN echo said; exit 7
+END
+expect_exit 1 failing "$DBUILD" --executor runtime -t "$tag" --report "$work/failing.json" "$context"
+expect_contains "$work/failing.err" "said"
+expect_contains "$work/failing.err" "Dockerfile:3: error: RUN failed: exit code: 7"
+sed -i 's/exit 7/true/' "$context/Dockerfile"
+run mended
+expect_equal "RUN echo said; true" "$(steps_done mended)" "steps that run once the failing one is mended"
+printf 'FROM dbuild-test/busybox:1\nUSER nobody-here\nRUN true\n' >"$context/Dockerfile"
+expect_exit 1 no_user "$DBUILD" --executor runtime -t "$tag" "$context"
+expect_contains "$work/no_user.err" "unable to find user nobody-here"
+printf 'FROM dbuild-test/busybox:1\nRUN ["/no/such/program"]\n' >"$context/Dockerfile"
+expect_exit 1 no_program "$DBUILD" --executor runtime -t "$tag" "$context"
+expect_contains "$work/no_program.err" "no such file or directory"
+
+# Ctrl-C ends the container at once; after kill -9 the next build ends it.
+cat >"$context/Dockerfile" <<END
+FROM dbuild-test/busybox:1
+RUN echo $run_id; touch /begun; while true; do sleep 0.1; done # $run_id
+END
+containers() { pgrep -f "while true; do sleep 0.1; done # $run_id" | wc -l; }
+has_container() { [ "$(containers)" != 0 ]; }
+has_none() { [ "$(containers)" = 0 ]; }
+for signal in INT KILL; do
+    "$DBUILD" --executor runtime -t "$tag" "$context" >"$work/killed.out" 2>"$work/killed.err" &
+    background+=($!)
+    wait_for 20 "the container" has_container
+    kill -$signal "${background[-1]}"
+    wait "${background[-1]}" 2>/dev/null || true
+    if [ $signal = INT ]; then
+        wait_for 2 "the end of the container" has_none
+        expect_equal "" "$(find "$DBUILD_CACHE_DIR/runtime" -maxdepth 1 -name 'run-*')" "what an interrupted build left behind"
+    fi
+done
+printf 'FROM dbuild-test/busybox:1\nRUN echo next %s\n' "$run_id" >"$context/Dockerfile"
+run next
+wait_for 5 "the end of the container of a killed build" has_none
+expect_equal "" "$(find "$DBUILD_CACHE_DIR/runtime" -maxdepth 1 -name 'run-*')" "what a killed build left behind"
