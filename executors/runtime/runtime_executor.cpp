@@ -199,6 +199,10 @@ Result<std::unique_ptr<Executor>> make_runtime_executor(const fs::path& folder) 
     if (!is_in_path("runc"))
         return fail(ErrorKind::unsupported, "the runtime executor needs runc (Debian: the package runc)");
     DBUILD_TRY(make_directories(folder));
+    std::error_code
+        error; // what RUNs made for themselves, set-user-ID programs among it, is for nobody on this machine
+    fs::permissions(folder, fs::perms::owner_all, error);
+    if (error) return fail(ErrorKind::unsupported, fmt::format("cannot own {}: {}", folder.string(), error.message()));
     DBUILD_TRY(Workspace::remove_abandoned(folder));
     DBUILD_TRY_ASSIGN(auto layers, LayerFolders::open(layers_of(folder), k_max_unpacked_bytes));
     return std::make_unique<RuntimeExecutor>(folder, std::move(layers));

@@ -89,6 +89,8 @@ expect_equal "" "$(steps_done again)" "steps that run when nothing changed"
 # Nothing but what dbuild needs for the image itself was asked of the engine, and nothing of the containers is left.
 expect_equal "" "$(find "$DBUILD_CACHE_DIR/runtime" -maxdepth 1 -name 'run-*'; grep runtime /proc/self/mounts || true)" "what containers left behind"
 
+expect_equal 700 "$(stat -c %a "$DBUILD_CACHE_DIR/runtime")" "mode of the folder that holds what RUNs made"
+
 # What it cannot do: the RUNs around are still its own.
 cat >"$context/Dockerfile" <<END
 FROM dbuild-test/busybox:1
@@ -112,6 +114,7 @@ WORKDIR /up/work
 RUN touch here
 END
 run hostile
+expect_equal "in-process runtime" "$(executors hostile)" "executors of hostile"
 expect_equal "" "$(find "$work/outside" -mindepth 1)" "what the image made outside of it"
 
 # Failures: what was finished is kept, and the failing step names its exit code.
