@@ -84,10 +84,11 @@ private:
             DBUILD_TRY(points.make(folder, MountPoints::Kind::folder, MountPoints::Stay::for_ever));
         }
         DBUILD_TRY(add_network_files(points));
+        const auto own_mounts = std::ssize(container_.mounts);
         DBUILD_TRY(add_working_dir());
         for (const auto& mount : run_.command->mounts) DBUILD_TRY(add_mount(mount, points));
         if (!run_.command->script.empty()) DBUILD_TRY(add_script());
-        std::stable_sort(container_.mounts.begin(), container_.mounts.end(),
+        std::stable_sort(container_.mounts.begin() + own_mounts, container_.mounts.end(),
                          [](const auto& a, const auto& b) { return a.destination < b.destination; });
         DBUILD_TRY(make_directories(run_.folder / "bundle"));
         return write_file(run_.folder / "bundle/config.json", container_spec(container_));
