@@ -57,21 +57,22 @@ public:
     UpperWalk(fs::path upper, const FileTree& lower, PendingLayer& layer)
         : upper_(std::move(upper)), lower_(lower), layer_(layer) {}
 
-    Status walk(const std::string& folder) {
+    /// In: is_opaque — nothing below it shows through, by an attribute of its own or of a folder around it.
+    Status walk(const std::string& folder, bool is_opaque) {
         DBUILD_TRY_ASSIGN(auto paths, list_folder(upper_ / folder));
         std::sort(paths.begin(), paths.end());
         std::set<std::string, std::less<>> names;
         for (const auto& path : paths) {
             auto name = path.filename().string();
-            DBUILD_TRY(visit(path, folder.empty() ? name : folder + "/" + name));
+            DBUILD_TRY(visit(path, folder.empty() ? name : folder + "/" + name, is_opaque));
             names.insert(std::move(name));
         }
-        if (attribute(upper_ / folder, "trusted.overlay.opaque") == "y") remove_all_but(folder, names);
+        if (is_opaque) remove_all_but(folder, names);
         return {};
     }
 
 private:
-    Status visit(const fs::path& path, const std::string& name) {
+    Status visit(const fs::path& path, const std::string& name, bool is_in_opaque) {
         struct stat found {};
         if (::lstat(path.c_str(), &found) != 0)
             return fail(ErrorKind::unavailable, fmt::format("cannot read /{}: {}", name, std::strerror(errno)));
@@ -86,7 +87,7 @@ private:
         if (below && below->type == EntryType::directory && !is_folder) layer_.remove(name); // with all that is in it
         const bool is_link = !is_folder && found.st_nlink > 1;
         layer_.put(*entry, is_link ? fmt::format("{}", found.st_ino) : "", body_of(path));
-        if (is_folder) DBUILD_TRY(walk(name));
+        if (is_folder) DBUILD_TRY(walk(name, is_in_opaque || attribute(path, "trusted.overlay.opaque") == "y"));
         if (is_folder) layer_.set_time(name, entry->mtime_seconds); // what was put into it has changed that
         return {};
     }
@@ -146,7 +147,7 @@ private:
 
 Result<UpperLayer> write_upper_layer(const fs::path& upper, const FileTree& lower, const fs::path& path) {
     PendingLayer layer(lower, 0);
-    DBUILD_TRY(UpperWalk(upper, lower, layer).walk(""));
+    DBUILD_TRY(UpperWalk(upper, lower, layer).walk("", false));
     UpperLayer made;
     DBUILD_TRY_ASSIGN(made.written, layer.write(path, &made.contents));
     return made;
