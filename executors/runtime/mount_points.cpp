@@ -56,6 +56,7 @@ Result<Fd> open_below(int folder, const std::string& path, int flags) {
 
 Result<bool> MountPoints::make(const std::string& path, Kind kind, Stay stay) {
     DBUILD_TRY_ASSIGN(const auto target, follow_links(tree_, cache::oci::clean_path(path)));
+    if (target.empty() && kind == Kind::file) return fail(ErrorKind::unsupported, "cannot mount a file on /");
     bool is_new = false;
     for (std::size_t end = 0; end < target.size();) {
         end = std::min(target.find('/', end + 1), target.size());
