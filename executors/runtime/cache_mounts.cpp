@@ -68,6 +68,8 @@ Result<CacheFolder> take_cache_folder(const fs::path& root, const CommandMount& 
     }
 }
 
+bool is_same_cache(const CommandMount& a, const CommandMount& b) { return name_of(a) == name_of(b); }
+
 Status empty_cache_folder(const fs::path& root, const CommandMount& mount) {
     DBUILD_TRY(make_directories(root));
     const auto path = root / name_of(mount);

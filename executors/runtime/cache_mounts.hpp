@@ -23,6 +23,9 @@ struct CacheFolder {
 Result<CacheFolder> take_cache_folder(const std::filesystem::path& root, const CommandMount& mount,
                                       const CancelCheck& is_cancelled);
 
+/// Whether both are of one folder, however they share it.
+bool is_same_cache(const CommandMount& a, const CommandMount& b);
+
 /// Takes everything out of the folder of a mount, unless somebody uses it. Errors: unavailable.
 Status empty_cache_folder(const std::filesystem::path& root, const CommandMount& mount);
 

@@ -23,6 +23,7 @@ namespace {
 
 using cache::oci::FileTree;
 
+constexpr mode_t k_root_mode = 0755;            // where no layer says another
 constexpr off_t k_max_account_bytes = 10 << 20; // BuildKit's limit
 constexpr std::string_view k_script_folder = "/dev/pipes/";
 
@@ -61,6 +62,7 @@ public:
         DBUILD_TRY_ASSIGN(container_.root,
                           mount_overlay(run_.folder, run_.root->folders, OverlayChanges::kept_in_upper));
         root_ = Fd(::open(container_.root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+        DBUILD_TRY(set_root_attributes());
         MountPoints points(root_.get(), run_.root->tree);
         DBUILD_TRY(prepare(points));
         if (on_started) on_started();
@@ -72,6 +74,16 @@ public:
     }
 
 private:
+    /// Of the new upper folder's, which this process's umask has a say in: as containerd's overlay snapshotter.
+    Status set_root_attributes() {
+        const auto* entry = run_.root->tree.find("");
+        const auto owner = entry ? entry->uid : 0, group = entry ? entry->gid : 0;
+        if (::chown(container_.root.c_str(), static_cast<uid_t>(owner), static_cast<gid_t>(group)) != 0 ||
+            ::chmod(container_.root.c_str(), k_root_mode) != 0)
+            return fail(ErrorKind::unavailable, "cannot own the root folder of a container");
+        return {};
+    }
+
     Status prepare(MountPoints& points) {
         container_.command = run_.command;
         DBUILD_TRY_ASSIGN(const auto passwd, read_accounts(*run_.root, container_.root, root_.get(), "etc/passwd"));
@@ -114,13 +126,16 @@ private:
     /// A folder that a RUN removed after WORKDIR had made it. It stays, as under BuildKit, and belongs to the user.
     Status add_working_dir() {
         MountPoints folders(root_.get(), run_.root->tree);
-        DBUILD_TRY_ASSIGN(const bool is_new, folders.make(run_.command->working_dir, MountPoints::Kind::folder,
-                                                          MountPoints::Stay::for_ever));
-        if (!is_new) return {};
         DBUILD_TRY_ASSIGN(const auto path,
                           follow_links(run_.root->tree, cache::oci::clean_path(run_.command->working_dir)));
-        if (::lchown((container_.root / path).c_str(), container_.user.uid, container_.user.gid) != 0)
-            return fail(ErrorKind::unavailable, "cannot own " + run_.command->working_dir);
+        for (std::size_t end = 0; end < path.size();) {
+            end = std::min(path.find('/', end + 1), path.size());
+            const auto folder = path.substr(0, end);
+            DBUILD_TRY_ASSIGN(const bool is_new,
+                              folders.make(folder, MountPoints::Kind::folder, MountPoints::Stay::for_ever));
+            if (is_new && ::lchown((container_.root / folder).c_str(), container_.user.uid, container_.user.gid) != 0)
+                return fail(ErrorKind::unavailable, "cannot own " + run_.command->working_dir);
+        }
         return {};
     }
 
@@ -131,15 +146,23 @@ private:
         const bool is_tmpfs = mount.type == CommandMount::Type::tmpfs;
         DBUILD_TRY(points.make(mount.target, is_tmpfs ? MountPoints::Kind::open_folder : MountPoints::Kind::folder));
         if (mount.type == CommandMount::Type::cache) {
-            DBUILD_TRY_ASSIGN(auto folder, take_cache_folder(run_.cache_mounts, mount, is_cancelled_));
-            container_.mounts.push_back({mount.target, "bind", folder.path.string(), {"rbind", access}});
-            caches_.push_back(std::move(folder));
+            DBUILD_TRY_ASSIGN(const auto path, cache_folder(mount));
+            container_.mounts.push_back({mount.target, "bind", path.string(), {"rbind", access}});
             return {};
         }
         std::vector<std::string> options = {"nosuid", access};
         if (mount.size_bytes) options.push_back(fmt::format("size={}", *mount.size_bytes));
         container_.mounts.push_back({mount.target, "tmpfs", "tmpfs", std::move(options)});
         return {};
+    }
+
+    /// One for all mounts of it in this RUN, which would wait for itself otherwise.
+    Result<fs::path> cache_folder(const CommandMount& mount) {
+        const auto known = std::find_if(caches_.begin(), caches_.end(),
+                                        [&](const auto& cache) { return is_same_cache(*cache.first, mount); });
+        if (known != caches_.end()) return known->second.path;
+        DBUILD_TRY_ASSIGN(auto folder, take_cache_folder(run_.cache_mounts, mount, is_cancelled_));
+        return caches_.emplace_back(&mount, std::move(folder)).second.path;
     }
 
     Status add_bind(const CommandMount& mount, MountPoints& points) {
@@ -192,7 +215,7 @@ private:
     const CancelCheck& is_cancelled_;
     Container container_;
     Fd root_;
-    std::vector<CacheFolder> caches_;
+    std::vector<std::pair<const CommandMount*, CacheFolder>> caches_;
     std::map<std::string, fs::path> mounted_; // sources
 };
 

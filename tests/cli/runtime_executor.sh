@@ -47,6 +47,11 @@ WORKDIR /not/there
 RUN rmdir /not/there
 RUN pwd; rm -r /not
 RUN touch here
+WORKDIR /not/there/either
+RUN cd /; rm -r /not; touch /unlike-the-layer-before
+USER app
+RUN touch here
+USER root
 SHELL ["/bin/sh", "-eu", "-c"]
 RUN test "\$-" = "\${-#e}" || echo "\$TWO" >/seen/shell
 RUN ["/bin/sh", "-c", "echo exec >/seen/exec"]
@@ -60,7 +65,9 @@ echo "\$0 \$(basename \$0)" >/seen/script
 EOF
 RUN --network=none ip -o link | wc -l >/seen/links
 END
+umask 077 # is nothing to a RUN
 same_as_buildx environment "in-process runtime"
+umask 022
 
 # What a RUN leaves behind.
 cat >"$context/Dockerfile" <<END
@@ -72,6 +79,7 @@ RUN rm -r /d/e && mkdir /d/e && echo new >/d/e/new && chmod 1700 /d/e
 RUN mv /d/2 /d/3; chown 7:8 /d/3; chmod 4711 /d/3; rm /bin/wget; mkdir /bin/wget; rm -r /tmp
 RUN rm -r /d/e && echo file >/d/e; rmdir /bin/wget && ln -s busybox /bin/wget
 RUN mkdir "/$(printf 'n%.0s' $(seq 120))" && touch "/über" "/with space"; mkdir -p /a/b/c/d/e; touch -d 1999-01-01 /a/b/c/d/e /a
+RUN rm -r /a && mkdir -p /a/b/c && touch /a/b/new
 RUN true
 RUN true
 RUN --mount=type=tmpfs,target=/scratch/tmp --mount=type=tmpfs,target=/etc/x echo x >/scratch/tmp/x && stat -c '%a' /scratch/tmp /etc/x >/modes
@@ -80,7 +88,9 @@ RUN --mount=type=bind,from=tools,source=/opt/tool,target=/mnt/tool --mount=type=
 COPY word /
 RUN --mount=type=cache,target=/cache,id=$run_id,uid=5,mode=0711 stat -c '%a %u' /cache >/cached; echo $run_id >/cache/mark
 RUN --mount=type=cache,target=/other,id=$run_id,uid=5,mode=0711,sharing=locked cat /other/mark >>/cached; rm /other/mark
-RUN ls -d /cache /other /scratch /mnt 2>/dev/null >/left || true
+RUN --mount=type=cache,target=/one,id=$run_id-twice,sharing=locked --mount=type=cache,target=/two,id=$run_id-twice,sharing=locked \
+    touch /one/mark && ls /two >/twice
+RUN ls -d /one /two /cache /other /scratch /mnt 2>/dev/null >/left || true
 END
 same_as_buildx leaves "in-process runtime"
 run again
