@@ -317,7 +317,7 @@ TEST_SUITE("orchestrator/build_command_line") {
         CHECK(contains(usage_error({"-t", "No:::Name", "."}), "--tag"));
         CHECK(contains(usage_error({"--progress", "fancy", "."}), "--progress"));
         CHECK(contains(usage_error({"--executor", "magic", "."}), "--executor"));
-        CHECK(contains(usage_error({"--executor", "runtime", "."}), "--executor"));
+        CHECK(contains(usage_error({"--executor", "podman", "."}), "--executor"));
         CHECK(contains(usage_error({".", "/dev"}), "/dev"));
     }
 }
