@@ -179,15 +179,24 @@ Result<LayerWriter::Written> PendingLayer::write(const std::filesystem::path& pa
         }
         return {};
     };
-    for (const auto& path_gone : whiteouts()) {
+    const auto add_whiteout = [&](const std::string& gone) -> Status {
         LayerEntry whiteout;
-        const auto folder = parent_path(path_gone);
-        whiteout.path =
-            (folder.empty() ? "" : folder + "/") + ".wh." + path_gone.substr(folder.empty() ? 0 : folder.size() + 1);
+        const auto name_begin = gone.rfind('/') + 1; // 0 in the root
+        whiteout.path = gone.substr(0, name_begin) + ".wh." + gone.substr(name_begin);
         DBUILD_TRY(add_folders(whiteout.path));
-        DBUILD_TRY(add(whiteout));
-    }
-    for (const auto& [name, node] : changed_) {
+        return add(whiteout);
+    };
+    std::map<std::string_view, const Node*, WalkOrder> walked; // null: gone
+    const auto gone = whiteouts();
+    for (const auto& name : gone) walked.emplace(name, nullptr);
+    for (const auto& [name, node] : changed_) walked.emplace(name, &node);
+    for (const auto& [path_walked, changed] : walked) {
+        const std::string name(path_walked);
+        if (!changed) {
+            DBUILD_TRY(add_whiteout(name));
+            continue;
+        }
+        const auto& node = *changed;
         if (folders.contains(name) || is_in_root(node)) continue;
         // A file for the builder that unpacked it here, a whiteout for everybody who gets the layer: only BuildKit has
         // both.

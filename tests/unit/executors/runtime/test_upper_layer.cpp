@@ -196,9 +196,9 @@ TEST_CASE("of an opaque folder all that is not in it is gone, also further down"
     make_file(changes.upper() / "d/sub/sub/kept", "");
     make_file(changes.upper() / "d/new", "");
     for (const auto* name : {"d/sub/sub", "d/sub", "d"}) set_time(changes.upper() / name, k_now);
-    CHECK(changes.lines() == Lines{folder_line("d", k_now), whiteout_line("d/.wh.gone"), folder_line("d/sub", k_now),
-                                   whiteout_line("d/sub/.wh.gone"), folder_line("d/sub/sub", k_now),
-                                   whiteout_line("d/sub/sub/.wh.gone"), file_line("d/new", "")});
+    CHECK(changes.lines() == Lines{folder_line("d", k_now), whiteout_line("d/.wh.gone"), file_line("d/new", ""),
+                                   folder_line("d/sub", k_now), whiteout_line("d/sub/.wh.gone"),
+                                   folder_line("d/sub/sub", k_now), whiteout_line("d/sub/sub/.wh.gone")});
     make_file(changes.upper() / "d-neighbour", "");
     CHECK(changes.applied() == describe(tree_of(changes.upper())));
 }
