@@ -38,6 +38,13 @@ struct RootFileSystem {
     cache::oci::ImageConfig config;
 };
 
+/// A layer that an executor made; `blob` is a plain or compressed tar that lives until the SegmentRun is destroyed.
+struct MadeLayer {
+    Digest diff_id;
+    std::filesystem::path blob;
+    Instant started, finished; // by the clock of whoever ran it
+};
+
 /// One RUN --mount of a command. Paths are absolute in the container.
 struct CommandMount {
     enum class Type { bind, cache, tmpfs };
@@ -45,8 +52,11 @@ struct CommandMount {
     Type type = Type::bind;
     std::string target;
     bool is_read_only = false;
-    std::string source_name; // bind: of a SegmentSource
+    std::string source_name; // bind: of a SegmentSource, or of its own where make_source is set
     std::string source_path; // bind: in it; "" is its root
+    /// Bind of the build context: writes a layer to the path that is given, and no more than once. Errors: as
+    /// LayerWriter.
+    std::function<Result<MadeLayer>(const std::filesystem::path& path)> make_source;
     std::string cache_id;
     Sharing sharing = Sharing::shared;
     std::uint32_t mode = 0755; // of a cache when it is made
@@ -98,13 +108,6 @@ struct Segment {
     bool is_of_commands() const {
         return std::all_of(steps.begin(), steps.end(), [](const auto& s) { return !s.makes_layer || s.command; });
     }
-};
-
-/// A layer that an executor made; `blob` is a plain or compressed tar that lives until the SegmentRun is destroyed.
-struct MadeLayer {
-    Digest diff_id;
-    std::filesystem::path blob;
-    Instant started, finished; // by the clock of whoever ran it
 };
 
 struct StepFailure {

@@ -165,13 +165,27 @@ void InProcessStep::add_heredoc(const dockerfile_parser::Heredoc& heredoc) {
     request_.sources.push_back({heredoc.name, {std::move(file)}});
 }
 
+void InProcessStep::start() {
+    started_ = std::chrono::system_clock::now();
+    now_ = std::chrono::floor<std::chrono::seconds>(started_).time_since_epoch().count();
+}
+
+Result<InProcessStep> InProcessStep::prepare_mount(const Project& project, const std::string& source,
+                                                   const std::string& destination) {
+    InProcessStep made;
+    made.start();
+    made.request_.destination = destination;
+    DBUILD_TRY_ASSIGN(const auto files, ContextFiles::open(project.options.context));
+    DBUILD_TRY(made.add_folder_source(cache::context::source_tree_of(*project.context), source, {}, files));
+    return made;
+}
+
 Result<InProcessStep> InProcessStep::prepare(const Parts& parts, const Project& project, const Planner& planner,
                                              int stage, std::size_t index) {
     InProcessStep made;
     const auto& plan = planner.planned(stage);
     const auto& step = *plan.steps[index].step;
-    made.started_ = std::chrono::system_clock::now();
-    made.now_ = std::chrono::floor<std::chrono::seconds>(made.started_).time_since_epoch().count();
+    made.start();
     const auto* copy = std::get_if<CopyOperation>(&step.operation);
     made.is_link_ = copy && copy->is_link;
     if (!made.is_link_) { // which does not see the root file system

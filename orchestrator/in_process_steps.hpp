@@ -29,6 +29,11 @@ public:
     static Result<InProcessStep> prepare(const Parts& parts, const Project& project, const Planner& planner, int stage,
                                          std::size_t step);
 
+    /// What a bind mount of the build context shows: a layer on nothing that holds the source at `destination`.
+    /// Errors:  as prepare, without `where`.
+    static Result<InProcessStep> prepare_mount(const Project& project, const std::string& source,
+                                               const std::string& destination);
+
     /// Writes the layer to `path`.
     /// Errors:  step_failed; transient — the context is not as it was when it was hashed; not_found — a layer that is
     /// read from
@@ -38,6 +43,7 @@ public:
 
 private:
     InProcessStep() = default;
+    void start();
     Status add_folder_source(const cache::oci::SourceTree& tree, const std::string& source, const CopyOperation& copy,
                              const executors::in_process::ContextFiles& files);
     Status add_git_source(const Project& project, const GitUrl& url, const CopyOperation& copy);

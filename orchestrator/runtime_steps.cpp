@@ -20,7 +20,6 @@ std::optional<std::string> needs_buildx(const MountOperation& mount) {
         if (!mount.from) return std::nullopt;
         return "--mount=type=cache,from=…";
     case parser::MountType::bind:
-        if (!mount.from) return "--mount=type=bind of the build context";
         if (!mount.mount.is_read_only) return "--mount=type=bind,rw";
         return std::nullopt;
     case parser::MountType::secret:
@@ -51,6 +50,17 @@ CommandMount command_mount(const MountOperation& operation) {
     return mount;
 }
 
+/// The files get attributes there that they do not have in the context, and what .dockerignore names is left out.
+Status bind_context(const Project& project, std::string name, CommandMount& mount) {
+    DBUILD_TRY_ASSIGN(auto files, InProcessStep::prepare_mount(project, mount.source_path, "/mounted"));
+    mount.source_name = std::move(name);
+    mount.source_path = "/mounted";
+    mount.make_source = [files = std::make_shared<InProcessStep>(std::move(files))](const auto& path) {
+        return files->run(nullptr, path);
+    };
+    return {};
+}
+
 /// Programs read one spelling or the other.
 void add_proxies(const std::vector<std::pair<std::string, std::string>>& proxies,
                  std::vector<std::string>& environment) {
@@ -75,9 +85,9 @@ std::optional<std::string> needs_buildx(const ResolvedStep& step, const std::str
     return std::nullopt;
 }
 
-executors::RunCommand run_command(const ResolvedStep& step,
-                                  const std::function<std::string(const parser::StageReference&)>& source_name,
-                                  const std::vector<std::pair<std::string, std::string>>& proxies) {
+Result<executors::RunCommand> run_command(const Project& project, const ResolvedStep& step,
+                                          const std::function<std::string(const parser::StageReference&)>& source_name,
+                                          const std::vector<std::pair<std::string, std::string>>& proxies) {
     const auto& run = std::get<RunOperation>(step.operation);
     executors::RunCommand command;
     command.arguments = run.arguments;
@@ -89,8 +99,11 @@ executors::RunCommand run_command(const ResolvedStep& step,
     command.user = step.before.user;
     command.has_network = run.network != "none";
     for (const auto& mount : run.mounts) {
-        command.mounts.push_back(command_mount(mount));
-        if (mount.from) command.mounts.back().source_name = source_name(*mount.from);
+        auto& made = command.mounts.emplace_back(command_mount(mount));
+        if (mount.from)
+            made.source_name = source_name(*mount.from);
+        else if (mount.mount.type == parser::MountType::bind)
+            DBUILD_TRY(bind_context(project, fmt::format("context-{}", command.mounts.size()), made));
     }
     return command;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "executors/executor.hpp"
+#include "orchestrator/in_process_steps.hpp"
 #include "orchestrator/plan.hpp"
 
 #include <optional>
@@ -15,10 +16,12 @@ namespace dbuild::orchestrator {
 /// In: platform — what the step's stage is for.
 std::optional<std::string> needs_buildx(const ResolvedStep& step, const std::string& platform);
 
-/// In:  step — a RUN for which needs_buildx() has nothing; source_name — the name of a segment's source that a mount
-///      comes from; proxies — as Segment::proxy_arguments.
-executors::RunCommand
-run_command(const ResolvedStep& step,
+/// In:      step — a RUN for which needs_buildx() has nothing; source_name — the name of a segment's source that a
+/// mount
+///          comes from; proxies — as Segment::proxy_arguments.
+/// Errors:  as InProcessStep::prepare_mount.
+Result<executors::RunCommand>
+run_command(const Project& project, const ResolvedStep& step,
             const std::function<std::string(const dockerfile_parser::StageReference&)>& source_name,
             const std::vector<std::pair<std::string, std::string>>& proxies);
 

@@ -180,13 +180,16 @@ Result<std::size_t> StageRunner::run_segment(std::size_t first, std::size_t limi
                       make_segment(shared_.parts, shared_.project, shared_.planner, stage_, first, limit));
     if (!prepared.segment.steps.empty()) {
         auto* executor = prepared.segment.is_of_commands() ? shared_.parts.runtime : shared_.parts.executor;
-        auto result = execute(prepared, *executor, lock);
-        if (!result && result.error().kind == ErrorKind::unsupported && executor != shared_.parts.executor) {
+        const auto execute_prepared = [&] {
+            auto result = execute(prepared, *executor, lock);
+            if (result || result.error().kind != ErrorKind::unsupported || executor == shared_.parts.executor)
+                return result;
             shared_.parts.reporter->warning("the runtime cannot run this: " + result.error().message +
                                             "; docker buildx does");
             executor = shared_.parts.executor;
-            result = execute(prepared, *executor, lock);
-        }
+            return execute(prepared, *executor, lock);
+        };
+        auto result = execute_prepared();
         if (!result &&
             result.error().kind == ErrorKind::not_found) { // a layer of another stage, which the builder lost too
             std::vector<StageReference> sources = prepared.sources;
@@ -194,14 +197,14 @@ Result<std::size_t> StageRunner::run_segment(std::size_t first, std::size_t limi
             DBUILD_TRY(remake_layers_of(sources, lock));
             DBUILD_TRY_ASSIGN(prepared, // which may be other layers now
                               make_segment(shared_.parts, shared_.project, shared_.planner, stage_, first, limit));
-            result = execute(prepared, *executor, lock);
+            result = execute_prepared();
         }
         if (result && result->needs_engine_cache_ignored) {
             shared_.parts.reporter->warning("the engine answered from its cache with layers that stand on others or "
                                             "are broken; running the steps again");
             DBUILD_TRY_ASSIGN(prepared, make_segment(shared_.parts, shared_.project, shared_.planner, stage_, first,
                                                      limit, EngineCache::ignored));
-            result = execute(prepared, *executor, lock);
+            result = execute_prepared();
             if (result && result->needs_engine_cache_ignored)
                 return fail(ErrorKind::internal, "the engine made other layers than these steps make");
         }

@@ -89,4 +89,14 @@ Status copy_checked(const ByteSource& source, const Descriptor& blob, const Byte
     return fail(ErrorKind::corrupt, "the blob " + blob.digest.to_string() + " has other bytes than its name says");
 }
 
+Status send_file(const std::filesystem::path& path, const ByteSink& sink) {
+    DBUILD_TRY_ASSIGN(const auto source, file_source(path));
+    std::string buffer(std::size_t{1} << 17, '\0');
+    for (;;) {
+        DBUILD_TRY_ASSIGN(const auto count, source(buffer.data(), buffer.size()));
+        if (count == 0) return {};
+        DBUILD_TRY(sink(std::string_view(buffer).substr(0, count)));
+    }
+}
+
 } // namespace dbuild::cache::oci

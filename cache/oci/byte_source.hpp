@@ -14,6 +14,9 @@ namespace dbuild::cache::oci {
 /// Reads a file; it stays open as long as the source lives. Errors: not_found, unavailable.
 Result<ByteSource> file_source(const std::filesystem::path& path);
 
+/// Hands the whole file to the sink, piece by piece. Errors: as open_for_reading; the sink's.
+Status send_file(const std::filesystem::path& path, const ByteSink& sink);
+
 /// In: text — borrowed.
 ByteSource text_source(std::string_view text);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "executors/runtime/runtime_executor.hpp"
 
+#include "cache/oci/byte_source.hpp"
 #include "executors/runtime/cache_mounts.hpp"
 #include "executors/runtime/layer_folders.hpp"
 #include "executors/runtime/sandbox.hpp"
@@ -122,6 +123,18 @@ private:
 
     fs::path cache_mounts() const { return folder_ / "cache-mounts"; }
 
+    Result<RootFolders> unpack_source(const CommandMount& mount, const fs::path& folder) {
+        const auto tar = folder / (mount.source_name + ".tar");
+        DBUILD_TRY_ASSIGN(const auto made, mount.make_source(tar));
+        RootFileSystem root;
+        root.layers.push_back({made.diff_id, 0, {"", made.diff_id, 0}});
+        auto joined = join(
+            root, [&](const Digest&, const cache::oci::ByteSink& sink) { return cache::oci::send_file(tar, sink); });
+        std::error_code ignored;
+        fs::remove(tar, ignored);
+        return joined;
+    }
+
     /// Overlayfs takes no folder twice, which the one of the empty layer is most likely to be.
     static void put_on(RootFolders& root, const UnpackedLayer& layer) {
         if (layer.contents->entries.empty()) return;
@@ -136,6 +149,12 @@ private:
         DBUILD_TRY_ASSIGN(auto workspace, Workspace::create(folder_));
         SandboxRun run{workspace->path, &root, &command, {}, cache_mounts()};
         for (const auto& [name, source] : sources) run.sources.emplace(name, &source);
+        std::map<std::string, RootFolders> own_sources;
+        for (const auto& mount : command.mounts) {
+            if (!mount.make_source) continue;
+            DBUILD_TRY_ASSIGN(own_sources[mount.source_name], unpack_source(mount, workspace->path));
+            run.sources.emplace(mount.source_name, &own_sources[mount.source_name]);
+        }
         const auto started = std::chrono::system_clock::now();
         const auto exit = run_in_sandbox(
             run,

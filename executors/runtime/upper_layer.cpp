@@ -41,15 +41,7 @@ std::string attribute(const fs::path& path, const char* name) {
 bool is_whiteout(const struct stat& found) { return S_ISCHR(found.st_mode) && found.st_rdev == 0; }
 
 BodyReader body_of(const fs::path& file) {
-    return [file](const cache::oci::ByteSink& sink) -> Status {
-        DBUILD_TRY_ASSIGN(const auto source, cache::oci::file_source(file));
-        std::string buffer(std::size_t{1} << 17, '\0');
-        for (;;) {
-            DBUILD_TRY_ASSIGN(const auto count, source(buffer.data(), buffer.size()));
-            if (count == 0) return {};
-            DBUILD_TRY(sink(std::string_view(buffer).substr(0, count)));
-        }
-    };
+    return [file](const cache::oci::ByteSink& sink) { return cache::oci::send_file(file, sink); };
 }
 
 class UpperWalk {

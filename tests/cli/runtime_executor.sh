@@ -90,8 +90,18 @@ RUN --mount=type=cache,target=/cache,id=$run_id,uid=5,mode=0711 stat -c '%a %u' 
 RUN --mount=type=cache,target=/other,id=$run_id,uid=5,mode=0711,sharing=locked cat /other/mark >>/cached; rm /other/mark
 RUN --mount=type=cache,target=/one,id=$run_id-twice,sharing=locked --mount=type=cache,target=/two,id=$run_id-twice,sharing=locked \
     touch /one/mark && ls /two >/twice
-RUN ls -d /one /two /cache /other /scratch /mnt 2>/dev/null >/left || true
+RUN --mount=type=bind,target=/all --mount=type=bind,source=sub/../word,target=/bound/word --mount=type=bind,source=sub,target=/bound/sub \
+    (cd /all && find . ! -type d -exec stat -c '%n %a %u:%g %Y %s' {} + | sort; cat /bound/word /bound/sub/inner/file /bound/sub/link) >/listed; \
+    (echo x >/all/x; rm /bound/sub/link) 2>&1 | sed 's/.*: //' >>/listed
+RUN ls -d /one /two /cache /other /scratch /mnt /all /bound 2>/dev/null >/left || true
 END
+mkdir -p "$context/sub/inner"
+echo inner >"$context/sub/inner/file"
+chmod 0640 "$context/sub/inner/file"
+touch -d 2011-01-01 "$context/sub/inner/file"
+ln -s inner/file "$context/sub/link"
+echo hidden >"$context/ignored"
+echo ignored >"$context/.dockerignore"
 same_as_buildx leaves "in-process runtime"
 run again
 expect_equal "" "$(steps_done again)" "steps that run when nothing changed"
