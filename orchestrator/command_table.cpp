@@ -55,7 +55,7 @@ std::string help() {
     for (const auto& command : k_commands) text += fmt::format("  {:<10} {}\n", command.word, command.summary);
     text += "\nFlags of build and plan:\n" + build_flags_help();
     text +=
-        "\nEnvironment: DBUILD_CACHE_DIR (default $XDG_CACHE_HOME/dbuild), DBUILD_PROGRESS; DOCKER_HOST, "
+        "\nEnvironment: DBUILD_CACHE_DIR (default $XDG_CACHE_HOME/dbuild), DBUILD_EXECUTOR, DBUILD_PROGRESS; DOCKER_HOST, "
         "DOCKER_CONTEXT, DOCKER_CONFIG, "
         "DOCKER_TLS_VERIFY,\nDOCKER_CERT_PATH, DOCKER_DEFAULT_PLATFORM, BUILDX_BUILDER and BUILDKIT_PROGRESS as docker "
         "takes them.\n";

@@ -98,6 +98,19 @@ Status write_named(std::string_view flag, const std::filesystem::path& path, std
     return written;
 }
 
+/// Null: docker buildx runs what must run. Whoever points to an engine elsewhere wants it done there.
+std::unique_ptr<executors::Executor> choose_runtime(ExecutorKind kind, const EngineAddress& engine,
+                                                    const OwnedParts& owned, progress::Reporter& reporter) {
+    const bool is_asked_for = kind == ExecutorKind::runtime;
+    const bool is_chosen = kind == ExecutorKind::automatic && engine.host.starts_with("unix://");
+    if (!is_asked_for && !is_chosen) return nullptr;
+    auto runtime =
+        executors::runtime::make_runtime_executor(owned.layers.root() / executors::runtime::k_runtime_folder);
+    if (runtime) return std::move(*runtime);
+    if (is_asked_for) reporter.warning(runtime.error().message + "; docker buildx runs what must run");
+    return nullptr;
+}
+
 } // namespace
 
 Result<Machine> find_machine() {
@@ -122,14 +135,7 @@ Status build_image(const Machine& machine, const BuildCommandLine& line, const I
     }
     if (work.use != EngineUse::build) options.pulls_bases = false; // a plan changes nothing in the engine
     DBUILD_TRY_ASSIGN(auto owned, open_parts(machine.config, *address));
-    if (line.executor == ExecutorKind::runtime && work.use == EngineUse::build) {
-        auto runtime =
-            executors::runtime::make_runtime_executor(owned.layers.root() / executors::runtime::k_runtime_folder);
-        if (runtime)
-            owned.runtime = std::move(*runtime);
-        else
-            work.reporter->warning(runtime.error().message + "; docker buildx runs what must run");
-    }
+    if (work.use == EngineUse::build) owned.runtime = choose_runtime(line.executor, *address, owned, *work.reporter);
     owned.remotes = open_remotes(owned, options, work.use);
     CacheWarnings warnings;
     warnings.report(owned, *work.reporter);

@@ -41,16 +41,16 @@ Status make_folder(const fs::path& folder, const CommandMount& mount) {
     return {};
 }
 
-std::string name_of(const CommandMount& mount) {
+} // namespace
+
+std::string cache_folder_name(const CommandMount& mount) {
     return sha256(fmt::format("{}\n{}:{} {:o}", mount.cache_id, mount.uid, mount.gid, mount.mode)).hex();
 }
-
-} // namespace
 
 Result<CacheFolder> take_cache_folder(const fs::path& root, const CommandMount& mount,
                                       const CancelCheck& is_cancelled) {
     DBUILD_TRY(make_directories(root));
-    const auto name = name_of(mount);
+    const auto name = cache_folder_name(mount);
     const int how = mount.sharing == CommandMount::Sharing::shared ? LOCK_SH : LOCK_EX;
     for (int copy = 0;;) {
         const auto path = root / (copy == 0 ? name : fmt::format("{}-{}", name, copy));
@@ -68,11 +68,9 @@ Result<CacheFolder> take_cache_folder(const fs::path& root, const CommandMount& 
     }
 }
 
-bool is_same_cache(const CommandMount& a, const CommandMount& b) { return name_of(a) == name_of(b); }
-
 Status empty_cache_folder(const fs::path& root, const CommandMount& mount) {
     DBUILD_TRY(make_directories(root));
-    const auto path = root / name_of(mount);
+    const auto path = root / cache_folder_name(mount);
     DBUILD_TRY_ASSIGN(const auto lock, try_lock(path.string() + ".lock", LOCK_EX));
     if (!lock) return {};
     DBUILD_TRY_ASSIGN(const auto entries, list_folder(path));

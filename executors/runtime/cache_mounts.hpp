@@ -9,6 +9,7 @@
 #include "support/result.hpp"
 
 #include <filesystem>
+#include <string>
 
 namespace dbuild::executors::runtime {
 
@@ -23,8 +24,8 @@ struct CacheFolder {
 Result<CacheFolder> take_cache_folder(const std::filesystem::path& root, const CommandMount& mount,
                                       const CancelCheck& is_cancelled);
 
-/// Whether both are of one folder, however they share it.
-bool is_same_cache(const CommandMount& a, const CommandMount& b);
+/// Of its folder: equal for two mounts of one folder, however they share it.
+std::string cache_folder_name(const CommandMount& mount);
 
 /// Takes everything out of the folder of a mount, unless somebody uses it. Errors: unavailable.
 Status empty_cache_folder(const std::filesystem::path& root, const CommandMount& mount);

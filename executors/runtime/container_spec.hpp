@@ -28,8 +28,7 @@ struct Container {
     std::vector<ContainerMount> mounts; // besides those that every container has, in the order of their destinations
 };
 
-/// The text of config.json. The network is that of this process where the command has one: nothing between the RUN and
-/// the services of this machine, as under a BuildKit of one's own without CNI.
+/// The text of config.json. The network of a command that has one is that of the thread which starts the container.
 std::string container_spec(const Container& container);
 
 } // namespace dbuild::executors::runtime

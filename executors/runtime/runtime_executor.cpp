@@ -4,8 +4,11 @@
 #include "cache/oci/byte_source.hpp"
 #include "executors/runtime/cache_mounts.hpp"
 #include "executors/runtime/layer_folders.hpp"
+#include "executors/runtime/network.hpp"
+#include "executors/runtime/runc.hpp"
 #include "executors/runtime/sandbox.hpp"
 #include "executors/runtime/upper_layer.hpp"
+#include "executors/runtime/workspace.hpp"
 #include "support/environment.hpp"
 #include "support/files.hpp"
 #include "support/platform.hpp"
@@ -13,11 +16,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <fcntl.h>
 #include <mutex>
 #include <set>
 #include <sstream>
-#include <sys/file.h>
 #include <unistd.h>
 
 namespace fs = std::filesystem;
@@ -27,59 +28,37 @@ namespace {
 
 constexpr std::uint64_t k_max_unpacked_bytes = std::uint64_t{10} << 30;
 
-constexpr std::string_view k_workspace_prefix = "run-";
+fs::path layers_of(const fs::path& folder) { return folder / "layers"; }
 
-/// Where one container runs, and its layer stays until it is stored. Locked as long as its process lives.
-class Workspace {
-public:
-    Workspace(fs::path folder, Fd lock) : path(std::move(folder)), lock_(std::move(lock)) {}
-    ~Workspace() {
-        std::error_code ignored;
-        fs::remove_all(path, ignored);
-    }
-    Workspace(const Workspace&) = delete;
-    Workspace& operator=(const Workspace&) = delete;
-    const fs::path path;
-
-    static Result<std::shared_ptr<Workspace>> create(const fs::path& folder) {
-        auto path = (folder / fmt::format("{}XXXXXX", k_workspace_prefix)).string();
-        if (!::mkdtemp(path.data()))
-            return fail(ErrorKind::unavailable, fmt::format("cannot make a folder in {}", folder.string()));
-        auto lock = try_lock(path);
-        if (!lock) return fail(ErrorKind::unavailable, "cannot lock " + path);
-        return std::make_shared<Workspace>(path, std::move(*lock));
-    }
-
-    /// Ends and removes what dead processes left.
-    static Status remove_abandoned(const fs::path& folder) {
-        DBUILD_TRY_ASSIGN(const auto paths, list_folder(folder));
-        for (const auto& path : paths) {
-            if (!path.filename().string().starts_with(k_workspace_prefix)) continue;
-            auto lock = try_lock(path);
-            if (!lock) continue;
-            end_abandoned(path);
-            const Workspace removed(path, std::move(*lock));
-        }
-        return {};
-    }
-
-private:
-    static std::optional<Fd> try_lock(const fs::path& path) {
-        Fd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        if (!folder.is_open() || ::flock(folder.get(), LOCK_EX | LOCK_NB) != 0) return std::nullopt;
-        return folder;
-    }
-
-    Fd lock_;
+/// What the first RUN of a process needs, and no build in which nothing is missing.
+struct Opened {
+    Opened(LayerFolders of_cache, std::shared_ptr<Workspace> of_process)
+        : layers(std::move(of_cache)), own(std::move(of_process)), networks(own->path) {}
+    LayerFolders layers;
+    std::shared_ptr<Workspace> own;
+    Networks networks;
 };
+
+Result<std::unique_ptr<Opened>> open(const fs::path& folder) {
+    DBUILD_TRY(make_directories(folder));
+    // What RUNs made for themselves, set-user-ID programs among it, is for nobody on this machine.
+    std::error_code error;
+    fs::permissions(folder, fs::perms::owner_all, error);
+    if (error) return fail(ErrorKind::unsupported, fmt::format("cannot own {}: {}", folder.string(), error.message()));
+    DBUILD_TRY(Workspace::remove_abandoned(folder));
+    DBUILD_TRY_ASSIGN(auto layers, LayerFolders::open(layers_of(folder), k_max_unpacked_bytes));
+    DBUILD_TRY_ASSIGN(auto own, Workspace::create(folder));
+    return std::make_unique<Opened>(std::move(layers), std::move(own));
+}
 
 class RuntimeExecutor final : public Executor {
 public:
-    RuntimeExecutor(fs::path folder, LayerFolders layers) : folder_(std::move(folder)), layers_(std::move(layers)) {}
+    explicit RuntimeExecutor(fs::path folder) : folder_(std::move(folder)) {}
     std::string_view name() const override { return "runtime"; }
 
     Result<SegmentResult> run(const Segment& segment, const SegmentObserver& observer, const LayerReader& read_layer,
                               const CancelCheck& is_cancelled) override {
+        DBUILD_TRY(open_once());
         DBUILD_TRY_ASSIGN(auto root, join(segment.root, read_layer));
         std::map<std::string, RootFolders> sources;
         for (const auto& source : segment.sources) {
@@ -99,11 +78,20 @@ public:
     }
 
 private:
+    Status open_once() {
+        const std::lock_guard lock(mutex_);
+        if (opened_) return {};
+        auto opened = open(folder_);
+        if (!opened) return fail(ErrorKind::unsupported, opened.error().message);
+        opened_ = std::move(*opened);
+        return {};
+    }
+
     /// The layers as folders, and what they hold together.
     Result<RootFolders> join(const RootFileSystem& root, const LayerReader& read_layer) {
         RootFolders joined;
         for (const auto& layer : root.layers) {
-            DBUILD_TRY_ASSIGN(const auto unpacked, layers_.get(layer, read_layer));
+            DBUILD_TRY_ASSIGN(const auto unpacked, opened_->layers.get(layer, read_layer));
             put_on(joined, unpacked);
         }
         return joined;
@@ -135,9 +123,9 @@ private:
         return joined;
     }
 
-    /// Overlayfs takes no folder twice, which the one of the empty layer is most likely to be.
+    /// Overlayfs takes no folder twice. What the lower one of two says of a path, the upper one says again.
     static void put_on(RootFolders& root, const UnpackedLayer& layer) {
-        if (layer.contents->entries.empty()) return;
+        std::erase(root.folders, layer.folder);
         root.folders.push_back(layer.folder);
         root.tree.apply(*layer.contents);
     }
@@ -147,7 +135,12 @@ private:
                           const std::map<std::string, RootFolders>& sources, const SegmentObserver& observer,
                           const CancelCheck& is_cancelled, SegmentResult& result) {
         DBUILD_TRY_ASSIGN(auto workspace, Workspace::create(folder_));
-        SandboxRun run{workspace->path, &root, &command, {}, cache_mounts()};
+        SandboxRun run{workspace->path, &root, &command, {}, cache_mounts(), nullptr};
+        Networks::Lent network;
+        if (command.has_network) {
+            DBUILD_TRY_ASSIGN(network, opened_->networks.take());
+            run.network = network.get();
+        }
         for (const auto& [name, source] : sources) run.sources.emplace(name, &source);
         std::map<std::string, RootFolders> own_sources;
         for (const auto& mount : command.mounts) {
@@ -168,20 +161,19 @@ private:
             is_cancelled);
         if (!exit && exit.error().kind == ErrorKind::step_failed)
             return result.failure = StepFailure{index, 0, exit.error().message}, false;
+        if (!exit && exit.error().kind == ErrorKind::interrupted) return result.was_cancelled = true, false;
         if (!exit) return fail(exit.error());
-        result.was_cancelled = exit->was_cancelled;
-        if (exit->was_cancelled) return false;
         const auto finished = std::chrono::system_clock::now();
-        if (exit->exit_code != 0) {
-            result.failure = StepFailure{index, exit->exit_code,
+        if (*exit != 0) {
+            result.failure = StepFailure{index, *exit,
                                          fmt::format("process \"{}\" did not complete successfully: exit code: {}",
-                                                     fmt::join(command.arguments, " "), exit->exit_code)};
+                                                     fmt::join(command.arguments, " "), *exit)};
             return false;
         }
         const auto blob = workspace->path / "layer.tar";
         DBUILD_TRY_ASSIGN(auto layer, write_upper_layer(workspace->path / "upper", root.tree, blob));
-        DBUILD_TRY_ASSIGN(const auto kept,
-                          layers_.adopt(workspace->path / "upper", layer.written.diff_id, std::move(layer.contents)));
+        DBUILD_TRY_ASSIGN(const auto kept, opened_->layers.adopt(workspace->path / "upper", layer.written.diff_id,
+                                                                 std::move(layer.contents)));
         put_on(root, kept);
         result.layers.push_back({layer.written.diff_id, blob, started, finished});
         keep(result, std::move(workspace));
@@ -195,12 +187,10 @@ private:
     }
 
     fs::path folder_;
-    LayerFolders layers_;
     std::mutex mutex_;
-    std::set<std::string> emptied_; // cache mounts, by id; guarded by mutex_
+    std::unique_ptr<Opened> opened_; // set once, under mutex_
+    std::set<std::string> emptied_;  // cache mounts, by id; guarded by mutex_
 };
-
-fs::path layers_of(const fs::path& folder) { return folder / "layers"; }
 
 bool is_in_path(const char* program) {
     std::istringstream folders(environment("PATH"));
@@ -215,16 +205,11 @@ Result<std::unique_ptr<Executor>> make_runtime_executor(const fs::path& folder) 
     if (::geteuid() != 0) return fail(ErrorKind::unsupported, "the runtime executor needs to be root");
     if (native_platform() != "linux/amd64")
         return fail(ErrorKind::unsupported, "the runtime executor knows the system calls of linux/amd64 only");
-    if (!is_in_path("runc"))
+    if (!is_in_path(k_runc))
         return fail(ErrorKind::unsupported, "the runtime executor needs runc (Debian: the package runc)");
-    DBUILD_TRY(make_directories(folder));
-    std::error_code
-        error; // what RUNs made for themselves, set-user-ID programs among it, is for nobody on this machine
-    fs::permissions(folder, fs::perms::owner_all, error);
-    if (error) return fail(ErrorKind::unsupported, fmt::format("cannot own {}: {}", folder.string(), error.message()));
-    DBUILD_TRY(Workspace::remove_abandoned(folder));
-    DBUILD_TRY_ASSIGN(auto layers, LayerFolders::open(layers_of(folder), k_max_unpacked_bytes));
-    return std::make_unique<RuntimeExecutor>(folder, std::move(layers));
+    if (!is_in_path(k_pasta))
+        return fail(ErrorKind::unsupported, "the runtime executor needs pasta (Debian: the package passt)");
+    return std::make_unique<RuntimeExecutor>(folder);
 }
 
 Status shrink_unpacked_layers(const fs::path& folder, std::uint64_t max_bytes) {

@@ -6,6 +6,7 @@
 #include "executors/runtime/mount_points.hpp"
 #include "executors/runtime/overlay.hpp"
 #include "executors/runtime/process_user.hpp"
+#include "executors/runtime/runc.hpp"
 #include "support/files.hpp"
 
 #include <fmt/format.h>
@@ -39,26 +40,15 @@ Result<std::string> read_accounts(const RootFolders& root, const fs::path& merge
     return read_file(merged / target);
 }
 
-std::string container_id(const fs::path& folder) { return "dbuild-" + folder.filename().string(); }
-
-/// runc, with what it remembers in the run's own folder.
-Result<ProcessResult> runc(
-    const fs::path& folder, std::vector<std::string> words, const OutputSink& sink = [](std::string_view) {},
-    const CancelCheck& is_cancelled = nullptr) {
-    words.insert(words.begin(), {"runc", "--root", (folder / "state").string()});
-    ProcessOptions options;
-    options.arguments = std::move(words);
-    return run_process(options, sink, sink, is_cancelled);
-}
-
 /// Everything of one run that happens in the thread with the mounts.
 class Sandbox {
 public:
     Sandbox(const SandboxRun& run, const OutputSink& on_output, const CancelCheck& is_cancelled)
         : run_(run), on_output_(on_output), is_cancelled_(is_cancelled) {}
 
-    Result<SandboxExit> execute(const std::function<void()>& on_started) {
+    Result<int> execute(const std::function<void()>& on_started) {
         DBUILD_TRY(enter_private_mounts());
+        if (run_.network) DBUILD_TRY(run_.network->enter());
         DBUILD_TRY_ASSIGN(container_.root,
                           mount_overlay(run_.folder, run_.root->folders, OverlayChanges::kept_in_upper));
         root_ = Fd(::open(container_.root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -66,7 +56,7 @@ public:
         MountPoints points(root_.get(), run_.root->tree);
         DBUILD_TRY(prepare(points));
         if (on_started) on_started();
-        auto done = run_container();
+        auto done = run_container(run_.folder, on_output_, is_cancelled_);
         points.remove_made();
         root_.reset();
         DBUILD_TRY(unmount_overlay(run_.folder));
@@ -98,6 +88,7 @@ private:
         DBUILD_TRY(add_network_files(points));
         const auto own_mounts = std::ssize(container_.mounts);
         DBUILD_TRY(add_working_dir());
+        DBUILD_TRY(take_caches());
         for (const auto& mount : run_.command->mounts) DBUILD_TRY(add_mount(mount, points));
         if (!run_.command->script.empty()) DBUILD_TRY(add_script());
         std::stable_sort(container_.mounts.begin() + own_mounts, container_.mounts.end(),
@@ -110,7 +101,7 @@ private:
         const auto own = run_.folder / "etc";
         DBUILD_TRY(make_directories(own));
         const auto resolvers = read_file("/etc/resolv.conf");
-        DBUILD_TRY(write_file(own / "resolv.conf", resolvers ? *resolvers : std::string()));
+        DBUILD_TRY(write_file(own / "resolv.conf", resolvers_inside(resolvers ? *resolvers : std::string())));
         DBUILD_TRY(write_file(own / "hosts", "127.0.0.1\tlocalhost buildkitsandbox\n"
                                              "::1\tlocalhost ip6-localhost ip6-loopback\n"));
         for (const auto* name : {"resolv.conf", "hosts"}) {
@@ -146,7 +137,7 @@ private:
         const bool is_tmpfs = mount.type == CommandMount::Type::tmpfs;
         DBUILD_TRY(points.make(mount.target, is_tmpfs ? MountPoints::Kind::open_folder : MountPoints::Kind::folder));
         if (mount.type == CommandMount::Type::cache) {
-            DBUILD_TRY_ASSIGN(const auto path, cache_folder(mount));
+            const auto& path = caches_.at(cache_folder_name(mount)).path;
             container_.mounts.push_back({mount.target, "bind", path.string(), {"rbind", access}});
             return {};
         }
@@ -156,13 +147,17 @@ private:
         return {};
     }
 
-    /// One for all mounts of it in this RUN, which would wait for itself otherwise.
-    Result<fs::path> cache_folder(const CommandMount& mount) {
-        const auto known = std::find_if(caches_.begin(), caches_.end(),
-                                        [&](const auto& cache) { return is_same_cache(*cache.first, mount); });
-        if (known != caches_.end()) return known->second.path;
-        DBUILD_TRY_ASSIGN(auto folder, take_cache_folder(run_.cache_mounts, mount, is_cancelled_));
-        return caches_.emplace_back(&mount, std::move(folder)).second.path;
+    /// Each folder once, or this RUN would wait for itself; in one order for all RUNs, or two would wait for each
+    /// other.
+    Status take_caches() {
+        std::map<std::string, const CommandMount*> wanted;
+        for (const auto& mount : run_.command->mounts)
+            if (mount.type == CommandMount::Type::cache) wanted.emplace(cache_folder_name(mount), &mount);
+        for (const auto& [name, mount] : wanted) {
+            DBUILD_TRY_ASSIGN(auto folder, take_cache_folder(run_.cache_mounts, *mount, is_cancelled_));
+            caches_.emplace(name, std::move(folder));
+        }
+        return {};
     }
 
     Status add_bind(const CommandMount& mount, MountPoints& points) {
@@ -193,41 +188,20 @@ private:
         return {};
     }
 
-    Result<SandboxExit> run_container() {
-        const auto id = container_id(run_.folder);
-        bool was_ended = false;
-        const auto is_cancelled = [&] {
-            if (!is_cancelled_ || !is_cancelled_()) return false;
-            // The first process of a container is a PID 1, which takes no SIGTERM. Where there is none yet, runc ends.
-            if (!std::exchange(was_ended, true)) (void)runc(run_.folder, {"kill", id, "KILL"});
-            return true;
-        };
-        const auto bundle = (run_.folder / "bundle").string();
-        const auto done = runc(run_.folder, {"run", "--bundle", bundle, id}, on_output_, is_cancelled);
-        if (done) return SandboxExit{done->exit_status, was_ended};
-        end_abandoned(run_.folder);
-        if (done.error().kind == ErrorKind::interrupted) return SandboxExit{0, true};
-        return fail(done.error());
-    }
-
     const SandboxRun& run_;
     const OutputSink& on_output_;
     const CancelCheck& is_cancelled_;
     Container container_;
     Fd root_;
-    std::vector<std::pair<const CommandMount*, CacheFolder>> caches_;
-    std::map<std::string, fs::path> mounted_; // sources
+    std::map<std::string, CacheFolder> caches_; // by name
+    std::map<std::string, fs::path> mounted_;   // sources
 };
 
 } // namespace
 
-void end_abandoned(const fs::path& folder) {
-    if (fs::exists(folder / "state")) (void)runc(folder, {"delete", "--force", container_id(folder)});
-}
-
-Result<SandboxExit> run_in_sandbox(const SandboxRun& run, const std::function<void()>& on_started,
-                                   const OutputSink& on_output, const CancelCheck& is_cancelled) {
-    Result<SandboxExit> result = fail(ErrorKind::internal, "not run");
+Result<int> run_in_sandbox(const SandboxRun& run, const std::function<void()>& on_started, const OutputSink& on_output,
+                           const CancelCheck& is_cancelled) {
+    Result<int> result = fail(ErrorKind::internal, "not run");
     std::thread([&] { result = Sandbox(run, on_output, is_cancelled).execute(on_started); }).join();
     return result;
 }

@@ -6,6 +6,7 @@
 
 #include "cache/oci/layer_tar.hpp"
 #include "executors/executor.hpp"
+#include "executors/runtime/network.hpp"
 #include "support/process.hpp"
 #include "support/result.hpp"
 
@@ -28,20 +29,15 @@ struct SandboxRun {
     const RunCommand* command = nullptr;
     std::map<std::string, const RootFolders*> sources; // of bind mounts, by name
     std::filesystem::path cache_mounts;                // the folder that they are kept in
-};
-
-struct SandboxExit {
-    int exit_code = 0;
-    bool was_cancelled = false;
+    const Network* network = nullptr;                  // null: the command has none
 };
 
 /// In:      on_output — called from another thread, but not after this has returned.
-/// Errors:  unsupported — the command cannot be run this way on this machine or on these layers; step_failed — it could
+/// Out:     exit status of the command, 128 + signal if it was killed.
+/// Errors:  interrupted — cancelled; unsupported — the command cannot be run this way on this machine or on these
+/// layers; step_failed — it could
 ///          not be begun: its user, its mounts; unavailable.
-Result<SandboxExit> run_in_sandbox(const SandboxRun& run, const std::function<void()>& on_started,
-                                   const OutputSink& on_output, const CancelCheck& is_cancelled);
-
-/// Ends the container that a dead process began in that folder, if it still runs.
-void end_abandoned(const std::filesystem::path& folder);
+Result<int> run_in_sandbox(const SandboxRun& run, const std::function<void()>& on_started, const OutputSink& on_output,
+                           const CancelCheck& is_cancelled);
 
 } // namespace dbuild::executors::runtime

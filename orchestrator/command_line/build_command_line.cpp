@@ -193,6 +193,7 @@ Result<BuildCommandLine> parse_build_command_line(std::span<const std::string> w
     DBUILD_TRY(set_context(line, parsed.positionals));
     DBUILD_TRY(apply_default(line, parsed, "platform", "DOCKER_DEFAULT_PLATFORM"));
     DBUILD_TRY(apply_default(line, parsed, "builder", "BUILDX_BUILDER"));
+    DBUILD_TRY(apply_default(line, parsed, "executor", "DBUILD_EXECUTOR"));
     const bool has_own = !environment("DBUILD_PROGRESS").empty();
     if (!line.options.is_quiet)
         DBUILD_TRY(apply_default(line, parsed, "progress", has_own ? "DBUILD_PROGRESS" : "BUILDKIT_PROGRESS"));

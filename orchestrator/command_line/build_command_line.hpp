@@ -11,6 +11,7 @@
 
 namespace dbuild::orchestrator {
 
+/// Who runs RUNs. Automatic: the runtime where it can be had and the engine is on this machine.
 enum class ExecutorKind { automatic, buildx, runtime };
 
 struct BuildCommandLine {
@@ -24,8 +25,8 @@ struct BuildCommandLine {
 };
 
 /// In:      words — behind the command's name. The environment gives defaults: BUILDX_BUILDER, DOCKER_DEFAULT_PLATFORM,
-///          DBUILD_PROGRESS, else BUILDKIT_PROGRESS, SOURCE_DATE_EPOCH (a build argument) and others that docker buildx
-///          reads.
+///          DBUILD_EXECUTOR, DBUILD_PROGRESS, else BUILDKIT_PROGRESS, SOURCE_DATE_EPOCH (a build argument) and others
+///          that docker buildx reads.
 /// Errors:  usage — names the flag.
 Result<BuildCommandLine> parse_build_command_line(std::span<const std::string> words);
 

@@ -106,6 +106,18 @@ same_as_buildx leaves "in-process runtime"
 run again
 expect_equal "" "$(steps_done again)" "steps that run when nothing changed"
 
+# A layer that an image holds twice, which overlayfs does not take: what stands between the two is hidden again.
+cat >"$context/Dockerfile" <<END
+FROM dbuild-test/busybox:1
+COPY word sub /twice/
+RUN echo other >/twice/word; rm -r /twice/inner; mkdir /twice/link.d
+COPY word sub /twice/
+RUN find /twice | sort >/found; cat /twice/word >>/found; rm -r /twice
+COPY word sub /twice/
+RUN find /twice | sort >/found-again; cat /twice/word >>/found-again
+END
+same_as_buildx twice "in-process runtime"
+
 # Nothing but what dbuild needs for the image itself was asked of the engine, and nothing of the containers is left.
 expect_equal "" "$(find "$DBUILD_CACHE_DIR/runtime" -maxdepth 1 -name 'run-*'; grep runtime /proc/self/mounts || true)" "what containers left behind"
 
@@ -155,6 +167,7 @@ expect_contains "$work/no_user.err" "unable to find user nobody-here"
 printf 'FROM dbuild-test/busybox:1\nRUN ["/no/such/program"]\n' >"$context/Dockerfile"
 expect_exit 1 no_program "$DBUILD" --executor runtime -t "$tag" "$context"
 expect_contains "$work/no_program.err" "no such file or directory"
+expect_contains "$work/no_program.err" "docker buildx does" # what cannot be started has not run
 
 # Ctrl-C ends the container at once; after kill -9 the next build ends it.
 cat >"$context/Dockerfile" <<END

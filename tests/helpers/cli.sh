@@ -14,6 +14,7 @@ work=$(mktemp -d /tmp/dbt-XXXXXX)
 run_id=$(basename "$work" | tr -dc 'A-Za-z0-9' | tr "[:upper:]" "[:lower:]")-$$
 export HOME=$work/home XDG_CACHE_HOME=$work/home/.cache DBUILD_CACHE_DIR=$work/cache TMPDIR=$work/tmp LC_ALL=C
 mkdir -p "$HOME" "$TMPDIR"
+export DBUILD_EXECUTOR=buildx # what most tests are about; those of the runtime say so
 unset DOCKER_CONTEXT DOCKER_CONFIG BUILDX_BUILDER DOCKER_BUILDKIT SOURCE_DATE_EPOCH
 
 if [ -n "${DBUILD_TEST_ENGINE:-}" ]; then
