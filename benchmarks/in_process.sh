@@ -3,15 +3,18 @@
 # COPY made in process against `docker buildx build`, in turn, on the engine that `docker` reaches (DOCKER_HOST), with the base
 # image of scripts/make_base_images.sh. Prints seconds, their medians and the ratio, for:
 #   last     a changed file of a last COPY, after a RUN, until the image is loaded
-#   small    20,000 files of 4 KB in a build from nothing (both tools' caches emptied); and beside it what no builder can go
-#            below: `docker load` of that very image by an engine that lacks its layer
-#   command  a changed CMD
+#   made     20,000 files of 4 KB in a build from nothing (both tools' caches emptied) that keeps its result, and loads none
+#   small    the same until the image is loaded
+#   command  a changed CMD, until it is loaded
+# Beside what is loaded stands "engine alone": that very image, or its change, loaded by an engine that lacks it; no builder
+# can go below that.
 # Usage: in_process.sh [RUNS] [CASE...]; DBUILD is the binary.
 set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
 dbuild=${DBUILD:?path of the dbuild binary}
 runs=${1:-5}
 shift || true
-cases=${*:-last small command}
+cases=${*:-last made small command}
 work=$(mktemp -d)
 trap 'rm -rf "$work"; docker rmi -f dbuild-bench/in-process-mine:1 dbuild-bench/in-process-theirs:1 >/dev/null 2>&1 || true' EXIT
 export DBUILD_CACHE_DIR=$work/cache
@@ -21,9 +24,14 @@ seconds() { # COMMAND... → wall seconds
     "$@" >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; exit 1; }
     awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.3f", b - a }'
 }
-mine() { seconds "$dbuild" -t dbuild-bench/in-process-mine:1 "$context"; }
-theirs() { seconds docker buildx build --load --provenance=false -t dbuild-bench/in-process-theirs:1 "$context"; }
+output() { case $case in made) echo "-o type=cacheonly" ;; *) echo "--load -t dbuild-bench/in-process-$1:1" ;; esac; }
+mine() { seconds "$dbuild" $(output mine) "$context"; }
+theirs() { seconds docker buildx build --provenance=false $(output theirs) "$context"; }
 engine_alone() { # loads what mine() has just made
+    if [ "$case" = command ]; then
+        python3 "$here/load_floor.py" dbuild-bench/in-process-mine:1
+        return
+    fi
     docker save dbuild-bench/in-process-mine:1 >"$work/image.tar"
     docker rmi -f dbuild-bench/in-process-mine:1 >/dev/null
     seconds docker load -q -i "$work/image.tar"
@@ -35,7 +43,7 @@ median() { tr ' ' '\n' <<<"$1" | sort -n | awk 'NF { v[++n] = $1 } END { print v
 change() { # before each pair of builds
     case $case in
     last) echo "$1 $RANDOM" >"$context/tree/file1" ;;
-    small)
+    made | small)
         rm -rf "$DBUILD_CACHE_DIR"
         docker builder prune -af >/dev/null
         docker rmi -f dbuild-bench/in-process-mine:1 dbuild-bench/in-process-theirs:1 >/dev/null 2>&1 || true
@@ -49,22 +57,22 @@ for case in $cases; do
     context=$work/$case
     mkdir -p "$context/tree"
     count=100
-    if [ "$case" = small ]; then count=20000; fi
+    case $case in made | small) count=20000 ;; esac
     head -c $((count * 4096)) /dev/urandom | split -b 4096 -a 4 - "$context/tree/part"
-    printf 'FROM dbuild-test/busybox:1\n%sCOPY tree /tree\n' "$([ "$case" = small ] || printf 'RUN echo run\n ')" | sed 's/^ //' >"$context/Dockerfile"
+    printf 'FROM dbuild-test/busybox:1\n%sCOPY tree /tree\n' "$([ "$count" = 20000 ] || printf 'RUN echo run\n ')" | sed 's/^ //' >"$context/Dockerfile"
     change first
-    if [ "$case" != small ]; then mine >"$work/ignored" && theirs >"$work/ignored"; fi
+    if [ "$count" != 20000 ]; then mine >"$work/ignored" && theirs >"$work/ignored"; fi
     mine_times='' their_times='' load_times=''
     for run in $(seq "$runs"); do
         change "$run"
         mine_times+="$(mine) "
-        if [ "$case" = small ]; then load_times+="$(engine_alone) "; fi
+        case $case in small | command) load_times+="$(engine_alone) " ;; esac
         their_times+="$(theirs) "
     done
     a=$(median "$mine_times") b=$(median "$their_times")
     echo "$case: dbuild $mine_times| buildx $their_times| medians $a / $b = $(awk -v a="$a" -v b="$b" 'BEGIN { printf "%.3f", a / b }')"
     if [ -n "$load_times" ]; then
         c=$(median "$load_times")
-        echo "$case: docker load alone $load_times| median $c, of buildx $(awk -v a="$c" -v b="$b" 'BEGIN { printf "%.3f", a / b }')"
+        echo "$case: engine alone $load_times| median $c, of buildx $(awk -v a="$c" -v b="$b" 'BEGIN { printf "%.3f", a / b }')"
     fi
 done

@@ -4,17 +4,20 @@
 # reaches (DOCKER_HOST) and a docker-registry of its own on loopback. Prints seconds, medians and the ratio, for:
 #   push   a new version of a 500 MB image with one changed 1 MB layer, from the changed folder into the registry:
 #          dbuild --push / docker buildx build --push
-#   upload the same of an image that is built already: dbuild --output type=registry,store=false / docker push
+#   release the same, by way of the engine: dbuild --load --push / docker buildx build, then docker push
+#   upload the same of an image that is built already: dbuild --output type=registry,store=false / docker push; behind it
+#          "floor", the requests that neither can do without, by a client that does nothing else
 #   save   the image to a file: dbuild save / docker save | zstd -T0
 #   load   an archive of which the engine lacks one layer: dbuild load / docker load
 #   pull   the image from the registry: dbuild pull into an empty cache / skopeo copy to an OCI folder
 # Half of the image's bytes do not compress. `docker push` sends layers uncompressed where the engine has them so, as here.
 # Usage: registry.sh [RUNS] [CASE...]; DBUILD is the binary, MEGABYTES (500) the size.
 set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
 dbuild=${DBUILD:?path of the dbuild binary}
 runs=${1:-5}
 shift || true
-cases=${*:-push upload save load pull}
+cases=${*:-push release upload save load pull}
 megabytes=${MEGABYTES:-500}
 work=$(mktemp -d)
 registry_pid=
@@ -34,6 +37,7 @@ seconds() { # COMMAND... → wall seconds
 }
 median() { tr ' ' '\n' <<<"$1" | sort -n | awk 'NF { v[++n] = $1 } END { print v[int((n + 1) / 2)] }'; }
 docker_save() { docker save "$1" | zstd -T0 -q -f -o "$2"; }
+docker_release() { docker buildx build -q -t "$1" --provenance=false "$2" && docker push -q "$1"; }
 
 port=$(python3 -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
 registry=127.0.0.1:$port
@@ -67,7 +71,7 @@ docker push -q "$theirs:1" >/dev/null
 
 prepare() { # before each pair
     case $case in
-    push) change ;;
+    push | release) change ;;
     upload)
         change
         "$dbuild" -t "$theirs:2" "$work/context" >"$work/log" 2>&1
@@ -89,6 +93,7 @@ prepare() { # before each pair
 measure_mine() {
     case $case in
     push) seconds "$dbuild" --push -t "$mine:2" "$work/context" ;;
+    release) seconds "$dbuild" --load --push -t "$mine:2" "$work/context" ;;
     upload) seconds "$dbuild" -o "type=registry,name=$mine:3,store=false" "$work/context" ;;
     save) seconds "$dbuild" save -o "$work/mine.tar" "$mine:1" ;;
     load) seconds "$dbuild" load -q -i "$work/mine.tar" ;;
@@ -98,6 +103,7 @@ measure_mine() {
 measure_theirs() {
     case $case in
     push) seconds docker buildx build --push -t "$theirs:2" --provenance=false "$work/context" ;;
+    release) seconds docker_release "$theirs:2" "$work/context" ;;
     upload) seconds docker push -q "$theirs:2" ;;
     save) seconds docker_save "$mine:1" "$work/theirs.tar.zst" ;;
     load) seconds docker load -q -i "$work/theirs.tar" ;;
@@ -106,7 +112,7 @@ measure_theirs() {
 }
 
 for case in $cases; do
-    mine_times='' their_times=''
+    mine_times='' their_times='' floor_times=''
     for run in $(seq "$runs"); do
         prepare
         if ((run % 2)); then
@@ -116,8 +122,9 @@ for case in $cases; do
             their_times+="$(measure_theirs) "
             mine_times+="$(measure_mine) "
         fi
+        if [ "$case" = upload ]; then floor_times+="$(python3 "$here/registry_floor.py" "$registry" 1000000) "; fi
     done
     a=$(median "$mine_times") b=$(median "$their_times")
     ratio=$(awk -v a="$a" -v b="$b" 'BEGIN { printf "%.3f", a / b }')
-    echo "$case: dbuild $mine_times| rival $their_times| medians $a / $b = $ratio"
+    echo "$case: dbuild $mine_times| rival $their_times| medians $a / $b = $ratio${floor_times:+ | floor $floor_times}"
 done
