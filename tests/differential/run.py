@@ -108,6 +108,7 @@ class Run:
         self.reasons = collections.Counter()  # why builds were handed over
         self.seconds = collections.Counter()
         self.findings = 0
+        self.was_evicted = False  # of one project, but a step that another one has too may be what was kept for it
         with open(f"{work}/token", "w") as file:
             file.write("the secret of every project\n")
         self.pool = concurrent.futures.ThreadPoolExecutor(2)
@@ -116,8 +117,8 @@ class Run:
         warm = build_with_buildx(self.engines[1], f"{self.work}/warm", [], arguments, context)
         return warm, build_with_buildx(self.engines[1], f"{self.work}/fresh", ["--no-cache"], arguments, context)
 
-    def judge(self, folder, link, state, was_evicted):
-        """Builds the state in `folder`. Returns (kind of the finding, lines)s. was_evicted: as find_excess takes it. link: the path under which BuildKit gets the context,
+    def judge(self, folder, link, state):
+        """Builds the state in `folder`. Returns (kind of the finding, lines)s. link: the path under which BuildKit gets the context,
         unique to the state: BuildKit would not read a file again that has the same size and time under the same name."""
         arguments = state.arguments()
         if any(step.kind == "secret" for stage in state.stages for step in stage.steps):
@@ -134,7 +135,7 @@ class Run:
         self.counts["handed over"] += bool(mine.handed_over)
         self.reasons[mine.handed_over] += bool(mine.handed_over)
         if mine.exit_code == 0 and fresh.exit_code == 0:
-            return self.judge_images(mine, warm, fresh, was_evicted, state)
+            return self.judge_images(mine, warm, fresh, state)
         if mine.exit_code != 0 and fresh.exit_code != 0:
             self.counts["failing in both"] += 1
             return []
@@ -150,7 +151,7 @@ class Run:
         return [("exit status", [f"dbuild {mine.exit_code}, buildx warm {warm.exit_code}, buildx --no-cache {fresh.exit_code}; {failed} says:",
                                  *output.splitlines()[-25:]])]
 
-    def judge_images(self, mine, warm, fresh, was_evicted, state):
+    def judge_images(self, mine, warm, fresh, state):
         results = []
         lines = compare.compare_images(mine.image, fresh.image)
         self.counts["labels of other stages in BuildKit's image"] += sum(compare.leaked(line, state) for line in lines)
@@ -168,7 +169,7 @@ class Run:
         elif not mine.handed_over:
             self.counts["steps run by dbuild"] += compare.ran_count(mine.report)
             self.counts["steps run by warm BuildKit"] += sum(is_run and not name.startswith("[internal]") for name, is_run in warm.vertices.items())
-            if lines := compare.find_excess(mine.report, warm.vertices, was_evicted):
+            if lines := compare.find_excess(mine.report, warm.vertices, self.was_evicted):
                 results.append(("excess", lines))
         return results
 
@@ -179,7 +180,7 @@ class Run:
         run = f"{options.seed}-{number}-{os.path.basename(self.work)[4:].lower().replace('_', '-').strip('-')}"
         folder = f"{self.work}/p{number}/context"
         os.makedirs(folder)
-        past, state, written, what, was_evicted = [], make_project(numbers, run, options.kinds, options.mount_weight), {}, "first state", False
+        past, state, written, what = [], make_project(numbers, run, options.kinds, options.mount_weight), {}, "first state"
         first_edit = number * options.edits_per_project
         for edit in range(first_edit, min(first_edit + options.edits_per_project, options.edits) + 1):
             if edit > first_edit:
@@ -196,14 +197,14 @@ class Run:
                         os.utime(os.path.join(place, name), follow_symlinks=False)
             elif what.startswith("evict"):
                 evict_layers(options.dbuild, self.engines[0], f"{self.work}/cache")
-                was_evicted = True
+                self.was_evicted = True
             elif what.startswith("move"):
                 new_folder = f"{self.work}/p{number}/moved{edit}"
                 os.rename(folder, new_folder)
                 folder = new_folder
             for engine in self.engines:
                 engine.tag(f"{BASE}:{state.base_version}", state.base_tag())
-            results = self.judge(folder, f"{self.work}/link-{number}-{edit}", state, was_evicted)
+            results = self.judge(folder, f"{self.work}/link-{number}-{edit}", state)
             if results:
                 self.tell(number, edit, folder, past[-1] if past else None, state, what, results)
                 return
