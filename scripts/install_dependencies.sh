@@ -114,7 +114,7 @@ install_engine() {
 install_test() {
     install_engine
     install_missing procps strace zstd python3 python3-yaml curl jq busybox-static util-linux openssl openssh-client openssh-server \
-        docker-registry skopeo perl clang libclang-rt-dev libarchive-tools git bindfs passt
+        docker-registry skopeo perl clang libclang-rt-dev libarchive-tools git bindfs passt crun
 }
 
 case "${1:-}" in

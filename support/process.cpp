@@ -3,6 +3,7 @@
 // group, which Boost 1.81 offers only through an event loop.
 #include "support/process.hpp"
 
+#include "support/environment.hpp"
 #include "support/files.hpp"
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sstream>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -129,6 +131,13 @@ private:
 };
 
 } // namespace
+
+bool is_in_path(const std::string& program) {
+    std::istringstream folders(environment("PATH"));
+    for (std::string folder; std::getline(folders, folder, ':');)
+        if (::access((folder + "/" + program).c_str(), X_OK) == 0) return true;
+    return false;
+}
 
 Result<ProcessResult> run_process(const ProcessOptions& options, const OutputSink& on_stdout,
                                   const OutputSink& on_stderr, const CancelCheck& is_cancelled) {

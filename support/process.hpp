@@ -23,6 +23,9 @@ struct ProcessResult {
 using OutputSink = std::function<void(std::string_view)>;
 using CancelCheck = std::function<bool()>; // asked ten times a second; true: the user, or something else, wants the end
 
+/// Whether a program of that name would be found.
+bool is_in_path(const std::string& program);
+
 /// Runs the program to its end.
 /// In:     on_stdout, on_stderr — called from this thread with whatever arrives, any cut.
 ///         is_cancelled — may be empty; once true, the program's process group gets SIGTERM, and SIGKILL after two

@@ -5,11 +5,10 @@
 #include "executors/runtime/cache_mounts.hpp"
 #include "executors/runtime/layer_folders.hpp"
 #include "executors/runtime/network.hpp"
-#include "executors/runtime/runc.hpp"
+#include "executors/runtime/oci_runtime.hpp"
 #include "executors/runtime/sandbox.hpp"
 #include "executors/runtime/upper_layer.hpp"
 #include "executors/runtime/workspace.hpp"
-#include "support/environment.hpp"
 #include "support/files.hpp"
 #include "support/platform.hpp"
 
@@ -18,7 +17,6 @@
 
 #include <mutex>
 #include <set>
-#include <sstream>
 #include <unistd.h>
 
 namespace fs = std::filesystem;
@@ -53,7 +51,8 @@ Result<std::unique_ptr<Opened>> open(const fs::path& folder) {
 
 class RuntimeExecutor final : public Executor {
 public:
-    explicit RuntimeExecutor(fs::path folder) : folder_(std::move(folder)) {}
+    RuntimeExecutor(fs::path folder, std::string oci_runtime)
+        : folder_(std::move(folder)), oci_runtime_(std::move(oci_runtime)) {}
     std::string_view name() const override { return "runtime"; }
 
     Result<SegmentResult> run(const Segment& segment, const SegmentObserver& observer, const LayerReader& read_layer,
@@ -135,7 +134,7 @@ private:
                           const std::map<std::string, RootFolders>& sources, const SegmentObserver& observer,
                           const CancelCheck& is_cancelled, SegmentResult& result) {
         DBUILD_TRY_ASSIGN(auto workspace, Workspace::create(folder_));
-        SandboxRun run{workspace->path, &root, &command, {}, cache_mounts(), nullptr};
+        SandboxRun run{oci_runtime_, workspace->path, &root, &command, {}, cache_mounts(), nullptr};
         Networks::Lent network;
         if (command.has_network) {
             DBUILD_TRY_ASSIGN(network, opened_->networks.take());
@@ -187,17 +186,11 @@ private:
     }
 
     fs::path folder_;
+    std::string oci_runtime_; // its name
     std::mutex mutex_;
     std::unique_ptr<Opened> opened_; // set once, under mutex_
     std::set<std::string> emptied_;  // cache mounts, by id; guarded by mutex_
 };
-
-bool is_in_path(const char* program) {
-    std::istringstream folders(environment("PATH"));
-    for (std::string folder; std::getline(folders, folder, ':');)
-        if (::access((fs::path(folder) / program).c_str(), X_OK) == 0) return true;
-    return false;
-}
 
 } // namespace
 
@@ -205,11 +198,10 @@ Result<std::unique_ptr<Executor>> make_runtime_executor(const fs::path& folder) 
     if (::geteuid() != 0) return fail(ErrorKind::unsupported, "the runtime executor needs to be root");
     if (native_platform() != "linux/amd64")
         return fail(ErrorKind::unsupported, "the runtime executor knows the system calls of linux/amd64 only");
-    if (!is_in_path(k_runc))
-        return fail(ErrorKind::unsupported, "the runtime executor needs runc (Debian: the package runc)");
+    DBUILD_TRY_ASSIGN(auto oci_runtime, find_oci_runtime());
     if (!is_in_path(k_pasta))
         return fail(ErrorKind::unsupported, "the runtime executor needs pasta (Debian: the package passt)");
-    return std::make_unique<RuntimeExecutor>(folder);
+    return std::make_unique<RuntimeExecutor>(folder, std::move(oci_runtime));
 }
 
 Status shrink_unpacked_layers(const fs::path& folder, std::uint64_t max_bytes) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// RUN without a daemon: each command in a container of runc, on layers unpacked in the cache and joined by overlayfs,
-// with a network by pasta (design §5, "Runtime"). Needs to be root.
+// RUN without a daemon: each command in a container of crun or runc, on layers unpacked in the cache and joined by
+// overlayfs, with a network by pasta (design §5, "Runtime"). Needs to be root.
 #pragma once
 
 #include "executors/executor.hpp"
@@ -19,7 +19,7 @@ inline constexpr const char* k_runtime_folder = "runtime";
 /// Out:     an executor of segments whose layer-making steps all have a command; nothing is made before the first one.
 ///          Its run() fails with unsupported where a layer cannot be unpacked on its own, an image cannot be run on or
 ///          a container not be started; another executor may do it.
-/// Errors:  unsupported — not root, no runc, no pasta, another architecture than x86-64.
+/// Errors:  unsupported — not root, no crun or runc, no pasta, another architecture than x86-64.
 Result<std::unique_ptr<Executor>> make_runtime_executor(const std::filesystem::path& folder);
 
 /// Deletes unpacked layers, least recently used first, until they take so many bytes; none while any process uses them.

@@ -4,9 +4,9 @@
 #include "executors/runtime/cache_mounts.hpp"
 #include "executors/runtime/container_spec.hpp"
 #include "executors/runtime/mount_points.hpp"
+#include "executors/runtime/oci_runtime.hpp"
 #include "executors/runtime/overlay.hpp"
 #include "executors/runtime/process_user.hpp"
-#include "executors/runtime/runc.hpp"
 #include "support/files.hpp"
 
 #include <fmt/format.h>
@@ -56,7 +56,7 @@ public:
         MountPoints points(root_.get(), run_.root->tree);
         DBUILD_TRY(prepare(points));
         if (on_started) on_started();
-        auto done = run_container(run_.folder, on_output_, is_cancelled_);
+        auto done = run_container(run_.oci_runtime, run_.folder, on_output_, is_cancelled_);
         points.remove_made();
         root_.reset();
         DBUILD_TRY(unmount_overlay(run_.folder));

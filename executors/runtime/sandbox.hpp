@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs one command in a container on a root file system of layer folders; what it changes is in an upper folder
-// afterwards. The container is runc's, with what BuildKit's containers have (container_spec.hpp); mounts are the
-// thread's own, so nothing of them is left when it ends, however it ends.
+// afterwards. The container is an OCI runtime's, with what BuildKit's containers have (container_spec.hpp); mounts are
+// the thread's own, so nothing of them is left when it ends, however it ends.
 #pragma once
 
 #include "cache/oci/layer_tar.hpp"
@@ -24,6 +24,7 @@ struct RootFolders {
 };
 
 struct SandboxRun {
+    std::string oci_runtime;      // as find_oci_runtime() says
     std::filesystem::path folder; // private, empty, on the file system of the layers' folders: `upper` will be in it
     const RootFolders* root = nullptr;
     const RunCommand* command = nullptr;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "executors/runtime/workspace.hpp"
 
-#include "executors/runtime/runc.hpp"
+#include "executors/runtime/oci_runtime.hpp"
 
 #include <fmt/format.h>
 

@@ -251,7 +251,7 @@ constexpr BuildFlag k_flags[] = {
     {{"cache-deadline", 0, text}, FlagGroup::own, set_cache_deadline, "", "TIME",
      "how long to publish at the end of a build (default: 30s)"},
     {{"executor", 0, text}, FlagGroup::own, set_executor, "", "NAME",
-     "who runs missing RUNs: buildx, or runtime (runc, as root), or auto, runtime where it can (default: DBUILD_EXECUTOR)"},
+     "who runs missing RUNs: buildx, or runtime (crun or runc, as root), or auto, runtime where it can (default: DBUILD_EXECUTOR)"},
     {{"cache-ttl", 0, text}, FlagGroup::own, set_cache_ttl, "", "DURATION",
      "run a RUN that may reach the network again when its result is older, such as 24h"},
     {{"base-ttl", 0, text}, FlagGroup::own, set_base_ttl, "", "DURATION",
