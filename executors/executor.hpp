@@ -43,6 +43,8 @@ struct MadeLayer {
     Digest diff_id;
     std::filesystem::path blob;
     Instant started, finished; // by the clock of whoever ran it
+    std::shared_ptr<const cache::oci::LayerScan> scan =
+        nullptr; // of a plain tar that dbuild wrote; null: to be found out
 };
 
 /// One RUN --mount of a command. Paths are absolute in the container.

@@ -337,12 +337,13 @@ Status StageRunner::record_step(std::size_t index, const executors::MadeLayer& m
     DBUILD_TRY_ASSIGN(const auto before, shared_.planner.chain_before(stage_, index));
     DBUILD_TRY_ASSIGN(auto keyed, shared_.planner.key_of(stage_, index, before));
     if (!keyed) return fail(ErrorKind::internal, "a step was run before the stage that it reads from");
-    Result<cache::oci::LayerScan> stored;
-    {
+    const auto put = [&]() -> Result<cache::oci::LayerScan> {
         const Unlocked unlocked(lock);
-        stored = shared_.parts.layers->put_file(made.blob, made.diff_id);
-    }
-    DBUILD_TRY_ASSIGN(const auto scan, std::move(stored));
+        if (!made.scan) return shared_.parts.layers->put_file(made.blob, made.diff_id);
+        DBUILD_TRY(shared_.parts.layers->put_written(made.blob, made.diff_id));
+        return *made.scan;
+    };
+    DBUILD_TRY_ASSIGN(const auto scan, put());
     if (executor != k_in_process) DBUILD_TRY(check_copied_bytes(step, scan.contents)); // which checked while it copied
     DBUILD_TRY(shared_.parts.index->record_layer(scan.diff_id, {scan.size, executor == k_in_process}, scan.contents));
     const double wall_ms = std::chrono::duration<double, std::milli>(made.finished - made.started).count();

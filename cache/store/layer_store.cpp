@@ -304,6 +304,13 @@ Result<oci::LayerScan> LayerStore::put_file(const fs::path& blob, const Digest& 
     return scan;
 }
 
+Status LayerStore::put_written(const fs::path& blob, const Digest& diff_id) const {
+    SpoolSink spool(*impl_, diff_id);
+    if (!impl_->is_here(diff_id) && spool.open_linked(blob)) return spool.publish();
+    const auto put = put_file(blob, diff_id);
+    return put ? Status{} : fail(put.error());
+}
+
 Status LayerStore::put_blob(const oci::ByteSource& blob, const Digest& digest) const {
     return receive_blob(
         [&](const oci::ByteSink& sink) -> Status {

@@ -55,6 +55,10 @@ public:
     /// instead of a copy. In: blob — a file that nobody changes any more; it may be removed.
     Result<oci::LayerScan> put_file(const std::filesystem::path& blob, const Digest& expected) const;
 
+    /// As put_file() of a plain tar that this process has just written, and knows all about: it is read, and checked,
+    /// when it is packed.
+    Status put_written(const std::filesystem::path& blob, const Digest& diff_id) const;
+
     /// Stores a blob as it is. Errors: corrupt — the bytes do not hash to `digest`; unavailable — disk.
     Status put_blob(const oci::ByteSource& blob, const Digest& digest) const;
     /// The same for one who hands the bytes over. In: send — gives all of them to the sink, in order.

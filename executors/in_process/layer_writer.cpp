@@ -193,8 +193,8 @@ Status LayerWriter::flush() {
     return {};
 }
 
-Status LayerWriter::add_body(const LayerEntry& entry, const BodyReader& body) {
-    Sha256 content;
+Result<Digest> LayerWriter::add_body(const LayerEntry& entry, const BodyReader& body) {
+    Sha256 hasher;
     std::uint64_t left = entry.size;
     const auto changed = [&] {
         return fail(ErrorKind::transient, "a file changed while it was copied: " + entry.path);
@@ -202,17 +202,26 @@ Status LayerWriter::add_body(const LayerEntry& entry, const BodyReader& body) {
     DBUILD_TRY(body([&](std::string_view bytes) -> Status {
         if (bytes.size() > left) return changed();
         left -= bytes.size();
-        content.update(bytes);
+        hasher.update(bytes);
         return write(bytes);
     }));
-    if (left > 0 || content.finish() != entry.content) return changed();
-    return write(cache::oci::tar_padding(entry.size));
+    const auto content = hasher.finish();
+    if (left > 0 || (!entry.content.is_zero() && content != entry.content)) return changed();
+    DBUILD_TRY(write(cache::oci::tar_padding(entry.size)));
+    return content;
 }
 
-Status LayerWriter::add(const LayerEntry& entry, const BodyReader& body) {
+Result<LayerEntry> LayerWriter::add(LayerEntry entry, const BodyReader& body) {
+    static const Digest empty = sha256({});
     DBUILD_TRY(write(layer_header(entry)));
-    if (entry.type != EntryType::file || entry.size == 0) return {};
-    return add_body(entry, body);
+    if (entry.type == EntryType::hard_link) entry.size = 0, entry.content = {};
+    if (entry.type != EntryType::file) return entry;
+    if (entry.size == 0) {
+        entry.content = empty;
+    } else {
+        DBUILD_TRY_ASSIGN(entry.content, add_body(entry, body));
+    }
+    return entry;
 }
 
 Result<LayerWriter::Written> LayerWriter::finish() {

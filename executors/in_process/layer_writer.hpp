@@ -30,10 +30,11 @@ public:
     /// Errors: unavailable — the file cannot be made.
     static Result<LayerWriter> create(std::filesystem::path path);
 
-    /// In:     entry — of a file: `size` and `content` that the bytes are expected to have. body — of a file that is
-    /// not empty. Errors: transient — the bytes are others; unavailable — disk; what `body` fails with. The tar is of
-    /// no use then.
-    Status add(const cache::oci::LayerEntry& entry, const BodyReader& body = nullptr);
+    /// In:     entry — of a file: `size` and `content` that the bytes are expected to have; a content that nobody knows
+    ///         is zero. body — of a file that is not empty.
+    /// Out:    what a scan of the tar will say of the entry.
+    /// Errors: transient — the bytes are others; unavailable — disk; what `body` fails with. The tar is of no use then.
+    Result<cache::oci::LayerEntry> add(cache::oci::LayerEntry entry, const BodyReader& body = nullptr);
 
     struct Written {
         Digest diff_id;
@@ -45,7 +46,7 @@ private:
     LayerWriter(std::filesystem::path path, Fd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
     Status write(std::string_view bytes);
     Status flush();
-    Status add_body(const cache::oci::LayerEntry& entry, const BodyReader& body);
+    Result<Digest> add_body(const cache::oci::LayerEntry& entry, const BodyReader& body);
 
     std::filesystem::path path_;
     Fd fd_;

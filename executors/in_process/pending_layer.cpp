@@ -149,7 +149,8 @@ std::vector<std::string> PendingLayer::whiteouts() const {
     return gone;
 }
 
-/// Times of folders do not count. Those of files do, in seconds: a layer holds no finer ones.
+/// Times of folders do not count. A content that is not known is another one. Those of files do, in seconds: a layer
+/// holds no finer ones.
 bool PendingLayer::is_in_root(const Node& node) const {
     const auto& now = node.entry;
     const auto* before = root_.find(now.path);
@@ -166,9 +167,10 @@ bool PendingLayer::is_in_root(const Node& node) const {
 Result<LayerWriter::Written> PendingLayer::write(const std::filesystem::path& path,
                                                  cache::oci::TableOfContents* contents) const {
     DBUILD_TRY_ASSIGN(auto writer, LayerWriter::create(path));
-    const auto add = [&](const LayerEntry& entry, const BodyReader& body = nullptr) -> Status {
-        if (contents) contents->entries.push_back(entry);
-        return writer.add(entry, body);
+    const auto add = [&](LayerEntry entry, const BodyReader& body = nullptr) -> Status {
+        DBUILD_TRY_ASSIGN(auto added, writer.add(std::move(entry), body));
+        if (contents) contents->entries.push_back(std::move(added));
+        return {};
     };
     std::set<std::string, std::less<>> folders;                  // written
     std::map<std::string, std::string, std::less<>> first_names; // by link group

@@ -171,10 +171,12 @@ private:
         }
         const auto blob = workspace->path / "layer.tar";
         DBUILD_TRY_ASSIGN(auto layer, write_upper_layer(workspace->path / "upper", root.tree, blob));
-        DBUILD_TRY_ASSIGN(const auto kept, opened_->layers.adopt(workspace->path / "upper", layer.written.diff_id,
-                                                                 std::move(layer.contents)));
+        DBUILD_TRY_ASSIGN(const auto kept,
+                          opened_->layers.adopt(workspace->path / "upper", layer.diff_id, layer.contents));
         put_on(root, kept);
-        result.layers.push_back({layer.written.diff_id, blob, started, finished});
+        const auto diff_id = layer.diff_id;
+        auto scan = std::make_shared<const cache::oci::LayerScan>(std::move(layer));
+        result.layers.push_back({diff_id, blob, started, finished, std::move(scan)});
         keep(result, std::move(workspace));
         if (observer.on_finished) observer.on_finished(index, finished - started, false);
         return true;

@@ -106,10 +106,17 @@ private:
         std::error_code error;
         if (S_ISLNK(found.st_mode)) entry.link_target = fs::read_symlink(path, error).string();
         if (error) return fail(ErrorKind::unavailable, fmt::format("cannot read /{}: {}", name, error.message()));
-        if (S_ISREG(found.st_mode)) {
+        if (may_be_below(entry)) {
             DBUILD_TRY_ASSIGN(entry.content, content_of(path));
         }
         return entry;
+    }
+
+    /// Whether only the content can tell if a file is the one below; the others' is found while they are written.
+    bool may_be_below(const LayerEntry& entry) const {
+        const auto* below = lower_.find(entry.path);
+        return entry.type == EntryType::file && below && below->type == EntryType::file && below->size == entry.size &&
+               below->mtime_seconds == entry.mtime_seconds;
     }
 
     static Result<Digest> content_of(const fs::path& path) {
@@ -137,11 +144,13 @@ private:
 
 } // namespace
 
-Result<UpperLayer> write_upper_layer(const fs::path& upper, const FileTree& lower, const fs::path& path) {
+Result<cache::oci::LayerScan> write_upper_layer(const fs::path& upper, const FileTree& lower, const fs::path& path) {
     PendingLayer layer(lower, 0);
     DBUILD_TRY(UpperWalk(upper, lower, layer).walk("", false));
-    UpperLayer made;
-    DBUILD_TRY_ASSIGN(made.written, layer.write(path, &made.contents));
+    cache::oci::LayerScan made;
+    DBUILD_TRY_ASSIGN(const auto written, layer.write(path, &made.contents));
+    made.diff_id = written.diff_id;
+    made.size = written.size;
     return made;
 }
 

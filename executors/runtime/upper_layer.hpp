@@ -4,21 +4,16 @@
 #pragma once
 
 #include "cache/oci/layer_tar.hpp"
-#include "executors/in_process/layer_writer.hpp"
 #include "support/result.hpp"
 
 #include <filesystem>
 
 namespace dbuild::executors::runtime {
 
-struct UpperLayer {
-    in_process::LayerWriter::Written written;
-    cache::oci::TableOfContents contents;
-};
-
 /// In:      upper — nobody changes it any more; lower — the files below it; path — the tar, which does not exist yet.
+/// Out:     what a scan of the tar says.
 /// Errors:  unsupported — a file named like a whiteout; unavailable — the disk; as LayerWriter.
-Result<UpperLayer> write_upper_layer(const std::filesystem::path& upper, const cache::oci::FileTree& lower,
-                                     const std::filesystem::path& path);
+Result<cache::oci::LayerScan> write_upper_layer(const std::filesystem::path& upper, const cache::oci::FileTree& lower,
+                                                const std::filesystem::path& path);
 
 } // namespace dbuild::executors::runtime
