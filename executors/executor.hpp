@@ -153,6 +153,14 @@ public:
     /// Threads: any number of calls at once. When is_cancelled says so, the run ends, and what was finished is kept.
     virtual Result<SegmentResult> run(const Segment& segment, const SegmentObserver& observer,
                                       const LayerReader& read_layer, const CancelCheck& is_cancelled) = 0;
+
+    /// Looks into a layer that run() is about to be given. An executor that needs layers in another form makes that on
+    /// the way. In: open — the blob, plain or compressed, from its begin; may be called twice. Errors: as scan_layer;
+    /// what `open` fails with. Threads: as run().
+    virtual Result<cache::oci::LayerScan> scan(const std::function<Result<cache::oci::ByteSource>()>& open) {
+        DBUILD_TRY_ASSIGN(const auto blob, open());
+        return cache::oci::scan_layer(blob);
+    }
 };
 
 } // namespace dbuild::executors

@@ -97,31 +97,39 @@ Result<oci::Descriptor> choose_manifest(const oci::Archive& archive, const std::
                                         "/" + base.config.architecture);
 }
 
-Status store_layer(const Parts& parts, const oci::Archive& archive, const Digest& blob, const Digest& diff_id) {
-    DBUILD_TRY_ASSIGN(const auto source, archive.blob_source(blob));
+/// In: runs_on_it — null: nobody.
+Result<oci::LayerScan> scan_for(executors::Executor* runs_on_it, const std::function<Result<oci::ByteSource>()>& open) {
+    if (runs_on_it) return runs_on_it->scan(open);
+    DBUILD_TRY_ASSIGN(const auto blob, open());
+    return oci::scan_layer(blob);
+}
+
+Status store_layer(const Parts& parts, const oci::Archive& archive, const Digest& blob, const Digest& diff_id,
+                   executors::Executor* runs_on_it) {
+    const auto open = [&] { return archive.blob_source(blob); };
     oci::LayerScan scan;
     if (blob == diff_id) {
+        DBUILD_TRY_ASSIGN(const auto source, open());
         DBUILD_TRY_ASSIGN(scan, parts.layers->put(source, diff_id));
     } else {
-        DBUILD_TRY_ASSIGN(scan, oci::scan_layer(source));
+        DBUILD_TRY_ASSIGN(scan, scan_for(runs_on_it, open));
         if (scan.diff_id != diff_id)
             return fail(ErrorKind::corrupt,
                         "engine: layer " + diff_id.to_string() + " has other bytes than its name says");
-        DBUILD_TRY_ASSIGN(const auto again, archive.blob_source(blob));
+        DBUILD_TRY_ASSIGN(const auto again, open());
         DBUILD_TRY(parts.layers->put_blob(again, blob));
     }
     return parts.index->record_layer(scan.diff_id, {scan.size, false}, scan.contents);
 }
 
 /// Of layers that were fetched, but never looked into (dbuild pull): what they hold.
-Status record_contents(const Parts& parts, const BaseImage& base) {
+Status record_contents(const Parts& parts, const BaseImage& base, executors::Executor* runs_on_it) {
     for (std::size_t i = 0; i < base.layers.size(); ++i) {
         const auto& diff_id = base.config.diff_ids[i];
         DBUILD_TRY_ASSIGN(const auto known, parts.index->find_layer(diff_id));
         if (known) continue;
         const auto file = cache::store::blob_path(parts.layers->root(), base.layers[i].digest);
-        DBUILD_TRY_ASSIGN(const auto blob, oci::file_source(file));
-        DBUILD_TRY_ASSIGN(const auto scan, oci::scan_layer(blob));
+        DBUILD_TRY_ASSIGN(const auto scan, scan_for(runs_on_it, [&] { return oci::file_source(file); }));
         if (scan.diff_id != diff_id)
             return fail(ErrorKind::corrupt,
                         base.reference + ": layer " + diff_id.to_string() + " has other bytes than its name says");
@@ -136,7 +144,7 @@ bool has_all_layers(const Parts& parts, const BaseImage& base) {
 }
 
 /// Errors: not_found — the engine cannot save it whole; corrupt — it delivered something else; as the engine's.
-Status load_from_engine(const Parts& parts, BaseImage& base) {
+Status load_from_engine(const Parts& parts, BaseImage& base, executors::Executor* runs_on_it) {
     DBUILD_TRY_ASSIGN(const auto temporary, TempDir::create("dbuild-base"));
     const auto path = temporary.path() / "image.tar";
     DBUILD_TRY(parts.engine->save(base.id, path));
@@ -151,7 +159,7 @@ Status load_from_engine(const Parts& parts, BaseImage& base) {
     if (base.layers.size() != base.config.diff_ids.size())
         return fail(ErrorKind::corrupt, "engine: " + base.reference + " has other layers than its configuration says");
     for (std::size_t i = 0; i < base.layers.size(); ++i) {
-        DBUILD_TRY(store_layer(parts, archive, base.layers[i].digest, base.config.diff_ids[i]));
+        DBUILD_TRY(store_layer(parts, archive, base.layers[i].digest, base.config.diff_ids[i], runs_on_it));
     }
     return parts.index->record_base(record);
 }
@@ -159,7 +167,7 @@ Status load_from_engine(const Parts& parts, BaseImage& base) {
 /// An engine that pulls an image leaves out what it has unpacked for another one, and cannot save the image whole then.
 /// (Seen on Docker 26.1.5.) Errors: unsupported — the registry does not give it either: docker builds on what it has
 /// unpacked.
-Status load_from_registry(const Parts& parts, BaseImage& base) {
+Status load_from_registry(const Parts& parts, BaseImage& base, executors::Executor* runs_on_it) {
     const auto load = [&]() -> Status {
         DBUILD_TRY_ASSIGN(auto settings, read_registry_settings(*parts.cancelled));
         oci::Registries registries(std::move(settings));
@@ -171,7 +179,7 @@ Status load_from_registry(const Parts& parts, BaseImage& base) {
         DBUILD_TRY_ASSIGN(auto known, known_base(parts, base.reference, base.id));
         if (!known) return fail(ErrorKind::corrupt, "the registry has another image");
         base = std::move(*known);
-        return record_contents(parts, base);
+        return record_contents(parts, base, runs_on_it);
     };
     if (const Status loaded = load(); !loaded)
         return fail(ErrorKind::unsupported,
@@ -303,14 +311,15 @@ Result<std::map<std::string, BaseImage>> find_bases(const Parts& parts, const Bu
     return bases;
 }
 
-Status load_base(const Parts& parts, BaseImage& base) {
+Status load_base(const Parts& parts, BaseImage& base, executors::Executor* runs_on_it) {
     if (base.is_of_bake && has_all_layers(parts, base)) return {};
     if (base.is_of_bake) return fail(ErrorKind::corrupt, base.reference + " has lost a layer since it was built");
     if (base.is_known && has_all_layers(parts, base)) {
-        DBUILD_TRY(record_contents(parts, base));
+        DBUILD_TRY(record_contents(parts, base, runs_on_it));
     } else {
-        Status loaded = load_from_engine(parts, base);
-        if (!loaded && loaded.error().kind == ErrorKind::not_found) loaded = load_from_registry(parts, base);
+        Status loaded = load_from_engine(parts, base, runs_on_it);
+        if (!loaded && loaded.error().kind == ErrorKind::not_found)
+            loaded = load_from_registry(parts, base, runs_on_it);
         DBUILD_TRY(std::move(loaded));
     }
     return parts.index->record_pin(base.reference, base.id);

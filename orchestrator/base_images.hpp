@@ -33,8 +33,9 @@ Result<std::map<std::string, BaseImage>> find_bases(const Parts& parts, const Bu
                                                     const std::vector<std::string>& references);
 
 /// Makes sure that configuration with history, descriptors, and every layer of the base are in the store.
+/// In:     runs_on_it — looks into what comes, because it is about to run steps on the base; null: nobody does.
 /// Errors: as the engine's; corrupt — it delivered something else.
-Status load_base(const Parts& parts, BaseImage& base);
+Status load_base(const Parts& parts, BaseImage& base, executors::Executor* runs_on_it = nullptr);
 
 /// What a check of the Dockerfile asks of it.
 dockerfile_parser::BaseImageFacts facts_of(const cache::oci::ImageConfig& config);

@@ -127,9 +127,16 @@ std::size_t StageRunner::end_of_segment(std::size_t first) {
 
 /// The images that the stage stands on, or that its steps from `first` on read from.
 Status StageRunner::load_images_below(std::size_t first) {
-    std::vector<StageReference> sources = {plan().stage->base};
-    for (std::size_t i = first; i < plan().steps.size(); ++i)
-        for (auto& source : plan().steps[i].step->sources()) sources.push_back(std::move(source));
+    const auto& stage = plan();
+    std::vector<StageReference> sources;
+    bool runs_here = false;
+    for (std::size_t i = first; i < stage.steps.size(); ++i) {
+        for (auto& source : stage.steps[i].step->sources()) sources.push_back(std::move(source));
+        runs_here = runs_here || maker_of(*stage.steps[i].step) == Maker::runtime;
+    }
+    auto* runtime = runs_here ? shared_.parts.runtime : nullptr;
+    if (auto* image = shared_.project.base_below(stage.stage->base))
+        DBUILD_TRY(load_base(shared_.parts, *image, runtime));
     for (const auto& source : sources)
         if (auto* image = shared_.project.base_below(source)) DBUILD_TRY(load_base(shared_.parts, *image));
     return {};

@@ -176,6 +176,17 @@ Result<UnpackedLayer> LayerFolders::get(const RootLayer& layer, const LayerReade
     return use(layer.diff_id, known);
 }
 
+Result<cache::oci::LayerScan> LayerFolders::take(const ByteSource& blob) {
+    DBUILD_TRY_ASSIGN(const auto made, TemporaryFolder::create(root_));
+    const auto files = made.path() / "layer" / "files";
+    DBUILD_TRY(make_directories(files));
+    DBUILD_TRY_ASSIGN(auto scan, unpack_layer(blob, files));
+    auto& known = known_->at(scan.diff_id);
+    const std::lock_guard lock(known.mutex);
+    DBUILD_TRY(publish(made.path(), scan.diff_id, scan.contents, known));
+    return scan;
+}
+
 Result<UnpackedLayer> LayerFolders::adopt(const fs::path& upper, const Digest& diff_id, TableOfContents contents) {
     auto& known = known_->at(diff_id);
     const std::lock_guard lock(known.mutex);

@@ -45,6 +45,9 @@ public:
     /// Errors: as unpack_layer; corrupt — also where the bytes are those of another layer; what read_layer fails with.
     Result<UnpackedLayer> get(const RootLayer& layer, const LayerReader& read_layer);
 
+    /// Unpacks a layer of which only the bytes are known. Errors: as unpack_layer.
+    Result<cache::oci::LayerScan> take(const cache::oci::ByteSource& blob);
+
     /// Makes the upper folder of an overlay, unmounted, the folder of the layer that was made from it.
     /// In:     upper — on the file system of the root. contents — of that layer.
     /// Effects: upper is gone, renamed, or deleted where the layer was there before.

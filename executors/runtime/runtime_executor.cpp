@@ -76,6 +76,14 @@ public:
         return result;
     }
 
+    Result<cache::oci::LayerScan> scan(const std::function<Result<cache::oci::ByteSource>()>& open) override {
+        if (open_once()) {
+            DBUILD_TRY_ASSIGN(const auto blob, open());
+            if (auto scanned = opened_->layers.take(blob)) return scanned;
+        }
+        return Executor::scan(open); // what cannot be unpacked, run() will say
+    }
+
 private:
     Status open_once() {
         const std::lock_guard lock(mutex_);
