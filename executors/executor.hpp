@@ -155,10 +155,11 @@ public:
                                       const LayerReader& read_layer, const CancelCheck& is_cancelled) = 0;
 
     /// Looks into a layer that run() is about to be given. An executor that needs layers in another form makes that on
-    /// the way. In: open — the blob, plain or compressed, from its begin; may be called twice. Errors: as scan_layer;
-    /// what `open` fails with. Threads: as run().
-    virtual Result<cache::oci::LayerScan> scan(const std::function<Result<cache::oci::ByteSource>()>& open) {
-        DBUILD_TRY_ASSIGN(const auto blob, open());
+    /// the way.
+    /// In:      blob — plain or compressed.
+    /// Errors:  as scan_layer; unsupported — that form cannot be made, and the blob was not read to its end.
+    /// Threads: as run().
+    virtual Result<cache::oci::LayerScan> look_into(const cache::oci::ByteSource& blob) {
         return cache::oci::scan_layer(blob);
     }
 };

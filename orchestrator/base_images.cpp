@@ -6,6 +6,7 @@
 #include "cache/store/catalog.hpp"
 #include "orchestrator/registry_digests.hpp"
 #include "orchestrator/registry_settings.hpp"
+#include "orchestrator/saved_layers.hpp"
 #include "orchestrator/store_target.hpp"
 #include "support/files.hpp"
 #include "support/platform.hpp"
@@ -97,27 +98,33 @@ Result<oci::Descriptor> choose_manifest(const oci::Archive& archive, const std::
                                         "/" + base.config.architecture);
 }
 
-/// In: runs_on_it — null: nobody.
+/// In: open — gives the blob from its begin. runs_on_it — as load_base has it.
 Result<oci::LayerScan> scan_for(executors::Executor* runs_on_it, const std::function<Result<oci::ByteSource>()>& open) {
-    if (runs_on_it) return runs_on_it->scan(open);
+    if (runs_on_it) {
+        DBUILD_TRY_ASSIGN(const auto blob, open());
+        if (auto scan = look_into(blob, runs_on_it)) return scan;
+    }
     DBUILD_TRY_ASSIGN(const auto blob, open());
     return oci::scan_layer(blob);
 }
 
 Status store_layer(const Parts& parts, const oci::Archive& archive, const Digest& blob, const Digest& diff_id,
-                   executors::Executor* runs_on_it) {
-    const auto open = [&] { return archive.blob_source(blob); };
+                   const LayerScans& scans) {
+    DBUILD_TRY_ASSIGN(const auto source, archive.blob_source(blob));
     oci::LayerScan scan;
     if (blob == diff_id) {
-        DBUILD_TRY_ASSIGN(const auto source, open());
         DBUILD_TRY_ASSIGN(scan, parts.layers->put(source, diff_id));
     } else {
-        DBUILD_TRY_ASSIGN(scan, scan_for(runs_on_it, open));
+        if (const auto found = scans.find(blob); found != scans.end()) {
+            scan = found->second;
+        } else {
+            DBUILD_TRY_ASSIGN(const auto again, archive.blob_source(blob));
+            DBUILD_TRY_ASSIGN(scan, oci::scan_layer(again));
+        }
         if (scan.diff_id != diff_id)
             return fail(ErrorKind::corrupt,
                         "engine: layer " + diff_id.to_string() + " has other bytes than its name says");
-        DBUILD_TRY_ASSIGN(const auto again, open());
-        DBUILD_TRY(parts.layers->put_blob(again, blob));
+        DBUILD_TRY(parts.layers->put_blob(source, blob));
     }
     return parts.index->record_layer(scan.diff_id, {scan.size, false}, scan.contents);
 }
@@ -147,7 +154,7 @@ bool has_all_layers(const Parts& parts, const BaseImage& base) {
 Status load_from_engine(const Parts& parts, BaseImage& base, executors::Executor* runs_on_it) {
     DBUILD_TRY_ASSIGN(const auto temporary, TempDir::create("dbuild-base"));
     const auto path = temporary.path() / "image.tar";
-    DBUILD_TRY(parts.engine->save(base.id, path));
+    DBUILD_TRY_ASSIGN(const auto scans, save_and_scan(*parts.engine, base.id, path, runs_on_it));
     DBUILD_TRY_ASSIGN(const auto archive, oci::Archive::open(path));
     DBUILD_TRY_ASSIGN(const auto index_json, archive.read_file("index.json"));
     DBUILD_TRY_ASSIGN(const auto descriptor, choose_manifest(archive, index_json, base));
@@ -159,7 +166,7 @@ Status load_from_engine(const Parts& parts, BaseImage& base, executors::Executor
     if (base.layers.size() != base.config.diff_ids.size())
         return fail(ErrorKind::corrupt, "engine: " + base.reference + " has other layers than its configuration says");
     for (std::size_t i = 0; i < base.layers.size(); ++i) {
-        DBUILD_TRY(store_layer(parts, archive, base.layers[i].digest, base.config.diff_ids[i], runs_on_it));
+        DBUILD_TRY(store_layer(parts, archive, base.layers[i].digest, base.config.diff_ids[i], scans));
     }
     return parts.index->record_base(record);
 }

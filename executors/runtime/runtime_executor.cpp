@@ -76,12 +76,9 @@ public:
         return result;
     }
 
-    Result<cache::oci::LayerScan> scan(const std::function<Result<cache::oci::ByteSource>()>& open) override {
-        if (open_once()) {
-            DBUILD_TRY_ASSIGN(const auto blob, open());
-            if (auto scanned = opened_->layers.take(blob)) return scanned;
-        }
-        return Executor::scan(open); // what cannot be unpacked, run() will say
+    Result<cache::oci::LayerScan> look_into(const cache::oci::ByteSource& blob) override {
+        DBUILD_TRY(open_once());
+        return opened_->layers.take(blob);
     }
 
 private:
