@@ -132,6 +132,15 @@ RUN cat /before /mounted >/after
 END
 same_as_buildx mixed "buildx runtime"
 
+# A base image with a layer that cannot be unpacked on its own, since it says nothing of a folder in it.
+mkdir -p "$work/implied/bin" "$work/implied/x/y"
+cp "$(command -v busybox)" "$work/implied/bin/sh"
+echo deep >"$work/implied/x/y/file"
+tar -C "$work/implied" --no-recursion -cf - bin bin/sh x/y/file | docker import - "dbuild-test/implied-$run_id:1" >/dev/null
+printf 'FROM dbuild-test/implied-%s:1\nRUN read word </x/y/file; echo "$word" >/got\n' "$run_id" >"$context/Dockerfile"
+same_as_buildx implied buildx
+expect_contains "$work/implied.err" "its folder has no entry in this layer"
+
 # A root file system that may not lead out of itself.
 mkdir -p "$work/outside" "$context/root"
 ln -s "$work/outside" "$context/root/etc"

@@ -109,6 +109,26 @@ TEST_CASE("a layer is read once, and later processes find it" * doctest::skip(is
     CHECK((status.st_mode & 0777) == 0700);
 }
 
+TEST_CASE("a layer of which only the bytes are known is found by what they are" * doctest::skip(is_user)) {
+    Root root;
+    const TestLayer layer("text");
+    {
+        auto folders = root.open();
+        const auto scan = folders.take(text_source(layer.tar));
+        REQUIRE_MESSAGE(scan, (scan ? "" : scan.error().message));
+        CHECK(scan->diff_id == layer.layer.diff_id);
+        CHECK(scan->size == layer.tar.size());
+        CHECK(encode(scan->contents) == encode(layer.contents()));
+        CHECK(text_of(root.get(folders, layer)) == "text");
+        CHECK(folders.take(text_source(layer.tar))); // again
+    }
+    CHECK(root.reads() == 0);
+    CHECK(root.temporaries() == 0);
+    auto folders = root.open();
+    CHECK_FALSE(folders.take(text_source("no tar at all")));
+    CHECK(root.has(layer));
+}
+
 TEST_CASE("threads that need the same layer unpack it once" * doctest::skip(is_user)) {
     Root root;
     const TestLayer one(std::string(1 << 20, 'x')), two("another");
