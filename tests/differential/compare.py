@@ -115,6 +115,13 @@ def compare_images(mine, theirs):
     return compare_trees(mine, theirs) + compare_configs(mine, theirs) + compare_histories(mine, theirs)
 
 
+def refused_wildcard(output):
+    """Whether BuildKit failed at a COPY with a pattern in a folder of which it got nothing. Elsewhere a pattern may match nothing, in BuildKit too:
+    it fails or not by what other instructions copy from that folder."""
+    step = re.search(r'"name": "\[[^"]*\] (?:COPY|ADD) ([^"]*)",[^}]*"error": "lstat \S*/buildkit-mount\d+/(\S+): no such file', output)
+    return bool(step) and any(re.search(r"[*?[]", word) and os.path.dirname(word.lstrip("./")) == step[2] for word in step[1].split()[:-1])
+
+
 def layer_steps(report):
     """stage → its instructions that make a layer, in order. report: the document of --report, as docs/report.md says."""
     stages = {}

@@ -147,6 +147,9 @@ class Run:
             # The same, where BuildKit's engine has the step's result from a build with --no-cache: docs/cache_key.md says why.
             self.counts["failing for what a cache mount has lost"] += 1
             return []
+        if mine.exit_code == 0 and compare.refused_wildcard(fresh.output):
+            self.counts["globs that BuildKit refuses"] += 1
+            return []
         failed, output = ("dbuild", mine.output) if mine.exit_code else ("buildx --no-cache", fresh.output)
         return [("exit status", [f"dbuild {mine.exit_code}, buildx warm {warm.exit_code}, buildx --no-cache {fresh.exit_code}; {failed} says:",
                                  *output.splitlines()[-25:]])]

@@ -302,5 +302,18 @@ class Generator(unittest.TestCase):
         return result
 
 
+class RefusedWildcard(unittest.TestCase):
+    def output(self, step, path):
+        return f'{{"name": "[4/4] {step}", "started": "x", "error": "lstat /tmp/b/data/tmp/buildkit-mount3635/{path}: no such file or directory"}}'
+
+    def test_pattern_in_a_folder_that_was_not_sent(self):
+        self.assertTrue(compare.refused_wildcard(self.output("COPY src/s* conf /in/", "src")))
+
+    def test_other_failures_are_findings(self):
+        self.assertFalse(compare.refused_wildcard(self.output("COPY src/sub conf /in/", "src/sub")))
+        self.assertFalse(compare.refused_wildcard(self.output("COPY src/s* conf /in/", "conf")))
+        self.assertFalse(compare.refused_wildcard("ERROR: failed to solve"))
+
+
 if __name__ == "__main__":
     unittest.main()
