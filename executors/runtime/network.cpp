@@ -22,6 +22,7 @@ namespace dbuild::executors::runtime {
 namespace {
 
 constexpr auto k_poll = std::chrono::milliseconds(1);
+constexpr auto k_patience = std::chrono::seconds(10); // it takes some 30 ms
 constexpr const char* k_own_network = "/proc/thread-self/ns/net";
 constexpr std::string_view k_resolver = "169.254.1.1"; // as seen from inside; link-local, so nobody else's
 
@@ -71,24 +72,31 @@ Result<std::unique_ptr<Network>> Network::open(const fs::path& name) {
     auto making = made.get_future();
     network->end_ = ended.get_future();
     const auto pid_file = fs::path(name).concat(".pid");
-    network->serving_ = std::thread([name, pid_file, made = std::move(made), ended = std::move(ended)]() mutable {
-        auto space = make_namespace(name);
-        const bool is_made = space.has_value();
-        made.set_value(std::move(space));
-        std::string words;
-        if (is_made) {
-            const auto collect = [&](std::string_view bytes) { words += bytes; };
-            ProcessOptions pasta;
-            pasta.arguments = pasta_words(name, pid_file);
-            const auto done = run_process(pasta, collect, collect);
-            if (!done) words = done.error().message;
-        }
-        ended.set_value(std::move(words));
-    });
+    const auto& is_given_up = network->is_given_up_;
+    network->serving_ =
+        std::thread([name, pid_file, &is_given_up, made = std::move(made), ended = std::move(ended)]() mutable {
+            auto space = make_namespace(name);
+            const bool is_made = space.has_value();
+            made.set_value(std::move(space));
+            std::string words;
+            if (is_made) {
+                const auto collect = [&](std::string_view bytes) { words += bytes; };
+                ProcessOptions pasta;
+                pasta.arguments = pasta_words(name, pid_file);
+                const auto done = run_process(pasta, collect, collect, [&] { return is_given_up.load(); });
+                if (!done) words = done.error().message;
+            }
+            ended.set_value(std::move(words));
+        });
     DBUILD_TRY_ASSIGN(network->namespace_, making.get());
-    while (!(network->pasta_ = read_pid(pid_file))) // written when all is set up
+    const auto deadline = std::chrono::steady_clock::now() + k_patience;
+    while (!(network->pasta_ = read_pid(pid_file))) { // written when all is set up
         if (!network->is_served_for(k_poll))
             return fail(ErrorKind::unsupported, "no network by pasta: " + network->end_.get());
+        if (std::chrono::steady_clock::now() < deadline) continue;
+        network->is_given_up_ = true;
+        return fail(ErrorKind::unsupported, "no network by pasta, which does not get ready");
+    }
     return network;
 }
 

@@ -7,6 +7,7 @@
 #include "support/files.hpp"
 #include "support/result.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <functional>
@@ -44,6 +45,7 @@ private:
     Fd namespace_;
     std::optional<int> pasta_;     // its process ID
     std::future<std::string> end_; // pasta's last words
+    std::atomic<bool> is_given_up_ = false;
     std::thread serving_;
 };
 
