@@ -146,6 +146,8 @@ class Executor {
 public:
     virtual ~Executor() = default;
     virtual std::string_view name() const = 0; // as in the report: "buildx"
+    /// False: run() has failed, and will fail, whatever it is given.
+    virtual bool is_usable() const { return true; }
     /// Errors:  unsupported — this engine cannot do what the executor needs; unavailable; internal — the layers do not
     /// fit the
     ///          instructions; what read_layer fails with. A failing instruction and a cancelled run are no error of

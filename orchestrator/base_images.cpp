@@ -102,7 +102,7 @@ Result<oci::Descriptor> choose_manifest(const oci::Archive& archive, const std::
 Result<oci::LayerScan> scan_for(executors::Executor* runs_on_it, const std::function<Result<oci::ByteSource>()>& open) {
     if (runs_on_it) {
         DBUILD_TRY_ASSIGN(const auto blob, open());
-        if (auto scan = look_into(blob, runs_on_it)) return scan;
+        if (auto scan = runs_on_it->look_into(blob)) return scan;
     }
     DBUILD_TRY_ASSIGN(const auto blob, open());
     return oci::scan_layer(blob);

@@ -15,7 +15,7 @@ struct OwnedParts {
     std::unique_ptr<EngineClient> engine;
     std::unique_ptr<executors::Executor> executor;
     std::unique_ptr<cache::remote::Remotes> remotes; // null: there are none; ends before the store
-    std::unique_ptr<executors::Executor> runtime;    // null: it was not asked for
+    std::unique_ptr<executors::Executor> runtime;    // null: not wanted, or not to be had
 
     /// In: both live as long as what is returned.
     Parts borrow(progress::Reporter& reporter, const std::atomic<bool>& cancelled);

@@ -76,6 +76,8 @@ struct Parts {
     std::filesystem::path cache_folder;           // for stat caches and explanations; empty: none are kept
     SharedContexts* contexts = nullptr;           // null: nobody else builds from the same context
     executors::Executor* runtime = nullptr;       // runs what needs_buildx() leaves; null: `executor` does
+
+    executors::Executor* usable_runtime() const { return runtime && runtime->is_usable() ? runtime : nullptr; }
 };
 
 } // namespace dbuild::orchestrator

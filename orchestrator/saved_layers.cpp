@@ -31,7 +31,8 @@ public:
         std::optional<oci::LayerScan> found;
         const auto send = [&](const oci::ByteSink& sink) { return from.read_blob(blob, sink); };
         const auto scan = [&](const oci::ByteSource& source) -> Status {
-            if (auto scanned = look_into(source, runs_on_it_)) found = std::move(*scanned);
+            if (auto scanned = runs_on_it_ ? runs_on_it_->look_into(source) : oci::scan_layer(source))
+                found = std::move(*scanned);
             read_to_the_end(source);
             return {};
         };
@@ -67,10 +68,6 @@ Result<LayerScans> save_and_scan(EngineClient& engine, const std::string& id, co
     };
     DBUILD_TRY(oci::pull_what_is_pushed(save, scan));
     return std::move(scanner.scans);
-}
-
-Result<oci::LayerScan> look_into(const oci::ByteSource& blob, executors::Executor* runs_on_it) {
-    return runs_on_it ? runs_on_it->look_into(blob) : oci::scan_layer(blob);
 }
 
 } // namespace dbuild::orchestrator

@@ -21,7 +21,4 @@ using LayerScans = std::map<Digest, cache::oci::LayerScan>; // by the digest of 
 Result<LayerScans> save_and_scan(EngineClient& engine, const std::string& id, const std::filesystem::path& archive,
                                  executors::Executor* runs_on_it);
 
-/// Errors: as scan_layer; unsupported — the executor cannot run on that layer, and did not read all of it.
-Result<cache::oci::LayerScan> look_into(const cache::oci::ByteSource& blob, executors::Executor* runs_on_it);
-
 } // namespace dbuild::orchestrator

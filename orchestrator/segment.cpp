@@ -79,7 +79,7 @@ public:
         }
         DBUILD_TRY_ASSIGN(auto text, text_of(*planned.step, mark));
         push(std::move(text), true, origin);
-        if (run && parts_.runtime && !needs_buildx(*planned.step, project_.platform_of(stage_))) {
+        if (run && parts_.usable_runtime() && !needs_buildx(*planned.step, project_.platform_of(stage_))) {
             auto command = run_command(
                 project_, *planned.step, [&](const auto& from) { return name_of(from); }, out_.segment.proxy_arguments);
             if (!command) return fail(planned.step->blamed(command.error()));

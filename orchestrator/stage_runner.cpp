@@ -96,7 +96,8 @@ Status StageRunner::run_from(std::size_t first, SharedLock& lock) {
 StageRunner::Maker StageRunner::maker_of(const ResolvedStep& step) const {
     if (can_make_in_process(step)) return Maker::in_process;
     const bool is_run = std::holds_alternative<RunOperation>(step.operation);
-    const bool runs_here = is_run && shared_.parts.runtime && !needs_buildx(step, shared_.project.platform_of(stage_));
+    const bool runs_here =
+        is_run && shared_.parts.usable_runtime() && !needs_buildx(step, shared_.project.platform_of(stage_));
     return runs_here ? Maker::runtime : Maker::buildx;
 }
 
@@ -115,7 +116,8 @@ std::size_t StageRunner::end_of_segment(std::size_t first) {
         const auto maker = maker_of(*steps[i].step);
         if (maker == Maker::runtime) return needs_executor ? end : i + 1;
         if (maker == Maker::in_process) {
-            const bool is_alone = !needs_executor || shared_.parts.runtime || must_make_in_process(*steps[i].step);
+            const bool is_alone =
+                !needs_executor || shared_.parts.usable_runtime() || must_make_in_process(*steps[i].step);
             if (is_alone) return needs_executor ? end : i;
             continue;
         }

@@ -215,9 +215,9 @@ public:
     }
 
     /// Out: false — no second name could be made.
-    bool open_linked(const fs::path& whole) {
+    bool open_linked(const fs::path& whole, SpooledLayer::Check check) {
         if (store_.catalog.is_private()) return false;
-        auto linked = SpooledLayer::link(store_.root, diff_id_, whole);
+        auto linked = SpooledLayer::link(store_.root, diff_id_, whole, check);
         if (!linked) return false;
         layer_ = std::move(*linked);
         store_.packer.add(layer_);
@@ -298,15 +298,18 @@ Result<oci::LayerScan> LayerStore::put(const oci::ByteSource& blob, const Digest
 Result<oci::LayerScan> LayerStore::put_file(const fs::path& blob, const Digest& expected) const {
     DBUILD_TRY_ASSIGN(const auto source, file_source(blob));
     SpoolSink spool(*impl_, expected);
-    if (impl_->is_here(expected) || is_compressed(blob) || !spool.open_linked(blob)) return put(source, expected);
+    if (impl_->is_here(expected) || is_compressed(blob) ||
+        !spool.open_linked(blob, SpooledLayer::Check::before_publishing))
+        return put(source, expected);
     DBUILD_TRY_ASSIGN(auto scan, scan_checked(source, expected, nullptr));
     DBUILD_TRY(spool.publish());
     return scan;
 }
 
 Status LayerStore::put_written(const fs::path& blob, const Digest& diff_id) const {
+    if (impl_->is_here(diff_id)) return {};
     SpoolSink spool(*impl_, diff_id);
-    if (!impl_->is_here(diff_id) && spool.open_linked(blob)) return spool.publish();
+    if (spool.open_linked(blob, SpooledLayer::Check::while_packing)) return spool.publish();
     const auto put = put_file(blob, diff_id);
     return put ? Status{} : fail(put.error());
 }

@@ -135,7 +135,7 @@ private:
         DBUILD_TRY(open_writer());
         TarSplitter splitter(*this);
         std::optional<Sha256> hasher;
-        if (spooled.was_adopted()) hasher.emplace();
+        if (spooled.check() == SpooledLayer::Check::while_packing) hasher.emplace();
         std::string buffer(k_read_bytes, '\0');
         for (;;) {
             DBUILD_TRY_ASSIGN(const auto count, spooled.follow(buffer.data(), buffer.size()));
@@ -146,7 +146,7 @@ private:
         }
         DBUILD_TRY(splitter.finish());
         if (!hasher || hasher->finish() == spooled.diff_id()) return {};
-        spooled.remove(); // a power cut took its bytes: as if it had never been finished
+        spooled.remove(); // something took its bytes, such as a power cut: as if it had never been finished
         return fail(ErrorKind::interrupted,
                     "spooled layer " + spooled.diff_id().to_string() + " has other bytes than its name says");
     }

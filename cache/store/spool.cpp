@@ -22,9 +22,10 @@ Result<std::shared_ptr<SpooledLayer>> SpooledLayer::create(const fs::path& root,
 }
 
 Result<std::shared_ptr<SpooledLayer>> SpooledLayer::link(const fs::path& root, const Digest& diff_id,
-                                                         const fs::path& whole) {
+                                                         const fs::path& whole, Check check) {
     DBUILD_TRY(make_directories(root / "spool"));
     std::shared_ptr<SpooledLayer> layer(new SpooledLayer(root, diff_id));
+    layer->check_ = check;
     DBUILD_TRY_ASSIGN(auto file, TemporaryFile::link(root / "spool", whole));
     layer->file_.emplace(std::move(file));
     DBUILD_TRY(layer->note_size());
@@ -36,6 +37,7 @@ Result<std::shared_ptr<SpooledLayer>> SpooledLayer::adopt(const fs::path& root, 
     if (!locked) return nullptr;
     std::shared_ptr<SpooledLayer> layer(new SpooledLayer(root, diff_id));
     layer->adopted_ = std::move(*locked);
+    layer->check_ = Check::while_packing;
     DBUILD_TRY(layer->note_size());
     layer->progress_ = Progress::complete;
     return layer;

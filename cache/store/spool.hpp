@@ -23,14 +23,16 @@ class SpooledLayer {
 public:
     /// An empty one below `root`. Errors: unavailable.
     static Result<std::shared_ptr<SpooledLayer>> create(const std::filesystem::path& root, const Digest& diff_id);
+    /// Who finds out whether the bytes are the layer: whoever publishes them, or only who packs them.
+    enum class Check { before_publishing, while_packing };
     /// One with the bytes of a whole file, under a second name of it; not published yet. Errors: unavailable.
     static Result<std::shared_ptr<SpooledLayer>> link(const std::filesystem::path& root, const Digest& diff_id,
-                                                      const std::filesystem::path& whole);
-    /// One that a dead process left; nothing if it is in work, or gone. It must be checked: see was_adopted().
+                                                      const std::filesystem::path& whole, Check check);
+    /// One that a dead process left; nothing if it is in work, or gone. To be checked while it is packed.
     static Result<std::shared_ptr<SpooledLayer>> adopt(const std::filesystem::path& root, const Digest& diff_id);
 
     const Digest& diff_id() const { return diff_id_; }
-    bool was_adopted() const { return !file_; }
+    Check check() const { return check_; }
 
     Status write(std::string_view bytes);
     /// All bytes were written, and they are the layer: visible to everybody from here on.
@@ -60,6 +62,7 @@ private:
     Fd adopted_;
     std::uint64_t followed_ = 0;
     bool was_rewound_ = false;
+    Check check_ = Check::before_publishing;
 
     enum class Progress { growing, complete, abandoned };
     std::mutex mutex_;

@@ -214,7 +214,11 @@ Result<Digest> LayerWriter::add_body(const LayerEntry& entry, const BodyReader& 
 Result<LayerEntry> LayerWriter::add(LayerEntry entry, const BodyReader& body) {
     static const Digest empty = sha256({});
     DBUILD_TRY(write(layer_header(entry)));
-    if (entry.type == EntryType::hard_link) entry.size = 0, entry.content = {};
+    if (entry.type == EntryType::hard_link) { // whose other fields are those of its target
+        entry.size = 0;
+        entry.content = {};
+        entry.device_major = entry.device_minor = 0;
+    }
     if (entry.type != EntryType::file) return entry;
     if (entry.size == 0) {
         entry.content = empty;

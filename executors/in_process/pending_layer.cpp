@@ -149,8 +149,8 @@ std::vector<std::string> PendingLayer::whiteouts() const {
     return gone;
 }
 
-/// Times of folders do not count. A content that is not known is another one. Those of files do, in seconds: a layer
-/// holds no finer ones.
+/// Times of folders do not count. Those of files do, in seconds: a layer holds no finer ones. A content that is not
+/// known is another one.
 bool PendingLayer::is_in_root(const Node& node) const {
     const auto& now = node.entry;
     const auto* before = root_.find(now.path);

@@ -33,10 +33,12 @@ tl::unexpected<Error> call_failure(std::string_view what, std::string_view path)
     case ENOSPC:
     case EDQUOT: return fail(ErrorKind::no_space, text);
     case EEXIST:
+    case EINVAL: // an owner that this user namespace lacks
     case EISDIR:
     case ELOOP:
     case ENAMETOOLONG:
     case ENOTDIR:
+    case EPERM: // no root after all
     case EXDEV: return fail(ErrorKind::unsupported, text);
     default: return fail(ErrorKind::unavailable, text);
     }

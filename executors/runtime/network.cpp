@@ -47,7 +47,7 @@ Result<Fd> make_namespace(const fs::path& name) {
 std::vector<std::string> pasta_words(const fs::path& name, const fs::path& pid_file) {
     // It ends with the thread that starts it, so with this process at the latest. Nothing listens outside for what is
     // inside, and this machine's loop-back interface is not what a gateway's address leads to.
-    return {"setpriv", "--pdeathsig",  "KILL",          k_pasta,
+    return {k_setpriv, "--pdeathsig",  "KILL",          k_pasta,
             "--quiet", "--foreground", "--config-net",  "--runas",
             "0",       "-t",           "none",          "-u",
             "none",    "-T",           "none",          "-U",
@@ -65,7 +65,7 @@ std::optional<pid_t> read_pid(const fs::path& file) {
 
 } // namespace
 
-Result<std::unique_ptr<Network>> Network::open(const fs::path& name) {
+Result<std::unique_ptr<Network>> Network::open(const fs::path& name, const CancelCheck& is_cancelled) {
     auto network = std::make_unique<Network>();
     std::promise<Result<Fd>> made;
     std::promise<std::string> ended;
@@ -93,9 +93,11 @@ Result<std::unique_ptr<Network>> Network::open(const fs::path& name) {
     while (!(network->pasta_ = read_pid(pid_file))) { // written when all is set up
         if (!network->is_served_for(k_poll))
             return fail(ErrorKind::unsupported, "no network by pasta: " + network->end_.get());
-        if (std::chrono::steady_clock::now() < deadline) continue;
+        const bool is_interrupted = is_cancelled && is_cancelled();
+        if (!is_interrupted && std::chrono::steady_clock::now() < deadline) continue;
         network->is_given_up_ = true;
-        return fail(ErrorKind::unsupported, "no network by pasta, which does not get ready");
+        return is_interrupted ? fail(ErrorKind::interrupted, "interrupted")
+                              : fail(ErrorKind::unsupported, "no network by pasta, which does not get ready");
     }
     return network;
 }
@@ -114,7 +116,7 @@ Status Network::enter() const {
     return {};
 }
 
-Result<Networks::Lent> Networks::take() {
+Result<Networks::Lent> Networks::take(const CancelCheck& is_cancelled) {
     const auto give_back = [this](Network* network) {
         const std::lock_guard lock(mutex_);
         idle_.emplace_back(network);
@@ -129,7 +131,7 @@ Result<Networks::Lent> Networks::take() {
         }
         number = made_++;
     }
-    DBUILD_TRY_ASSIGN(auto network, Network::open(folder_ / fmt::format("network-{}", number)));
+    DBUILD_TRY_ASSIGN(auto network, Network::open(folder_ / fmt::format("network-{}", number), is_cancelled));
     return Lent(network.release(), give_back);
 }
 

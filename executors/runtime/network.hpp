@@ -5,6 +5,7 @@
 #pragma once
 
 #include "support/files.hpp"
+#include "support/process.hpp"
 #include "support/result.hpp"
 
 #include <atomic>
@@ -22,14 +23,14 @@
 
 namespace dbuild::executors::runtime {
 
-inline constexpr const char* k_pasta = "pasta"; // looked up in the PATH
+inline constexpr const char *k_pasta = "pasta", *k_setpriv = "setpriv"; // looked up in the PATH
 
 /// A network namespace, and the pasta that serves it, which a thread waits for.
 class Network {
 public:
     /// In:     name — a path where nothing is; so is the same with ".pid".
-    /// Errors: unsupported — pasta does not start, in its own words; unavailable.
-    static Result<std::unique_ptr<Network>> open(const std::filesystem::path& name);
+    /// Errors: unsupported — pasta does not start, in its own words; interrupted; unavailable.
+    static Result<std::unique_ptr<Network>> open(const std::filesystem::path& name, const CancelCheck& is_cancelled);
     Network() = default;
     ~Network();
     Network(const Network&) = delete;
@@ -57,7 +58,7 @@ public:
 
     /// One that nobody else has until the pointer ends. Errors: as Network::open.
     using Lent = std::unique_ptr<Network, std::function<void(Network*)>>;
-    Result<Lent> take();
+    Result<Lent> take(const CancelCheck& is_cancelled);
 
 private:
     std::filesystem::path folder_;

@@ -62,7 +62,6 @@ Result<int> run_container(const std::string& runtime, const fs::path& folder, co
         end_abandoned_container(folder);
         return fail(done.error());
     }
-    if (was_killed) return fail(ErrorKind::interrupted, "interrupted");
     // The runtime's own failure has no exit status of its own, but only then it has something to say.
     const auto own_words = read_file(log_of(folder));
     if (done->exit_status != 0 && own_words && own_words->find(R"("level":"error")") != own_words->npos)
@@ -74,8 +73,9 @@ void end_abandoned_container(const fs::path& folder) {
     const auto end = [&] {
         if (!enter_private_mounts()) return;
         hide_second_cgroups();
+        std::error_code ignored;
         for (const auto* runtime : k_runtimes)
-            if (fs::exists(state_of(runtime, folder)))
+            if (fs::exists(state_of(runtime, folder), ignored))
                 (void)call(runtime, folder, {"delete", "--force", container_id(folder)});
     };
     std::thread(end).join();

@@ -6,6 +6,7 @@
 #include "executors/runtime/layer_folders.hpp"
 #include "executors/runtime/network.hpp"
 #include "executors/runtime/oci_runtime.hpp"
+#include "executors/runtime/overlay.hpp"
 #include "executors/runtime/sandbox.hpp"
 #include "executors/runtime/upper_layer.hpp"
 #include "executors/runtime/workspace.hpp"
@@ -16,7 +17,9 @@
 #include <fmt/ranges.h>
 
 #include <mutex>
+#include <optional>
 #include <set>
+#include <thread>
 #include <unistd.h>
 
 namespace fs = std::filesystem;
@@ -37,6 +40,18 @@ struct Opened {
     Networks networks;
 };
 
+/// Who is root may yet have no right to mount anything, or be on a file system that overlayfs cannot write to.
+Status try_mounts(const fs::path& folder) {
+    Status tried;
+    std::thread([&] {
+        tried = enter_private_mounts();
+        if (!tried) return;
+        if (const auto mounted = mount_overlay(folder, {}, OverlayChanges::kept_in_upper); !mounted)
+            tried = fail(mounted.error());
+    }).join();
+    return tried;
+}
+
 Result<std::unique_ptr<Opened>> open(const fs::path& folder) {
     DBUILD_TRY(make_directories(folder));
     // What RUNs made for themselves, set-user-ID programs among it, is for nobody on this machine.
@@ -46,7 +61,10 @@ Result<std::unique_ptr<Opened>> open(const fs::path& folder) {
     DBUILD_TRY(Workspace::remove_abandoned(folder));
     DBUILD_TRY_ASSIGN(auto layers, LayerFolders::open(layers_of(folder), k_max_unpacked_bytes));
     DBUILD_TRY_ASSIGN(auto own, Workspace::create(folder));
-    return std::make_unique<Opened>(std::move(layers), std::move(own));
+    DBUILD_TRY(try_mounts(own->path / "tried"));
+    auto opened = std::make_unique<Opened>(std::move(layers), std::move(own));
+    DBUILD_TRY(opened->networks.take(nullptr)); // the first RUN takes it again
+    return opened;
 }
 
 class RuntimeExecutor final : public Executor {
@@ -54,6 +72,11 @@ public:
     RuntimeExecutor(fs::path folder, std::string oci_runtime)
         : folder_(std::move(folder)), oci_runtime_(std::move(oci_runtime)) {}
     std::string_view name() const override { return "runtime"; }
+
+    bool is_usable() const override {
+        const std::lock_guard lock(mutex_);
+        return !opening_ || *opening_;
+    }
 
     Result<SegmentResult> run(const Segment& segment, const SegmentObserver& observer, const LayerReader& read_layer,
                               const CancelCheck& is_cancelled) override {
@@ -78,24 +101,23 @@ public:
 
     Result<cache::oci::LayerScan> look_into(const cache::oci::ByteSource& blob) override {
         DBUILD_TRY(open_once());
-        return opened_->layers.take(blob);
+        return opened().layers.take(blob);
     }
 
 private:
+    /// What does not work once is not tried again.
     Status open_once() {
         const std::lock_guard lock(mutex_);
-        if (opened_) return {};
-        auto opened = open(folder_);
-        if (!opened) return fail(ErrorKind::unsupported, opened.error().message);
-        opened_ = std::move(*opened);
-        return {};
+        if (!opening_) opening_ = open(folder_);
+        return *opening_ ? Status{} : fail(ErrorKind::unsupported, opening_->error().message);
     }
+    Opened& opened() { return ***opening_; } // by whom open_once() has told so
 
     /// The layers as folders, and what they hold together.
     Result<RootFolders> join(const RootFileSystem& root, const LayerReader& read_layer) {
         RootFolders joined;
         for (const auto& layer : root.layers) {
-            DBUILD_TRY_ASSIGN(const auto unpacked, opened_->layers.get(layer, read_layer));
+            DBUILD_TRY_ASSIGN(const auto unpacked, opened().layers.get(layer, read_layer));
             put_on(joined, unpacked);
         }
         return joined;
@@ -142,7 +164,10 @@ private:
         SandboxRun run{oci_runtime_, workspace->path, &root, &command, {}, cache_mounts(), nullptr};
         Networks::Lent network;
         if (command.has_network) {
-            DBUILD_TRY_ASSIGN(network, opened_->networks.take());
+            auto taken = opened().networks.take(is_cancelled);
+            if (!taken && taken.error().kind == ErrorKind::interrupted) return result.was_cancelled = true, false;
+            if (!taken) return fail(taken.error());
+            network = std::move(*taken);
             run.network = network.get();
         }
         for (const auto& [name, source] : sources) run.sources.emplace(name, &source);
@@ -163,6 +188,9 @@ private:
                 if (observer.on_output) observer.on_output(index, bytes);
             },
             is_cancelled);
+        // Neither its failure nor its success says anything then.
+        if (network && !network->is_served_for({}))
+            return fail(ErrorKind::unsupported, "the network of a RUN has ended");
         if (!exit && exit.error().kind == ErrorKind::step_failed)
             return result.failure = StepFailure{index, 0, exit.error().message}, false;
         if (!exit && exit.error().kind == ErrorKind::interrupted) return result.was_cancelled = true, false;
@@ -177,7 +205,7 @@ private:
         const auto blob = workspace->path / "layer.tar";
         DBUILD_TRY_ASSIGN(auto layer, write_upper_layer(workspace->path / "upper", root.tree, blob));
         DBUILD_TRY_ASSIGN(const auto kept,
-                          opened_->layers.adopt(workspace->path / "upper", layer.diff_id, layer.contents));
+                          opened().layers.adopt(workspace->path / "upper", layer.diff_id, layer.contents));
         put_on(root, kept);
         const auto diff_id = layer.diff_id;
         auto scan = std::make_shared<const cache::oci::LayerScan>(std::move(layer));
@@ -194,9 +222,9 @@ private:
 
     fs::path folder_;
     std::string oci_runtime_; // its name
-    std::mutex mutex_;
-    std::unique_ptr<Opened> opened_; // set once, under mutex_
-    std::set<std::string> emptied_;  // cache mounts, by id; guarded by mutex_
+    mutable std::mutex mutex_;
+    std::optional<Result<std::unique_ptr<Opened>>> opening_; // set once, under mutex_
+    std::set<std::string> emptied_;                          // cache mounts, by id; guarded by mutex_
 };
 
 } // namespace
@@ -206,9 +234,9 @@ Result<std::unique_ptr<Executor>> make_runtime_executor(const fs::path& folder) 
     if (native_platform() != "linux/amd64")
         return fail(ErrorKind::unsupported, "the runtime executor knows the system calls of linux/amd64 only");
     DBUILD_TRY_ASSIGN(auto oci_runtime, find_oci_runtime());
-    if (!is_in_path(k_pasta))
-        return fail(ErrorKind::unsupported, "the runtime executor needs pasta (Debian: the package passt)");
-    return std::make_unique<RuntimeExecutor>(folder, std::move(oci_runtime));
+    if (!is_in_path(k_pasta) || !is_in_path(k_setpriv))
+        return fail(ErrorKind::unsupported, "the runtime executor needs pasta and setpriv (Debian: passt, util-linux)");
+    return std::make_unique<RuntimeExecutor>(fs::absolute(folder), std::move(oci_runtime));
 }
 
 Status shrink_unpacked_layers(const fs::path& folder, std::uint64_t max_bytes) {

@@ -36,8 +36,7 @@ struct SandboxRun {
 /// In:      on_output — called from another thread, but not after this has returned.
 /// Out:     exit status of the command, 128 + signal if it was killed.
 /// Errors:  interrupted — cancelled; unsupported — the command cannot be run this way on this machine or on these
-/// layers; step_failed — it could
-///          not be begun: its user, its mounts; unavailable.
+///          layers; step_failed — it could not be begun: its user, its mounts; unavailable.
 Result<int> run_in_sandbox(const SandboxRun& run, const std::function<void()>& on_started, const OutputSink& on_output,
                            const CancelCheck& is_cancelled);
 

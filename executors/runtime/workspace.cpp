@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <optional>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 namespace fs = std::filesystem;
 
@@ -16,10 +17,17 @@ namespace dbuild::executors::runtime {
 namespace {
 
 constexpr std::string_view k_prefix = "run-";
+constexpr int k_attempts = 10;
 
+/// Nothing: somebody else has it, or has removed it.
 std::optional<Fd> try_lock(const fs::path& path) {
     Fd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!folder.is_open() || ::flock(folder.get(), LOCK_EX | LOCK_NB) != 0) return std::nullopt;
+    struct stat opened {
+    }, named{};
+    const bool is_there = ::fstat(folder.get(), &opened) == 0 && ::lstat(path.c_str(), &named) == 0 &&
+                          opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+    if (!is_there) return std::nullopt;
     return folder;
 }
 
@@ -31,12 +39,14 @@ Workspace::~Workspace() {
 }
 
 Result<std::shared_ptr<Workspace>> Workspace::create(const fs::path& root) {
-    auto path = (root / fmt::format("{}XXXXXX", k_prefix)).string();
-    if (!::mkdtemp(path.data()))
-        return fail(ErrorKind::unavailable, fmt::format("cannot make a folder in {}", root.string()));
-    auto lock = try_lock(path);
-    if (!lock) return fail(ErrorKind::unavailable, "cannot lock " + path);
-    return std::make_shared<Workspace>(path, std::move(*lock));
+    for (int attempt = 0; attempt < k_attempts; ++attempt) {
+        auto path = (root / fmt::format("{}XXXXXX", k_prefix)).string();
+        if (!::mkdtemp(path.data()))
+            return fail(ErrorKind::unavailable, fmt::format("cannot make a folder in {}", root.string()));
+        // Until it is locked, another process may take it for a dead one's.
+        if (auto lock = try_lock(path)) return std::make_shared<Workspace>(path, std::move(*lock));
+    }
+    return fail(ErrorKind::unavailable, fmt::format("cannot lock a folder in {}", root.string()));
 }
 
 Status Workspace::remove_abandoned(const fs::path& root) {

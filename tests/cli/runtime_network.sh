@@ -79,6 +79,16 @@ printf 'FROM dbuild-test/busybox:1\nRUN echo %s again >/x\n' "$run_id" >"$contex
 PATH=$work/bin build asked_for --executor runtime -o type=cacheonly "$context"
 expect_equal "buildx" "$(executors asked_for)" "executors without pasta, asked for"
 expect_contains "$work/asked_for.err" "needs pasta"
+# Root without the right to mount: found out once, and docker buildx gets both RUNs in one call.
+printf 'FROM dbuild-test/busybox:1\nRUN echo %s >/x\nRUN echo more >/y\n' "$run_id-unprivileged" >"$context/Dockerfile"
+setpriv --bounding-set=-sys_admin "$DBUILD" -o type=cacheonly --report "$work/unprivileged.json" "$context" \
+    >"$work/unprivileged.out" 2>"$work/unprivileged.err"
+expect_equal "buildx" "$(executors unprivileged)" "executors without the right to mount"
+expect_equal 1 "$(grep -c "the runtime cannot run this" "$work/unprivileged.err")" "warnings"
+# A cache folder that is named from where one stands.
+printf 'FROM dbuild-test/busybox:1\nRUN echo %s >/x\n' "$run_id-relative" >"$context/Dockerfile"
+(cd "$work" && DBUILD_CACHE_DIR=relative build relative -o type=cacheonly "$context")
+expect_equal "runtime" "$(executors relative)" "executors with a relative cache folder"
 expect_exit 2 unknown env DBUILD_EXECUTOR=docker "$DBUILD" -o type=cacheonly "$context"
 expect_contains "$work/unknown.err" "DBUILD_EXECUTOR"
 python3 "$helpers/tcp_front.py" "$engine_socket" "$work/front.port" &
