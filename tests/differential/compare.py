@@ -146,7 +146,7 @@ def find_by_content(found):
         before = None  # place and whether BuildKit ran it
         for stage, k, step, is_run in found:
             if before is None or before[0][0] != stage:
-                base = re.match(r"earlier step: in stage (\S+)", step["reason"] or "")
+                base = re.match(r"earlier step: in stage ([^\s;]+)", step["reason"] or "")
                 is_found = base and base[1] in stages
             else:
                 was_looked_up = before[1] and is_run is False and re.search("type=(secret|ssh)", step["text"])

@@ -219,7 +219,7 @@ class Excess(unittest.TestCase):
     def test_what_stands_on_what_buildkit_found_by_content_is_no_finding(self):
         def step(stage, text, reason="why"):
             return {"stage": stage, "position": 1, "text": text, "status": "ran", "reason": reason, "key": stage + text}
-        steps = [step("final", "RUN c", "earlier step: in stage extra"), step("final", "RUN d"),
+        steps = [step("final", "RUN c", "earlier step: in stage extra; cache mount"), step("final", "RUN d"),
                  step("extra", "RUN a"), step("extra", "RUN --mount=type=ssh b")]
         vertices = {"[extra 2/3] RUN a": True, "[extra 3/3] RUN --mount=type=ssh b": False,
                     "[final 1/2] RUN c": False, "[final 2/2] RUN d": False}
