@@ -5,7 +5,8 @@
 #   last     a changed file of a last COPY, after a RUN, until the image is loaded
 #   made     20,000 files of 4 KB in a build from nothing (both tools' caches emptied) that keeps its result, and loads none
 #   small    the same until the image is loaded
-#   command  a changed CMD, until it is loaded
+#   changed  a changed CMD in a build that loads nothing
+#   command  the same until it is loaded
 # Beside what is loaded stands "engine alone": that very image, or its change, loaded by an engine that lacks it; no builder
 # can go below that.
 # Usage: in_process.sh [RUNS] [CASE...]; DBUILD is the binary.
@@ -14,7 +15,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 dbuild=${DBUILD:?path of the dbuild binary}
 runs=${1:-5}
 shift || true
-cases=${*:-last made small command}
+cases=${*:-last made small changed command}
 work=$(mktemp -d)
 trap 'rm -rf "$work"; docker rmi -f dbuild-bench/in-process-mine:1 dbuild-bench/in-process-theirs:1 >/dev/null 2>&1 || true' EXIT
 export DBUILD_CACHE_DIR=$work/cache
@@ -24,7 +25,7 @@ seconds() { # COMMAND... → wall seconds
     "$@" >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; exit 1; }
     awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.3f", b - a }'
 }
-output() { case $case in made) echo "-o type=cacheonly" ;; *) echo "--load -t dbuild-bench/in-process-$1:1" ;; esac; }
+output() { case $case in made | changed) echo "-o type=cacheonly" ;; *) echo "--load -t dbuild-bench/in-process-$1:1" ;; esac; }
 mine() { seconds "$dbuild" $(output mine) "$context"; }
 theirs() { seconds docker buildx build --provenance=false $(output theirs) "$context"; }
 engine_alone() { # loads what mine() has just made
@@ -49,7 +50,7 @@ change() { # before each pair of builds
         docker rmi -f dbuild-bench/in-process-mine:1 dbuild-bench/in-process-theirs:1 >/dev/null 2>&1 || true
         for file in "$context"/tree/file?; do echo "$1 $RANDOM" >"$file"; done
         ;;
-    command) printf 'FROM dbuild-test/busybox:1\nRUN echo run\nCOPY tree /tree\nCMD ["%s", "%s"]\n' "$1" "$RANDOM" >"$context/Dockerfile" ;;
+    changed | command) printf 'FROM dbuild-test/busybox:1\nRUN echo run\nCOPY tree /tree\nCMD ["%s", "%s"]\n' "$1" "$RANDOM" >"$context/Dockerfile" ;;
     esac
 }
 
