@@ -36,7 +36,8 @@ Result<TemporaryFile> TemporaryFile::link(const fs::path& folder, const fs::path
     const auto name = placeholder.path().string() + "-linked";
     Fd fd(::open(whole.c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd.is_open()) return errno_failure("cannot open", whole);
-    DBUILD_TRY(lock(fd.get(), whole)); // before it has the name, which would look abandoned without a lock
+    // Before it has the name, which would look abandoned without a lock. Whoever else holds it may keep it for long.
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return errno_failure("cannot lock", whole);
     if (::link(whole.c_str(), name.c_str()) != 0) return errno_failure("cannot link", whole);
     return TemporaryFile(name, std::move(fd));
 }

@@ -16,8 +16,8 @@ class TemporaryFile {
 public:
     /// In: folder — exists, on the file system of the later final path.
     static Result<TemporaryFile> create(const std::filesystem::path& folder);
-    /// A second name of a whole file that nobody changes any more. Waits for whoever holds a lock on it. Errors:
-    /// unavailable — also on another file system.
+    /// A second name of a whole file that nobody changes any more. Errors: unavailable — also on another file
+    /// system, and while somebody holds a lock on it.
     static Result<TemporaryFile> link(const std::filesystem::path& folder, const std::filesystem::path& whole);
     TemporaryFile(TemporaryFile&& other) noexcept;
     TemporaryFile& operator=(TemporaryFile&&) = delete;

@@ -8,6 +8,8 @@
 #include "tests/unit/cache/store_fixture.hpp"
 
 #include <chrono>
+#include <fcntl.h>
+#include <sys/file.h>
 #include <thread>
 
 namespace fs = std::filesystem;
@@ -80,6 +82,31 @@ TEST_CASE_FIXTURE(Fixture, "a file with other bytes than its name says leaves no
     REQUIRE(layers.flush());
     CHECK(layer_files_below(root.path()).empty());
     CHECK(read_file(file).value() == tar);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a tar that was just written is checked when it is packed") {
+    const auto file = root.path() / "blob", bad_file = root.path() / "bad blob";
+    REQUIRE(write_file(file, tar));
+    REQUIRE(write_file(bad_file, tar));
+    const auto other = sha256("other");
+    REQUIRE(layers.put_written(file, diff_id));
+    REQUIRE(layers.put_written(bad_file, other));
+    REQUIRE(layers.put_written(root.path() / "none", diff_id)); // it is here: nothing is read
+    fs::remove(file);
+    REQUIRE(layers.flush());
+    CHECK(read_all(layers, diff_id).value() == tar);
+    CHECK_FALSE(layers.has(other));
+    CHECK(read_all(layers, other).error().kind == ErrorKind::not_found);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a tar that somebody has locked is copied, and nobody waits") {
+    const auto file = root.path() / "blob";
+    REQUIRE(write_file(file, tar));
+    const Fd held(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+    REQUIRE(::flock(held.get(), LOCK_EX) == 0);
+    REQUIRE(layers.put_written(file, diff_id));
+    REQUIRE(layers.flush());
+    CHECK(read_all(layers, diff_id).value() == tar);
 }
 
 TEST_CASE_FIXTURE(Fixture, "pieces are stored once, across layers and packs") {
