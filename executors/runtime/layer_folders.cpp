@@ -100,6 +100,13 @@ std::uint64_t bytes_of_files(const TableOfContents& contents) {
     return bytes;
 }
 
+/// In: made — gets layer/files, as publish() takes it.
+Result<cache::oci::LayerScan> unpack_into(const fs::path& made, const ByteSource& blob) {
+    const auto files = made / "layer" / "files";
+    DBUILD_TRY(make_directories(files));
+    return unpack_layer(blob, files);
+}
+
 /// Nothing here is synced, neither what is unpacked nor what programs wrote on a `volatile` overlay: after a power cut
 /// a folder may hold anything. So what was made in another boot of this machine is not used.
 /// In: lock — of <root>/lock, not held yet; the caller holds that of <root>/boot.
@@ -161,13 +168,11 @@ Result<UnpackedLayer> LayerFolders::get(const RootLayer& layer, const LayerReade
     if (known.contents) return use(layer.diff_id, known);
 
     DBUILD_TRY_ASSIGN(const auto made, TemporaryFolder::create(root_));
-    const auto files = made.path() / "layer" / "files";
-    DBUILD_TRY(make_directories(files));
     cache::oci::LayerScan scan;
     DBUILD_TRY(
         cache::oci::pull_what_is_pushed([&](const ByteSink& sink) { return read_layer(layer.descriptor.digest, sink); },
                                         [&](const ByteSource& source) -> Status {
-                                            DBUILD_TRY_ASSIGN(scan, unpack_layer(source, files));
+                                            DBUILD_TRY_ASSIGN(scan, unpack_into(made.path(), source));
                                             return {};
                                         }));
     if (scan.diff_id != layer.diff_id)
@@ -178,9 +183,7 @@ Result<UnpackedLayer> LayerFolders::get(const RootLayer& layer, const LayerReade
 
 Result<cache::oci::LayerScan> LayerFolders::take(const ByteSource& blob) {
     DBUILD_TRY_ASSIGN(const auto made, TemporaryFolder::create(root_));
-    const auto files = made.path() / "layer" / "files";
-    DBUILD_TRY(make_directories(files));
-    DBUILD_TRY_ASSIGN(auto scan, unpack_layer(blob, files));
+    DBUILD_TRY_ASSIGN(auto scan, unpack_into(made.path(), blob));
     auto& known = known_->at(scan.diff_id);
     const std::lock_guard lock(known.mutex);
     DBUILD_TRY(publish(made.path(), scan.diff_id, scan.contents, known));
