@@ -37,6 +37,8 @@ add_library(dbuild_libdeflate INTERFACE)
 target_include_directories(dbuild_libdeflate SYSTEM INTERFACE ${DBUILD_LIBDEFLATE_INCLUDE_DIR})
 target_link_libraries(dbuild_libdeflate INTERFACE ${DBUILD_STATIC_LIBDEFLATE})
 
+find_path(DBUILD_ISAL_INCLUDE_DIR isa-l/igzip_lib.h REQUIRED)
+
 # Of libarchive the tar reader is used. Its shared library brings libxml2, ICU and ten more along, which every start of dbuild
 # would pay for; so the static one is taken where the distribution has it.
 find_package(LibArchive REQUIRED)

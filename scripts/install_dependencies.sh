@@ -37,7 +37,7 @@ install_build() {
     # Debian 12's default Boost is 1.74, which has no Boost.JSON.
     if [ "$is_debian_12" = yes ]; then boost=(libboost1.81-dev libboost-json1.81-dev); fi
     install_missing make g++ cmake ninja-build pkg-config "${boost[@]}" libcli11-dev libexpected-dev doctest-dev \
-        libsqlite3-dev libzstd-dev libdeflate-dev libarchive-dev libbz2-dev liblzma-dev zlib1g-dev libcurl4-openssl-dev libssl-dev \
+        libsqlite3-dev libzstd-dev libdeflate-dev libisal-dev libarchive-dev libbz2-dev liblzma-dev zlib1g-dev libcurl4-openssl-dev libssl-dev \
         libfmt-dev ca-certificates
 }
 

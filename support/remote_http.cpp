@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/remote_http.hpp"
 
+#include "support/shared_library.hpp"
+
 #include <curl/curl.h>
-#include <dlfcn.h>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <thread>
-#include <type_traits>
 
 namespace dbuild {
 namespace {
@@ -17,25 +17,18 @@ namespace {
 /// a build in which nothing changed.
 struct Curl {
     static Result<Curl> load() {
-        void* library =
-            ::dlopen("libcurl.so.4", RTLD_LAZY | RTLD_LOCAL); // never unloaded: it keeps state for the process
-        if (library == nullptr) return fail(ErrorKind::unavailable, std::string("libcurl: ") + ::dlerror());
         Curl curl;
-        bool is_complete = true;
-        const auto find = [&](auto& function, const char* name) {
-            function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(::dlsym(library, name));
-            is_complete = is_complete && function != nullptr;
-        };
-        find(curl.easy_cleanup, "curl_easy_cleanup");
-        find(curl.easy_getinfo, "curl_easy_getinfo");
-        find(curl.easy_init, "curl_easy_init");
-        find(curl.easy_perform, "curl_easy_perform");
-        find(curl.easy_reset, "curl_easy_reset");
-        find(curl.easy_setopt, "curl_easy_setopt");
-        find(curl.easy_strerror, "curl_easy_strerror");
-        find(curl.slist_append, "curl_slist_append");
-        find(curl.slist_free_all, "curl_slist_free_all");
-        if (!is_complete) return fail(ErrorKind::unavailable, "libcurl: a function is missing");
+        SharedLibrary library("libcurl.so.4");
+        library.find(curl.easy_cleanup, "curl_easy_cleanup");
+        library.find(curl.easy_getinfo, "curl_easy_getinfo");
+        library.find(curl.easy_init, "curl_easy_init");
+        library.find(curl.easy_perform, "curl_easy_perform");
+        library.find(curl.easy_reset, "curl_easy_reset");
+        library.find(curl.easy_setopt, "curl_easy_setopt");
+        library.find(curl.easy_strerror, "curl_easy_strerror");
+        library.find(curl.slist_append, "curl_slist_append");
+        library.find(curl.slist_free_all, "curl_slist_free_all");
+        if (!library.is_complete()) return fail(ErrorKind::unavailable, "libcurl: " + library.problem());
         return curl;
     }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/oci/layer_tar.hpp"
 
+#include "cache/oci/decompression.hpp"
+
 #include <archive.h>
 #include <archive_entry.h>
 
@@ -24,53 +26,31 @@ tl::unexpected<Error> archive_failure(archive* handle, std::string_view what) {
     return fail(ErrorKind::corrupt, "layer: " + std::string(what) + ": " + (text ? text : "unknown error"));
 }
 
-/// The undecoded blob, as libarchive's raw reader pulls it.
-struct BlobInput {
-    const ByteSource* source = nullptr;
-    std::string buffer = std::string(k_buffer_bytes, '\0');
-    std::optional<Error> error;
-
-    static la_ssize_t read(archive*, void* context, const void** data) {
-        auto& input = *static_cast<BlobInput*>(context);
-        auto count = (*input.source)(input.buffer.data(), input.buffer.size());
-        if (!count) {
-            input.error = std::move(count).error();
-            return -1;
-        }
-        *data = input.buffer.data();
-        return static_cast<la_ssize_t>(*count);
-    }
-};
-
 /// The decoded bytes: hashed and handed on while the tar reader pulls them.
 struct TarInput {
-    archive* decoder = nullptr;
-    const ByteSink* sink = nullptr;
+    TarInput(const ByteSource& from, const ByteSink& to) : decoded(from), sink(to) {}
+    const ByteSource& decoded;
+    const ByteSink& sink;
     Sha256 hasher;
     std::uint64_t size = 0;
     std::string buffer = std::string(k_buffer_bytes, '\0');
     std::optional<Error> error;
 
-    la_ssize_t pull() {
-        const auto count = archive_read_data(decoder, buffer.data(), buffer.size());
-        if (count < 0) {
-            error = archive_failure(decoder, "cannot decompress").value();
-            return -1;
-        }
-        const std::string_view bytes(buffer.data(), static_cast<std::size_t>(count));
+    Result<std::size_t> pull() {
+        DBUILD_TRY_ASSIGN(const auto count, decoded(buffer.data(), buffer.size()));
+        const std::string_view bytes(buffer.data(), count);
         hasher.update(bytes);
         size += bytes.size();
-        if (*sink && count > 0)
-            if (Status done = (*sink)(bytes); !done) {
-                error = std::move(done).error();
-                return -1;
-            }
+        if (sink && count > 0) DBUILD_TRY(sink(bytes));
         return count;
     }
     static la_ssize_t read(archive*, void* context, const void** data) {
         auto& input = *static_cast<TarInput*>(context);
         *data = input.buffer.data();
-        return input.pull();
+        auto count = input.pull();
+        if (count) return static_cast<la_ssize_t>(*count);
+        input.error = std::move(count).error();
+        return -1;
     }
 };
 
@@ -149,43 +129,21 @@ Result<TableOfContents> read_contents(archive* tar, const FileSink& files) {
     }
 }
 
-void enable_filters(archive* reader) {
-    archive_read_support_filter_gzip(reader);
-    archive_read_support_filter_zstd(reader);
-    archive_read_support_filter_xz(reader);
-    archive_read_support_filter_bzip2(reader);
-}
-
 } // namespace
 
 Result<LayerScan> scan_layer(const ByteSource& blob, const ByteSink& uncompressed, const FileSink& files) {
-    BlobInput blob_input;
-    blob_input.source = &blob;
-    const ArchiveReader decoder(archive_read_new());
-    enable_filters(decoder.get());
-    archive_read_support_format_raw(decoder.get());
-    archive_read_support_format_empty(decoder.get());
-    archive_entry* whole = nullptr;
-    const bool is_open =
-        archive_read_open(decoder.get(), &blob_input, nullptr, BlobInput::read, nullptr) == ARCHIVE_OK &&
-        archive_read_next_header(decoder.get(), &whole) == ARCHIVE_OK;
-    if (blob_input.error) return fail(std::move(*blob_input.error));
-    if (!is_open) return fail(ErrorKind::corrupt, "layer: an empty or unreadable blob");
-
-    TarInput tar_input;
-    tar_input.decoder = decoder.get();
-    tar_input.sink = &uncompressed;
+    DBUILD_TRY_ASSIGN(const auto decoded, decompressed(blob));
+    TarInput tar_input(decoded, uncompressed);
     const ArchiveReader tar(archive_read_new());
     archive_read_support_format_tar(tar.get());
     const bool is_tar = archive_read_open(tar.get(), &tar_input, nullptr, TarInput::read, nullptr) == ARCHIVE_OK;
     Result<TableOfContents> contents =
         is_tar ? read_contents(tar.get(), files) : Result<TableOfContents>(archive_failure(tar.get(), "no tar"));
-    if (contents) // the diff_id covers also what comes after the end of the tar
-        while (tar_input.pull() > 0) {
-        }
-    if (blob_input.error) return fail(std::move(*blob_input.error));
     if (tar_input.error) return fail(std::move(*tar_input.error));
     if (!contents) return fail(std::move(contents).error());
+    for (std::size_t count = 1; count > 0;) { // the diff_id covers also what comes after the end of the tar
+        DBUILD_TRY_ASSIGN(count, tar_input.pull());
+    }
     return LayerScan{tar_input.hasher.finish(), tar_input.size, std::move(*contents)};
 }
 

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cache/oci/decompression.hpp"
+
+#include "support/gunzip.hpp"
+
+#include <archive.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+
+namespace dbuild::cache::oci {
+namespace {
+
+constexpr std::size_t k_buffer_bytes = std::size_t{1} << 18;
+constexpr std::string_view k_gzip_mark = "\x1f\x8b\x08";
+
+struct ArchiveDeleter {
+    void operator()(archive* handle) const { archive_read_free(handle); }
+};
+
+/// libarchive's filters, by its reader for what is no archive.
+class Filters {
+public:
+    explicit Filters(ByteSource blob) : blob_(std::move(blob)), decoder_(archive_read_new()) {
+        archive_read_support_filter_gzip(decoder_.get());
+        archive_read_support_filter_zstd(decoder_.get());
+        archive_read_support_filter_xz(decoder_.get());
+        archive_read_support_filter_bzip2(decoder_.get());
+        archive_read_support_format_raw(decoder_.get());
+        archive_read_support_format_empty(decoder_.get());
+    }
+
+    Status open() {
+        archive_entry* whole = nullptr;
+        const bool is_open = archive_read_open(decoder_.get(), this, nullptr, pull, nullptr) == ARCHIVE_OK &&
+                             archive_read_next_header(decoder_.get(), &whole) == ARCHIVE_OK;
+        if (blob_error_) return fail(*blob_error_);
+        return is_open ? Status() : fail(ErrorKind::corrupt, "layer: an empty or unreadable blob");
+    }
+
+    Result<std::size_t> read(char* buffer, std::size_t capacity) {
+        const auto count = archive_read_data(decoder_.get(), buffer, capacity);
+        if (blob_error_) return fail(*blob_error_);
+        if (count >= 0) return static_cast<std::size_t>(count);
+        const char* text = archive_error_string(decoder_.get());
+        return fail(ErrorKind::corrupt, std::string("layer: cannot decompress: ") + (text ? text : "unknown error"));
+    }
+
+private:
+    static la_ssize_t pull(archive*, void* context, const void** data) {
+        auto& self = *static_cast<Filters*>(context);
+        auto count = self.blob_(self.buffer_.data(), self.buffer_.size());
+        if (!count) {
+            self.blob_error_ = std::move(count).error();
+            return -1;
+        }
+        *data = self.buffer_.data();
+        return static_cast<la_ssize_t>(*count);
+    }
+
+    ByteSource blob_;
+    std::unique_ptr<archive, ArchiveDeleter> decoder_;
+    std::string buffer_ = std::string(k_buffer_bytes, '\0');
+    std::optional<Error> blob_error_;
+};
+
+/// `count` bytes of the source, or all that it has.
+Result<std::string> read_start(const ByteSource& source, std::size_t count) {
+    std::string start(count, '\0');
+    std::size_t done = 0;
+    while (done < count) {
+        DBUILD_TRY_ASSIGN(const auto got, source(start.data() + done, count - done));
+        if (got == 0) break;
+        done += got;
+    }
+    start.resize(done);
+    return start;
+}
+
+/// The source as it was before its start was read.
+ByteSource put_back(std::string start, const ByteSource& source) {
+    return [start = std::move(start), given = std::size_t{0}, &source](char* buffer, std::size_t capacity) mutable {
+        if (given == start.size()) return source(buffer, capacity);
+        const auto count = std::min(capacity, start.size() - given);
+        start.copy(buffer, count, given);
+        given += count;
+        return Result<std::size_t>(count);
+    };
+}
+
+} // namespace
+
+Result<ByteSource> decompressed(const ByteSource& blob) {
+    DBUILD_TRY_ASSIGN(auto start, read_start(blob, k_gzip_mark.size()));
+    const bool is_gzip = start == k_gzip_mark;
+    auto whole = put_back(std::move(start), blob);
+    if (is_gzip)
+        if (std::shared_ptr<Gunzip> gunzip = Gunzip::create(whole))
+            return [gunzip](char* buffer, std::size_t capacity) { return gunzip->read(buffer, capacity); };
+    const auto filters = std::make_shared<Filters>(std::move(whole));
+    DBUILD_TRY(filters->open());
+    return [filters](char* buffer, std::size_t capacity) { return filters->read(buffer, capacity); };
+}
+
+} // namespace dbuild::cache::oci
