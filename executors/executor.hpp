@@ -54,11 +54,11 @@ struct CommandMount {
     Type type = Type::bind;
     std::string target;
     bool is_read_only = false;
-    std::string source_name; // bind: of a SegmentSource, or of its own where make_source is set
+    std::string source_name; // bind: of a SegmentSource, or of its own where send_source is set
     std::string source_path; // bind: in it; "" is its root
-    /// Bind of the build context: writes a layer to the path that is given, and no more than once. Errors: as
-    /// LayerWriter.
-    std::function<Result<MadeLayer>(const std::filesystem::path& path)> make_source;
+    /// Bind of the build context: hands on what the source holds, as a layer on nothing, and no more than once. Errors:
+    /// the sink's; unavailable — a file cannot be read.
+    std::function<Status(const cache::oci::EntrySink& sink)> send_source;
     std::string cache_id;
     Sharing sharing = Sharing::shared;
     std::uint32_t mode = 0755; // of a cache when it is made

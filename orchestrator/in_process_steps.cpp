@@ -273,7 +273,7 @@ Result<std::optional<Owner>> InProcessStep::owner(const LayerReader& read_layer)
     return text.look_up(passwd, groups);
 }
 
-Result<executors::MadeLayer> InProcessStep::run(const LayerReader& read_layer, const std::filesystem::path& path) {
+Result<PendingLayer> InProcessStep::make(const LayerReader& read_layer) {
     DBUILD_TRY_ASSIGN(request_.owner, owner(read_layer));
     PendingLayer layer(root_.tree(), now_);
     if (is_workdir_) {
@@ -292,6 +292,16 @@ Result<executors::MadeLayer> InProcessStep::run(const LayerReader& read_layer, c
         };
         DBUILD_TRY(copy(request_, layer, read_existing));
     }
+    return layer;
+}
+
+Status InProcessStep::send(const oci::EntrySink& sink) {
+    DBUILD_TRY_ASSIGN(const auto layer, make(nullptr));
+    return layer.send(sink);
+}
+
+Result<executors::MadeLayer> InProcessStep::run(const LayerReader& read_layer, const std::filesystem::path& path) {
+    DBUILD_TRY_ASSIGN(const auto layer, make(read_layer));
     DBUILD_TRY_ASSIGN(const auto written, layer.write(path));
     return executors::MadeLayer{written.diff_id, path, started_, std::chrono::system_clock::now()};
 }

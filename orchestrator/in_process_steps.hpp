@@ -29,8 +29,8 @@ public:
     static Result<InProcessStep> prepare(const Parts& parts, const Project& project, const Planner& planner, int stage,
                                          std::size_t step);
 
-    /// What a bind mount of the build context shows: a layer on nothing that holds the source at `destination`.
-    /// Errors:  as prepare, without `where`.
+    /// What a bind mount of the build context shows: a layer on nothing that holds the source at `destination`; for
+    /// send(). Errors: as prepare, without `where`.
     static Result<InProcessStep> prepare_mount(const Project& project, const std::string& source,
                                                const std::string& destination);
 
@@ -41,6 +41,9 @@ public:
     /// Threads: without any lock, beside other steps.
     Result<executors::MadeLayer> run(const executors::LayerReader& read_layer, const std::filesystem::path& path);
 
+    /// Hands the entries of the layer on instead. Errors, threads: as run(); the sink's.
+    Status send(const cache::oci::EntrySink& sink);
+
 private:
     InProcessStep() = default;
     void start();
@@ -50,6 +53,7 @@ private:
     Status add_remote_source(const Project& project, const std::string& url, const CopyOperation& copy);
     Status add_layer_source(const std::string& source, const cache::oci::CopyFilter& filter);
     void add_heredoc(const dockerfile_parser::Heredoc& heredoc);
+    Result<executors::in_process::PendingLayer> make(const executors::LayerReader& read_layer);
     Result<std::optional<executors::in_process::Owner>> owner(const executors::LayerReader& read_layer) const;
     Result<std::string> account_file(const std::string& path, const executors::LayerReader& read_layer) const;
 

@@ -55,8 +55,8 @@ Status bind_context(const Project& project, std::string name, CommandMount& moun
     DBUILD_TRY_ASSIGN(auto files, InProcessStep::prepare_mount(project, mount.source_path, "/mounted"));
     mount.source_name = std::move(name);
     mount.source_path = "/mounted";
-    mount.make_source = [files = std::make_shared<InProcessStep>(std::move(files))](const auto& path) {
-        return files->run(nullptr, path);
+    mount.send_source = [files = std::make_shared<InProcessStep>(std::move(files))](const auto& sink) {
+        return files->send(sink);
     };
     return {};
 }

@@ -52,6 +52,10 @@ struct LayerScan {
 using ByteSource = std::function<Result<std::size_t>(char* buffer, std::size_t capacity)>; // 0 = end
 using ByteSink = std::function<Status(std::string_view)>;
 using FileSink = std::function<Status(const std::string& path, std::string_view bytes)>; // piece by piece
+using BodyReader = std::function<Status(const ByteSink&)>; // hands on the bytes of one file
+/// Takes an entry of a layer that is being made: of a file, `size` and `content` that its bytes are expected to have (a
+/// content that nobody knows is zero), and the bytes, where there are any.
+using EntrySink = std::function<Status(LayerEntry entry, const BodyReader& body)>;
 
 /// Reads a layer once, of any length, decompressing it if need be; `uncompressed` may be null and gets every byte of
 /// the tar, `files` may be null and gets the bytes of every regular file. Errors: corrupt — no tar, damaged, or an

@@ -6,6 +6,7 @@
 
 #include "executors/in_process/mode_change.hpp"
 #include "executors/in_process/pending_layer.hpp"
+#include "support/files.hpp"
 
 #include <memory>
 #include <vector>

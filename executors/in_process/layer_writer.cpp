@@ -2,6 +2,7 @@
 #include "executors/in_process/layer_writer.hpp"
 
 #include "cache/oci/archive.hpp"
+#include "support/files.hpp"
 
 #include <fmt/format.h>
 
@@ -11,6 +12,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <map>
+#include <memory>
 
 namespace dbuild::executors::in_process {
 namespace {
@@ -20,7 +22,6 @@ using cache::oci::LayerEntry;
 
 constexpr std::size_t k_block_bytes = 512;
 constexpr std::size_t k_name_bytes = 100, k_prefix_bytes = 155;
-constexpr std::size_t k_buffer_bytes = std::size_t{1} << 18;
 constexpr std::string_view k_capability = "security.capability";
 
 bool is_ascii(std::string_view text) {
@@ -171,29 +172,18 @@ std::string layer_header(const LayerEntry& entry) {
     return (fits_ustar ? "" : pax_member(name, records)) + block.finish();
 }
 
-Result<LayerWriter> LayerWriter::create(std::filesystem::path path) {
-    Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (!fd.is_open())
-        return fail(ErrorKind::unavailable, "cannot create " + path.string() + ": " + std::strerror(errno));
-    return LayerWriter(std::move(path), std::move(fd));
-}
-
-Status LayerWriter::write(std::string_view bytes) {
-    hasher_.update(bytes);
-    size_ += bytes.size();
-    if (buffer_.size() + bytes.size() > k_buffer_bytes) DBUILD_TRY(flush());
-    if (bytes.size() > k_buffer_bytes) return write_all(fd_.get(), bytes, path_);
-    buffer_ += bytes;
-    return {};
-}
-
-Status LayerWriter::flush() {
-    DBUILD_TRY(write_all(fd_.get(), buffer_, path_));
-    buffer_.clear();
-    return {};
-}
-
-Result<Digest> LayerWriter::add_body(const LayerEntry& entry, const BodyReader& body) {
+Result<LayerEntry> read_body(LayerEntry entry, const BodyReader& body, const cache::oci::ByteSink& sink) {
+    static const Digest empty = sha256({});
+    if (entry.type == EntryType::hard_link) { // whose other fields are those of its target
+        entry.size = 0;
+        entry.content = {};
+        entry.device_major = entry.device_minor = 0;
+    }
+    if (entry.type != EntryType::file) return entry;
+    if (entry.size == 0) {
+        entry.content = empty;
+        return entry;
+    }
     Sha256 hasher;
     std::uint64_t left = entry.size;
     const auto changed = [&] {
@@ -203,34 +193,38 @@ Result<Digest> LayerWriter::add_body(const LayerEntry& entry, const BodyReader& 
         if (bytes.size() > left) return changed();
         left -= bytes.size();
         hasher.update(bytes);
-        return write(bytes);
+        return sink(bytes);
     }));
     const auto content = hasher.finish();
     if (left > 0 || (!entry.content.is_zero() && content != entry.content)) return changed();
-    DBUILD_TRY(write(cache::oci::tar_padding(entry.size)));
-    return content;
+    entry.content = content;
+    return entry;
+}
+
+Result<LayerWriter> LayerWriter::create(const std::filesystem::path& path) {
+    Fd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!fd.is_open())
+        return fail(ErrorKind::unavailable, "cannot create " + path.string() + ": " + std::strerror(errno));
+    return LayerWriter(BackgroundSink([fd = std::make_shared<Fd>(std::move(fd)), path = path.string()](
+                                          std::string_view bytes) { return write_all(fd->get(), bytes, path); }));
+}
+
+Status LayerWriter::write(std::string_view bytes) {
+    hasher_.update(bytes);
+    size_ += bytes.size();
+    return file_.write(bytes);
 }
 
 Result<LayerEntry> LayerWriter::add(LayerEntry entry, const BodyReader& body) {
-    static const Digest empty = sha256({});
     DBUILD_TRY(write(layer_header(entry)));
-    if (entry.type == EntryType::hard_link) { // whose other fields are those of its target
-        entry.size = 0;
-        entry.content = {};
-        entry.device_major = entry.device_minor = 0;
-    }
-    if (entry.type != EntryType::file) return entry;
-    if (entry.size == 0) {
-        entry.content = empty;
-    } else {
-        DBUILD_TRY_ASSIGN(entry.content, add_body(entry, body));
-    }
-    return entry;
+    DBUILD_TRY_ASSIGN(auto added, read_body(std::move(entry), body, [&](std::string_view bytes) { return write(bytes); }));
+    if (added.type == EntryType::file) DBUILD_TRY(write(cache::oci::tar_padding(added.size)));
+    return added;
 }
 
 Result<LayerWriter::Written> LayerWriter::finish() {
     DBUILD_TRY(write(std::string(cache::oci::k_tar_end_bytes, '\0')));
-    DBUILD_TRY(flush());
+    DBUILD_TRY(file_.finish());
     return Written{hasher_.finish(), size_};
 }
 

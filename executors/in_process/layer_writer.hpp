@@ -6,8 +6,8 @@
 #pragma once
 
 #include "cache/oci/layer_tar.hpp"
+#include "support/background_sink.hpp"
 #include "support/digest.hpp"
-#include "support/files.hpp"
 #include "support/result.hpp"
 
 #include <cstdint>
@@ -18,8 +18,14 @@
 
 namespace dbuild::executors::in_process {
 
-/// Hands the bytes of one file to the sink.
-using BodyReader = std::function<Status(const cache::oci::ByteSink&)>;
+using cache::oci::BodyReader;
+
+/// Hands the bytes of a file, and nothing of other entries, to the sink.
+/// In:     as EntrySink.
+/// Out:    what a scan of the layer will say of the entry.
+/// Errors: transient — the bytes are not those that the entry expects; those of body and sink.
+Result<cache::oci::LayerEntry> read_body(cache::oci::LayerEntry entry, const BodyReader& body,
+                                         const cache::oci::ByteSink& sink);
 
 /// The header blocks of one entry. A hard link's `size` is ignored, a file's bytes follow the blocks.
 /// In: entry — `path` as everywhere without slashes at its ends; a directory's name gets one.
@@ -28,12 +34,9 @@ std::string layer_header(const cache::oci::LayerEntry& entry);
 class LayerWriter {
 public:
     /// Errors: unavailable — the file cannot be made.
-    static Result<LayerWriter> create(std::filesystem::path path);
+    static Result<LayerWriter> create(const std::filesystem::path& path);
 
-    /// In:     entry — of a file: `size` and `content` that the bytes are expected to have; a content that nobody knows
-    ///         is zero. body — of a file that is not empty.
-    /// Out:    what a scan of the tar will say of the entry.
-    /// Errors: transient — the bytes are others; unavailable — disk; what `body` fails with. The tar is of no use then.
+    /// In, out, errors: as read_body; unavailable — disk. After an error the tar is of no use.
     Result<cache::oci::LayerEntry> add(cache::oci::LayerEntry entry, const BodyReader& body = nullptr);
 
     struct Written {
@@ -43,16 +46,12 @@ public:
     Result<Written> finish();
 
 private:
-    LayerWriter(std::filesystem::path path, Fd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
+    explicit LayerWriter(BackgroundSink file) : file_(std::move(file)) {}
     Status write(std::string_view bytes);
-    Status flush();
-    Result<Digest> add_body(const cache::oci::LayerEntry& entry, const BodyReader& body);
 
-    std::filesystem::path path_;
-    Fd fd_;
+    BackgroundSink file_; // the disk's part takes as long as all else
     Sha256 hasher_;
     std::uint64_t size_ = 0;
-    std::string buffer_;
 };
 
 } // namespace dbuild::executors::in_process

@@ -164,20 +164,13 @@ bool PendingLayer::is_in_root(const Node& node) const {
            before->device_minor == now.device_minor;
 }
 
-Result<LayerWriter::Written> PendingLayer::write(const std::filesystem::path& path,
-                                                 cache::oci::TableOfContents* contents) const {
-    DBUILD_TRY_ASSIGN(auto writer, LayerWriter::create(path));
-    const auto add = [&](LayerEntry entry, const BodyReader& body = nullptr) -> Status {
-        DBUILD_TRY_ASSIGN(auto added, writer.add(std::move(entry), body));
-        if (contents) contents->entries.push_back(std::move(added));
-        return {};
-    };
+Status PendingLayer::send(const cache::oci::EntrySink& sink) const {
     std::set<std::string, std::less<>> folders;                  // written
     std::map<std::string, std::string, std::less<>> first_names; // by link group
     const auto add_folders = [&](std::string_view below) -> Status {
         for (auto slash = below.find('/'); slash != below.npos; slash = below.find('/', slash + 1)) {
             const auto [folder, is_new] = folders.emplace(below.substr(0, slash));
-            if (is_new) DBUILD_TRY(add(*find(*folder)));
+            if (is_new) DBUILD_TRY(sink(*find(*folder), nullptr));
         }
         return {};
     };
@@ -186,7 +179,7 @@ Result<LayerWriter::Written> PendingLayer::write(const std::filesystem::path& pa
         const auto name_begin = gone.rfind('/') + 1; // 0 in the root
         whiteout.path = gone.substr(0, name_begin) + ".wh." + gone.substr(name_begin);
         DBUILD_TRY(add_folders(whiteout.path));
-        return add(whiteout);
+        return sink(whiteout, nullptr);
     };
     std::map<std::string_view, const Node*, WalkOrder> walked; // null: gone
     const auto gone = whiteouts();
@@ -214,8 +207,19 @@ Result<LayerWriter::Written> PendingLayer::write(const std::filesystem::path& pa
                 entry.link_target = first->second;
             }
         }
-        DBUILD_TRY(add(entry, node.body));
+        DBUILD_TRY(sink(std::move(entry), node.body));
     }
+    return {};
+}
+
+Result<LayerWriter::Written> PendingLayer::write(const std::filesystem::path& path,
+                                                 cache::oci::TableOfContents* contents) const {
+    DBUILD_TRY_ASSIGN(auto writer, LayerWriter::create(path));
+    DBUILD_TRY(send([&](LayerEntry entry, const BodyReader& body) -> Status {
+        DBUILD_TRY_ASSIGN(auto added, writer.add(std::move(entry), body));
+        if (contents) contents->entries.push_back(std::move(added));
+        return {};
+    }));
     return writer.finish();
 }
 

@@ -62,9 +62,13 @@ public:
     /// A folder's time is set after its content was changed. No effect on the root folder, of which layers say nothing.
     void set_time(const std::string& folder, std::int64_t mtime_seconds);
 
-    /// Writes what differs from the root, each entry below all its folders.
+    /// Hands on what differs from the root, each entry below all its folders.
+    /// Errors: unsupported — a file's name begins with ".wh."; the sink's.
+    Status send(const cache::oci::EntrySink& sink) const;
+
+    /// Writes the same as a tar.
     /// In:     contents — gets what was written; may be null.
-    /// Errors: unsupported — a file's name begins with ".wh."; as LayerWriter.
+    /// Errors: as send; as LayerWriter.
     Result<LayerWriter::Written> write(const std::filesystem::path& path,
                                        cache::oci::TableOfContents* contents = nullptr) const;
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "executors/in_process/layer_writer.hpp"
+#include "support/files.hpp"
 
 #include <memory>
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "executors/runtime/layer_folder.hpp"
 
+#include "executors/in_process/layer_writer.hpp"
 #include "executors/runtime/overlay_form.hpp"
 #include "support/files.hpp"
 
@@ -22,6 +23,7 @@ namespace {
 using cache::oci::EntryType;
 using cache::oci::LayerEntry;
 using cache::oci::parent_path;
+using cache::oci::TableOfContents;
 
 std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
@@ -168,25 +170,47 @@ private:
     std::string folder_path_, file_path_;
 };
 
-} // namespace
-
-Result<cache::oci::LayerScan> unpack_layer(const cache::oci::ByteSource& blob, const std::filesystem::path& folder) {
+Result<FolderWriter> write_into(const std::filesystem::path& folder) {
     Fd root(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!root.is_open())
-        return fail(ErrorKind::unavailable, "cannot open " + folder.string() + ": " + std::strerror(errno));
-    FolderWriter writer(std::move(root));
-    // So far there are only folders and files, so no link can mislead; the rest is made after it was checked as a
-    // whole.
-    const auto files = [&](const std::string& path, std::string_view bytes) { return writer.append(path, bytes); };
-    DBUILD_TRY_ASSIGN(auto scan, cache::oci::scan_layer(blob, nullptr, files));
-    DBUILD_TRY_ASSIGN(const auto index, check_overlay_form(scan.contents));
-    for (const auto& entry : scan.contents.entries) DBUILD_TRY(writer.make(entry));
+    if (root.is_open()) return FolderWriter(std::move(root));
+    return fail(ErrorKind::unavailable, "cannot open " + folder.string() + ": " + std::strerror(errno));
+}
+
+/// So far there are only folders and files, so no link can mislead; the rest is made after it was checked as a whole.
+Status make_the_rest(FolderWriter& writer, const TableOfContents& contents) {
+    DBUILD_TRY_ASSIGN(const auto index, check_overlay_form(contents));
+    for (const auto& entry : contents.entries) DBUILD_TRY(writer.make(entry));
     LayerEntry root_folder;
     root_folder.type = EntryType::directory;
     root_folder.mode = 0755;
     if (!index.contains("")) DBUILD_TRY(writer.set_attributes(root_folder));
     for (const auto& [path, entry] : index) DBUILD_TRY(writer.set_attributes(*entry));
+    return {};
+}
+
+} // namespace
+
+Result<cache::oci::LayerScan> unpack_layer(const cache::oci::ByteSource& blob, const std::filesystem::path& folder) {
+    DBUILD_TRY_ASSIGN(auto writer, write_into(folder));
+    const auto files = [&](const std::string& path, std::string_view bytes) { return writer.append(path, bytes); };
+    DBUILD_TRY_ASSIGN(auto scan, cache::oci::scan_layer(blob, nullptr, files));
+    DBUILD_TRY(make_the_rest(writer, scan.contents));
     return scan;
+}
+
+Result<TableOfContents> make_layer_folder(const std::function<Status(const cache::oci::EntrySink&)>& send,
+                                          const std::filesystem::path& folder) {
+    DBUILD_TRY_ASSIGN(auto writer, write_into(folder));
+    TableOfContents contents;
+    DBUILD_TRY(send([&](LayerEntry entry, const cache::oci::BodyReader& body) -> Status {
+        const auto path = entry.path;
+        const auto append = [&](std::string_view bytes) { return writer.append(path, bytes); };
+        DBUILD_TRY_ASSIGN(auto made, in_process::read_body(std::move(entry), body, append));
+        contents.entries.push_back(std::move(made));
+        return {};
+    }));
+    DBUILD_TRY(make_the_rest(writer, contents));
+    return contents;
 }
 
 } // namespace dbuild::executors::runtime

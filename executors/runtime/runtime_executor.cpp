@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "executors/runtime/runtime_executor.hpp"
 
-#include "cache/oci/byte_source.hpp"
 #include "executors/runtime/cache_mounts.hpp"
+#include "executors/runtime/layer_folder.hpp"
 #include "executors/runtime/layer_folders.hpp"
 #include "executors/runtime/network.hpp"
 #include "executors/runtime/oci_runtime.hpp"
@@ -137,16 +137,13 @@ private:
 
     fs::path cache_mounts() const { return folder_ / "cache-mounts"; }
 
-    Result<RootFolders> unpack_source(const CommandMount& mount, const fs::path& folder) {
-        const auto tar = folder / (mount.source_name + ".tar");
-        DBUILD_TRY_ASSIGN(const auto made, mount.make_source(tar));
-        RootFileSystem root;
-        root.layers.push_back({made.diff_id, 0, {"", made.diff_id, 0}});
-        auto joined = join(
-            root, [&](const Digest&, const cache::oci::ByteSink& sink) { return cache::oci::send_file(tar, sink); });
-        std::error_code ignored;
-        fs::remove(tar, ignored);
-        return joined;
+    /// Not kept: files of the build context are read as fast again.
+    static Result<RootFolders> make_source(const CommandMount& mount, const fs::path& folder) {
+        DBUILD_TRY(make_directories(folder));
+        DBUILD_TRY_ASSIGN(const auto contents, make_layer_folder(mount.send_source, folder));
+        RootFolders source{{folder}, {}};
+        source.tree.apply(contents);
+        return source;
     }
 
     /// Overlayfs takes no folder twice. What the lower one of two says of a path, the upper one says again.
@@ -173,8 +170,9 @@ private:
         for (const auto& [name, source] : sources) run.sources.emplace(name, &source);
         std::map<std::string, RootFolders> own_sources;
         for (const auto& mount : command.mounts) {
-            if (!mount.make_source) continue;
-            DBUILD_TRY_ASSIGN(own_sources[mount.source_name], unpack_source(mount, workspace->path));
+            if (!mount.send_source) continue;
+            DBUILD_TRY_ASSIGN(own_sources[mount.source_name],
+                              make_source(mount, workspace->path / mount.source_name));
             run.sources.emplace(mount.source_name, &own_sources[mount.source_name]);
         }
         const auto started = std::chrono::system_clock::now();
