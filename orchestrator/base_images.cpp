@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/base_images.hpp"
 
-#include "cache/oci/archive.hpp"
+#include "cache/oci/byte_source.hpp"
+#include "cache/oci/image_copy.hpp"
 #include "cache/oci/registry_image.hpp"
 #include "cache/store/catalog.hpp"
 #include "orchestrator/registry_digests.hpp"
 #include "orchestrator/registry_settings.hpp"
-#include "orchestrator/saved_layers.hpp"
+#include "orchestrator/saved_base.hpp"
 #include "orchestrator/store_target.hpp"
 #include "support/files.hpp"
 #include "support/platform.hpp"
@@ -19,6 +20,8 @@ namespace oci = dbuild::cache::oci;
 
 namespace dbuild::orchestrator {
 namespace {
+
+std::string platform_of(const oci::ImageConfig& config) { return config.os + "/" + config.architecture; }
 
 Status apply_record(const cache::store::BaseRecord& record, BaseImage& base) {
     DBUILD_TRY_ASSIGN(base.config, oci::ImageConfig::parse(record.config));
@@ -81,52 +84,27 @@ Result<BaseImage> absent_base(const Parts& parts, const std::string& reference, 
     return remembered_base(parts, reference, problem);
 }
 
-/// The manifest for this platform below an index, which may hold further indexes.
-Result<oci::Descriptor> choose_manifest(const oci::Archive& archive, const std::string& index_json,
-                                        const BaseImage& base) {
-    DBUILD_TRY_ASSIGN(const auto entries, oci::parse_index(index_json));
-    for (const auto& entry : entries) {
-        if (!entry.os.empty() && (entry.os != base.config.os || entry.architecture != base.config.architecture))
-            continue;
-        if (entry.descriptor.media_type.find("index") == std::string::npos &&
-            entry.descriptor.media_type.find("manifest.list") == std::string::npos)
-            return entry.descriptor;
-        DBUILD_TRY_ASSIGN(const auto inner, archive.read_blob(entry.descriptor.digest));
-        return choose_manifest(archive, inner, base);
-    }
-    return fail(ErrorKind::corrupt, "engine: the archive of " + base.reference + " has no image for " + base.config.os +
-                                        "/" + base.config.architecture);
-}
-
-/// In: open — gives the blob from its begin. runs_on_it — as load_base has it.
-Result<oci::LayerScan> scan_for(executors::Executor* runs_on_it, const std::function<Result<oci::ByteSource>()>& open) {
-    if (runs_on_it) {
-        DBUILD_TRY_ASSIGN(const auto blob, open());
-        if (auto scan = runs_on_it->look_into(blob)) return scan;
-    }
-    DBUILD_TRY_ASSIGN(const auto blob, open());
-    return oci::scan_layer(blob);
-}
-
-Status store_layer(const Parts& parts, const oci::Archive& archive, const Digest& blob, const Digest& diff_id,
-                   const LayerScans& scans) {
-    DBUILD_TRY_ASSIGN(const auto source, archive.blob_source(blob));
+/// In: runs_on_it — as load_base has it.
+Result<oci::LayerScan> scan_stored(const Parts& parts, const Digest& blob, executors::Executor* runs_on_it) {
     oci::LayerScan scan;
-    if (blob == diff_id) {
-        DBUILD_TRY_ASSIGN(scan, parts.layers->put(source, diff_id));
-    } else {
-        if (const auto found = scans.find(blob); found != scans.end()) {
-            scan = found->second;
-        } else {
-            DBUILD_TRY_ASSIGN(const auto again, archive.blob_source(blob));
-            DBUILD_TRY_ASSIGN(scan, oci::scan_layer(again));
-        }
-        if (scan.diff_id != diff_id)
-            return fail(ErrorKind::corrupt,
-                        "engine: layer " + diff_id.to_string() + " has other bytes than its name says");
-        DBUILD_TRY(parts.layers->put_blob(source, blob));
-    }
-    return parts.index->record_layer(scan.diff_id, {scan.size, false}, scan.contents);
+    const auto scan_by = [&](executors::Executor* looks_into_it) {
+        return oci::pull_what_is_pushed([&](const oci::ByteSink& sink) { return parts.layers->read(blob, sink); },
+                                        [&](const oci::ByteSource& source) -> Status {
+                                            DBUILD_TRY_ASSIGN(scan, looks_into_it ? looks_into_it->look_into(source)
+                                                                                  : oci::scan_layer(source));
+                                            return {};
+                                        });
+    };
+    if (!runs_on_it || !scan_by(runs_on_it)) DBUILD_TRY(scan_by(nullptr));
+    return scan;
+}
+
+Status record_scan(const Parts& parts, const BaseImage& base, std::size_t layer, const oci::LayerScan& scan) {
+    const auto& diff_id = base.config.diff_ids[layer];
+    if (scan.diff_id != diff_id)
+        return fail(ErrorKind::corrupt,
+                    base.reference + ": layer " + diff_id.to_string() + " has other bytes than its name says");
+    return parts.index->record_layer(diff_id, {scan.size, false}, scan.contents);
 }
 
 /// Of layers that were fetched, but never looked into (dbuild pull): what they hold.
@@ -135,12 +113,8 @@ Status record_contents(const Parts& parts, const BaseImage& base, executors::Exe
         const auto& diff_id = base.config.diff_ids[i];
         DBUILD_TRY_ASSIGN(const auto known, parts.index->find_layer(diff_id));
         if (known) continue;
-        const auto file = cache::store::blob_path(parts.layers->root(), base.layers[i].digest);
-        DBUILD_TRY_ASSIGN(const auto scan, scan_for(runs_on_it, [&] { return oci::file_source(file); }));
-        if (scan.diff_id != diff_id)
-            return fail(ErrorKind::corrupt,
-                        base.reference + ": layer " + diff_id.to_string() + " has other bytes than its name says");
-        DBUILD_TRY(parts.index->record_layer(diff_id, {scan.size, false}, scan.contents));
+        DBUILD_TRY_ASSIGN(const auto scan, scan_stored(parts, base.layers[i].digest, runs_on_it));
+        DBUILD_TRY(record_scan(parts, base, i, scan));
     }
     return {};
 }
@@ -152,22 +126,18 @@ bool has_all_layers(const Parts& parts, const BaseImage& base) {
 
 /// Errors: not_found — the engine cannot save it whole; corrupt — it delivered something else; as the engine's.
 Status load_from_engine(const Parts& parts, BaseImage& base, executors::Executor* runs_on_it) {
-    DBUILD_TRY_ASSIGN(const auto temporary, TempDir::create("dbuild-base"));
-    const auto path = temporary.path() / "image.tar";
-    DBUILD_TRY_ASSIGN(const auto scans, save_and_scan(*parts.engine, base.id, path, runs_on_it));
-    DBUILD_TRY_ASSIGN(const auto archive, oci::Archive::open(path));
-    DBUILD_TRY_ASSIGN(const auto index_json, archive.read_file("index.json"));
-    DBUILD_TRY_ASSIGN(const auto descriptor, choose_manifest(archive, index_json, base));
-    cache::store::BaseRecord record{base.id, {}, {}};
-    DBUILD_TRY_ASSIGN(record.manifest, archive.read_blob(descriptor.digest));
-    DBUILD_TRY_ASSIGN(const auto manifest, oci::Manifest::parse(record.manifest));
-    DBUILD_TRY_ASSIGN(record.config, archive.read_blob(manifest.config.digest));
+    DBUILD_TRY_ASSIGN(const auto saved, save_into_store(*parts.engine, base.id, *parts.layers, runs_on_it));
+    DBUILD_TRY_ASSIGN(auto manifest, oci::read_platform_manifest(*saved.texts, platform_of(base.config)));
+    DBUILD_TRY_ASSIGN(const auto image, oci::Manifest::parse(manifest.bytes));
+    DBUILD_TRY_ASSIGN(auto config, oci::read_config(*saved.texts, image.config));
+    const cache::store::BaseRecord record{base.id, std::move(config), std::move(manifest.bytes)};
     DBUILD_TRY(apply_record(record, base));
     if (base.layers.size() != base.config.diff_ids.size())
         return fail(ErrorKind::corrupt, "engine: " + base.reference + " has other layers than its configuration says");
-    for (std::size_t i = 0; i < base.layers.size(); ++i) {
-        DBUILD_TRY(store_layer(parts, archive, base.layers[i].digest, base.config.diff_ids[i], scans));
-    }
+    for (std::size_t i = 0; i < base.layers.size(); ++i)
+        if (const auto scan = saved.scans.find(base.layers[i].digest); scan != saved.scans.end())
+            DBUILD_TRY(record_scan(parts, base, i, scan->second));
+    DBUILD_TRY(record_contents(parts, base, runs_on_it));
     return parts.index->record_base(record);
 }
 
@@ -181,8 +151,7 @@ Status load_from_registry(const Parts& parts, BaseImage& base, executors::Execut
         DBUILD_TRY_ASSIGN(auto name, oci::ImageReference::parse(base.reference));
         name.digest = base.id;
         const auto source = oci::make_registry_source(registries, std::move(name));
-        const auto platform = base.config.os + "/" + base.config.architecture;
-        DBUILD_TRY(pull_into_store(*source, platform, base.reference, *parts.index, *parts.layers));
+        DBUILD_TRY(pull_into_store(*source, platform_of(base.config), base.reference, *parts.index, *parts.layers));
         DBUILD_TRY_ASSIGN(auto known, known_base(parts, base.reference, base.id));
         if (!known) return fail(ErrorKind::corrupt, "the registry has another image");
         base = std::move(*known);
@@ -333,7 +302,7 @@ Status load_base(const Parts& parts, BaseImage& base, executors::Executor* runs_
 }
 
 dockerfile_parser::BaseImageFacts facts_of(const oci::ImageConfig& config) {
-    dockerfile_parser::BaseImageFacts facts{{}, config.os + "/" + config.architecture};
+    dockerfile_parser::BaseImageFacts facts{{}, platform_of(config)};
     for (const std::string& entry : config.env) {
         const auto equals = std::min(entry.find('='), entry.size());
         facts.environment.emplace(entry.substr(0, equals), entry.substr(std::min(equals + 1, entry.size())));

@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::size_t k_parallel = 4;
 
-/// A layer that came uncompressed is stored like one that dbuild made, in pieces; others stay as they are.
+} // namespace
+
 Status fetch_layer(oci::ImageSource& from, const oci::Descriptor& blob, const Digest& diff_id,
                    const cache::store::LayerStore& layers) {
     if (blob.digest != diff_id)
@@ -24,8 +25,6 @@ Status fetch_layer(oci::ImageSource& from, const oci::Descriptor& blob, const Di
                                         return {};
                                     });
 }
-
-} // namespace
 
 Result<PulledImage> pull_into_store(oci::ImageSource& from, const std::string& platform, const std::string& reference,
                                     cache::store::Index& index, const cache::store::LayerStore& layers) {

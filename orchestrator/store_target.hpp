@@ -16,6 +16,12 @@ struct PulledImage {
     std::uint64_t layers_fetched = 0, layers_there = 0, bytes_fetched = 0;
 };
 
+/// A layer that comes uncompressed is stored like one that dbuild made, in pieces; others stay as they are.
+/// In:     diff_id — or another digest, if that is not known of a compressed one.
+/// Errors: those of the source and of the store.
+Status fetch_layer(cache::oci::ImageSource& from, const cache::oci::Descriptor& blob, const Digest& diff_id,
+                   const cache::store::LayerStore& layers);
+
 /// In:     platform — whose image of an index it is to be. reference — familiar form, pinned to the digest.
 /// Effects: the pin comes last: before it, nothing is found by the name.
 /// Errors: not_found — not for that platform; those of the source and of the store.

@@ -3,6 +3,7 @@
 
 #include "cache/oci/archive.hpp"
 #include "cache/oci/byte_source.hpp"
+#include "cache/oci/decompression.hpp"
 #include "cache/oci/layout_folder.hpp"
 
 #include <algorithm>
@@ -40,6 +41,14 @@ public:
         if (count == 0) return fail(ErrorKind::corrupt, "the image archive is cut off");
         left_ -= count;
         return count;
+    }
+
+    /// As much of the current member as `text` is long, or all of it.
+    Status read_begin(std::string& text) {
+        text.resize(std::min<std::uint64_t>(text.size(), left_));
+        DBUILD_TRY(read_whole(text.data(), text.size()));
+        left_ -= text.size();
+        return {};
     }
 
 private:
@@ -163,17 +172,17 @@ Result<PassedArchive> pass_archive(const ByteSource& archive, ImageTarget& to) {
         if (!member) break;
         const bool is_blob = member->name.starts_with(k_blob_folder);
         if (!is_blob && member->name != "index.json") continue;
-        std::string begin(1, '\0');
-        DBUILD_TRY_ASSIGN(const auto count, stream.read(begin.data(), begin.size()));
-        begin.resize(count);
-        if (!is_blob || begin == "{") {
+        std::string begin(k_compression_mark_bytes, '\0');
+        DBUILD_TRY(stream.read_begin(begin));
+        if (!is_blob || begin.starts_with('{')) {
             DBUILD_TRY_ASSIGN(auto text, read_text(stream, std::move(begin), member->size));
             DBUILD_TRY(texts->hold(member->name, std::move(text)));
             continue;
         }
         DBUILD_TRY_ASSIGN(const auto digest, Digest::parse("sha256:" + member->name.substr(k_blob_folder.size())));
+        Descriptor descriptor{is_compressed(begin) ? "" : std::string(k_layer_type), digest, member->size};
         PassingBlob blob(with_begin(stream, std::move(begin)));
-        DBUILD_TRY_ASSIGN(const auto outcome, to.put_blob({"", digest, member->size}, blob));
+        DBUILD_TRY_ASSIGN(const auto outcome, to.put_blob(descriptor, blob));
         note(outcome, member->size, passed.report);
     }
     passed.texts = std::move(texts);

@@ -91,6 +91,11 @@ ByteSource put_back(std::string start, const ByteSource& source) {
 
 } // namespace
 
+bool is_compressed(std::string_view start) {
+    constexpr std::string_view marks[] = {"\x1f\x8b", "\x28\xb5\x2f\xfd", {"\xfd\x37\x7a\x58\x5a\x00", 6}, "BZh"};
+    return std::any_of(std::begin(marks), std::end(marks), [&](auto mark) { return start.starts_with(mark); });
+}
+
 Result<ByteSource> decompressed(const ByteSource& blob) {
     DBUILD_TRY_ASSIGN(auto start, read_start(blob, k_gzip_mark.size()));
     const bool is_gzip = start == k_gzip_mark;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/store/layer_store.hpp"
 
+#include "cache/oci/decompression.hpp"
 #include "cache/store/catalog.hpp"
 #include "cache/store/layer_reader.hpp"
 #include "cache/store/lease.hpp"
@@ -55,18 +56,11 @@ bool exists(const fs::path& path) {
     return ::stat(path.c_str(), &status) == 0;
 }
 
-/// By the marks of what cache/oci/layer_tar.hpp decompresses.
-bool is_compressed(const fs::path& path) {
-    std::array<char, 6> start{};
+bool is_compressed_file(const fs::path& path) {
+    std::array<char, oci::k_compression_mark_bytes> start{};
     const auto source = file_source(path);
-    if (!source || !(*source)(start.data(), start.size())) return false;
-    const std::string_view text(start.data(), start.size());
-    for (const std::string_view mark : {"\x1f\x8b", "\x28\xb5\x2f\xfd",
-                                        "\xfd"
-                                        "7zXZ",
-                                        "BZh"})
-        if (text.starts_with(mark)) return true;
-    return false;
+    const auto count = source ? (*source)(start.data(), start.size()) : Result<std::size_t>(0);
+    return count && oci::is_compressed({start.data(), *count});
 }
 
 Result<oci::LayerScan> scan_checked(const oci::ByteSource& blob, const Digest& expected, const oci::ByteSink& sink) {
@@ -298,7 +292,7 @@ Result<oci::LayerScan> LayerStore::put(const oci::ByteSource& blob, const Digest
 Result<oci::LayerScan> LayerStore::put_file(const fs::path& blob, const Digest& expected) const {
     DBUILD_TRY_ASSIGN(const auto source, file_source(blob));
     SpoolSink spool(*impl_, expected);
-    if (impl_->is_here(expected) || is_compressed(blob) ||
+    if (impl_->is_here(expected) || is_compressed_file(blob) ||
         !spool.open_linked(blob, SpooledLayer::Check::before_publishing))
         return put(source, expected);
     DBUILD_TRY_ASSIGN(auto scan, scan_checked(source, expected, nullptr));
