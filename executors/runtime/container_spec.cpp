@@ -13,6 +13,9 @@ namespace json = boost::json;
 namespace dbuild::executors::runtime {
 namespace {
 
+/// crun compiles a profile for as long as all else takes that it does; so it is given the result. runc ignores that.
+constexpr const char* k_filter_annotation = "run.oci.seccomp_bpf_data";
+
 constexpr rlim_t k_open_files = 1048576; // at most; whatever the shell of the caller allows itself
 
 const json::array& capabilities() {
@@ -97,7 +100,8 @@ std::string container_spec(const Container& container) {
                                         {"root", {{"path", container.root.string()}}},
                                         {"hostname", "buildkitsandbox"},
                                         {"mounts", std::move(mounts)},
-                                        {"linux", linux_of(container)}});
+                                        {"linux", linux_of(container)},
+                                        {"annotations", {{k_filter_annotation, k_seccomp_filter}}}});
 }
 
 } // namespace dbuild::executors::runtime

@@ -121,6 +121,10 @@ same_as_buildx twice "in-process runtime"
 # Nothing but what dbuild needs for the image itself was asked of the engine, and nothing of the containers is left.
 expect_equal "" "$(find "$DBUILD_CACHE_DIR/runtime" -maxdepth 1 -name 'run-*'; grep runtime /proc/self/mounts || true)" "what containers left behind"
 
+# The filter that crun is given is the one that it would make.
+"$source_dir/scripts/compile_seccomp_filter.sh" >"$work/filter"
+cmp "$work/filter" "$source_dir/executors/runtime/seccomp.bpf.base64" || fail "seccomp.bpf.base64 is not what seccomp.json says"
+
 expect_equal 700 "$(stat -c %a "$DBUILD_CACHE_DIR/runtime")" "mode of the folder that holds what RUNs made"
 
 # What it cannot do: the RUNs around are still its own.
