@@ -21,7 +21,9 @@ namespace oci = dbuild::cache::oci;
 namespace dbuild::orchestrator {
 namespace {
 
-std::string platform_of(const oci::ImageConfig& config) { return config.os + "/" + config.architecture; }
+std::string platform_of(const oci::ImageConfig& config) {
+    return config.os + "/" + config.architecture + (config.variant.empty() ? "" : "/" + config.variant);
+}
 
 Status apply_record(const cache::store::BaseRecord& record, BaseImage& base) {
     DBUILD_TRY_ASSIGN(base.config, oci::ImageConfig::parse(record.config));
@@ -95,7 +97,9 @@ Result<oci::LayerScan> scan_stored(const Parts& parts, const Digest& blob, execu
                                             return {};
                                         });
     };
-    if (!runs_on_it || !scan_by(runs_on_it)) DBUILD_TRY(scan_by(nullptr));
+    if (runs_on_it && scan_by(runs_on_it)) return scan;
+    if (Status scanned = scan_by(nullptr); !scanned)
+        return fail(std::move(scanned).error().with("while reading layer " + blob.to_string()));
     return scan;
 }
 
@@ -113,8 +117,9 @@ Status record_contents(const Parts& parts, const BaseImage& base, executors::Exe
         const auto& diff_id = base.config.diff_ids[i];
         DBUILD_TRY_ASSIGN(const auto known, parts.index->find_layer(diff_id));
         if (known) continue;
-        DBUILD_TRY_ASSIGN(const auto scan, scan_stored(parts, base.layers[i].digest, runs_on_it));
-        DBUILD_TRY(record_scan(parts, base, i, scan));
+        const auto scan = scan_stored(parts, base.layers[i].digest, runs_on_it);
+        if (!scan) return fail(Error(scan.error()).with("of " + base.reference));
+        DBUILD_TRY(record_scan(parts, base, i, *scan));
     }
     return {};
 }
@@ -126,7 +131,7 @@ bool has_all_layers(const Parts& parts, const BaseImage& base) {
 
 /// Errors: not_found — the engine cannot save it whole; corrupt — it delivered something else; as the engine's.
 Status load_from_engine(const Parts& parts, BaseImage& base, executors::Executor* runs_on_it) {
-    DBUILD_TRY_ASSIGN(const auto saved, save_into_store(*parts.engine, base.id, *parts.layers, runs_on_it));
+    DBUILD_TRY_ASSIGN(const auto saved, save_into_store(parts, base, runs_on_it));
     DBUILD_TRY_ASSIGN(auto manifest, oci::read_platform_manifest(*saved.texts, platform_of(base.config)));
     DBUILD_TRY_ASSIGN(const auto image, oci::Manifest::parse(manifest.bytes));
     DBUILD_TRY_ASSIGN(auto config, oci::read_config(*saved.texts, image.config));
@@ -137,7 +142,9 @@ Status load_from_engine(const Parts& parts, BaseImage& base, executors::Executor
     for (std::size_t i = 0; i < base.layers.size(); ++i)
         if (const auto scan = saved.scans.find(base.layers[i].digest); scan != saved.scans.end())
             DBUILD_TRY(record_scan(parts, base, i, scan->second));
-    DBUILD_TRY(record_contents(parts, base, runs_on_it));
+    if (!has_all_layers(parts, base))
+        return fail(ErrorKind::not_found, "the engine left out layers of " + base.reference);
+    DBUILD_TRY(record_contents(parts, base, nullptr)); // of what `runs_on_it` has seen, and refused
     return parts.index->record_base(record);
 }
 
@@ -302,7 +309,7 @@ Status load_base(const Parts& parts, BaseImage& base, executors::Executor* runs_
 }
 
 dockerfile_parser::BaseImageFacts facts_of(const oci::ImageConfig& config) {
-    dockerfile_parser::BaseImageFacts facts{{}, platform_of(config)};
+    dockerfile_parser::BaseImageFacts facts{{}, config.os + "/" + config.architecture};
     for (const std::string& entry : config.env) {
         const auto equals = std::min(entry.find('='), entry.size());
         facts.environment.emplace(entry.substr(0, equals), entry.substr(std::min(equals + 1, entry.size())));

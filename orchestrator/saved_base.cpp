@@ -5,6 +5,7 @@
 #include "cache/oci/byte_source.hpp"
 #include "orchestrator/store_target.hpp"
 
+#include <algorithm>
 #include <optional>
 
 namespace oci = dbuild::cache::oci;
@@ -39,15 +40,18 @@ private:
 
 class LayerKeeper : public oci::ImageTarget {
 public:
-    LayerKeeper(const cache::store::LayerStore& layers, executors::Executor* runs_on_it)
-        : layers_(layers), runs_on_it_(runs_on_it) {}
+    LayerKeeper(const Parts& parts, const BaseImage& base, executors::Executor* runs_on_it)
+        : layers_(*parts.layers), diff_ids_(base.config.diff_ids), runs_on_it_(runs_on_it) {}
     std::map<Digest, oci::LayerScan> scans;
 
     Result<oci::PushOutcome> put_blob(const oci::Descriptor& blob, oci::ImageSource& from) override {
+        const bool is_plain = blob.media_type == oci::k_layer_type;
+        const bool is_foreign =
+            is_plain && std::find(diff_ids_.begin(), diff_ids_.end(), blob.digest) == diff_ids_.end();
+        if (is_foreign) return oci::PushOutcome::was_there; // no layer of this image, or none at all
         std::optional<oci::LayerScan> found;
         const auto keep = [&](const oci::ByteSink& also) {
             SharedBlob shared(from, also);
-            const bool is_plain = blob.media_type == oci::k_layer_type;
             return fetch_layer(shared, blob, is_plain ? blob.digest : Digest(), layers_);
         };
         const auto scan = [&](const oci::ByteSource& source) -> Status {
@@ -65,16 +69,21 @@ public:
 
 private:
     const cache::store::LayerStore& layers_;
+    const std::vector<Digest>& diff_ids_;
     executors::Executor* runs_on_it_;
 };
 
 } // namespace
 
-Result<SavedBase> save_into_store(EngineClient& engine, const std::string& id, const cache::store::LayerStore& layers,
-                                  executors::Executor* runs_on_it) {
-    LayerKeeper keeper(layers, runs_on_it);
+Result<SavedBase> save_into_store(const Parts& parts, const BaseImage& base, executors::Executor* runs_on_it) {
+    LayerKeeper keeper(parts, base, runs_on_it);
     SavedBase saved;
-    const auto save = [&](const oci::ByteSink& sink) { return engine.save(id, sink); };
+    const auto save = [&](const oci::ByteSink& sink) {
+        return parts.engine->save(base.id, [&](std::string_view bytes) -> Status {
+            if (parts.cancelled && *parts.cancelled) return fail(ErrorKind::interrupted, "interrupted");
+            return sink(bytes);
+        });
+    };
     const auto pass = [&](const oci::ByteSource& source) -> Status {
         DBUILD_TRY_ASSIGN(auto passed, oci::pass_archive(source, keeper));
         saved.texts = std::move(passed.texts);

@@ -4,9 +4,9 @@
 #pragma once
 
 #include "cache/oci/image_copy.hpp"
-#include "cache/store/layer_store.hpp"
 #include "executors/executor.hpp"
-#include "orchestrator/engine_client.hpp"
+#include "orchestrator/base_images.hpp"
+#include "orchestrator/parts.hpp"
 
 #include <map>
 #include <memory>
@@ -19,11 +19,11 @@ struct SavedBase {
     std::map<Digest, cache::oci::LayerScan> scans;  // by the digest of the blob, of those that were looked into
 };
 
-/// In:     id — as EngineClient::save. runs_on_it — looks into the layers, because it is about to run steps on them;
-///         null: nobody does.
-/// Out:    a layer that could not be looked into, or was in the store before, has no scan.
-/// Errors: as EngineClient::save; corrupt — the engine sent no image; as LayerStore::put.
-Result<SavedBase> save_into_store(EngineClient& engine, const std::string& id, const cache::store::LayerStore& layers,
-                                  executors::Executor* runs_on_it);
+/// In:     base — its ID, and the configuration as the engine tells it. runs_on_it — looks into the layers, because it
+///         is about to run steps on them; null: nobody does.
+/// Out:    a layer that could not be looked into has no scan, nor has a compressed one that was in the store before.
+/// Effects: layers may be missing in the store that the engine does not have.
+/// Errors: as EngineClient::save; corrupt — the engine sent no image; interrupted; as LayerStore::put.
+Result<SavedBase> save_into_store(const Parts& parts, const BaseImage& base, executors::Executor* runs_on_it);
 
 } // namespace dbuild::orchestrator

@@ -10,8 +10,8 @@
 
 namespace dbuild {
 
-/// Hands a stream on in order, in pieces of 256 KiB, of which eight may wait. A stream that fits into one piece needs no
-/// thread.
+/// Hands a stream on in order, in pieces of 256 KiB, of which eight may wait. A stream that fits into one piece needs
+/// no thread.
 class BackgroundSink {
 public:
     using Sink = std::function<Status(std::string_view)>;

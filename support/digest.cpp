@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/digest.hpp"
 
-// EVP, the newer interface to the same code, reads a configuration and makes tables of all algorithms first: 0.9 ms, of the
-// fifteen that a build takes in which nothing has changed.
+// EVP, the newer interface to the same code, reads a configuration and makes tables of all algorithms first: 0.9 ms, of
+// the fifteen that a build takes in which nothing has changed.
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/sha.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a gzip file holds, by the decoder of ISA-L, which takes a quarter of zlib's time. The library is loaded when it is
-// needed first, and need not be there.
+// What a gzip file holds, by the decoder of ISA-L, which takes a quarter of zlib's time. The library is loaded when it
+// is needed first, and need not be there.
 #pragma once
 
 #include "support/result.hpp"
@@ -11,8 +11,9 @@
 
 namespace dbuild {
 
-/// Reads the members of a gzip file (RFC 1952 §2.2) one after the other. What stands behind the last one is ignored, as
-/// by gzip itself.
+/// Reads the members of a gzip file (RFC 1952 §2.2) one after the other. What stands behind the last one is ignored
+/// unless it begins as a member does. Not for members whose header has a checksum (flag FHCRC), which nobody writes:
+/// ISA-L 2.30 calls it wrong where the header comes in two pieces.
 class Gunzip {
 public:
     using Source = std::function<Result<std::size_t>(char* buffer, std::size_t capacity)>; // 0 = end

@@ -108,6 +108,7 @@ public:
         if (digest) {
             wanted = *digest;
         } else {
+            if (index_.empty()) return fail(ErrorKind::not_found, "the image archive has no index.json");
             DBUILD_TRY_ASSIGN(const auto root, find_in_layout(index_, ""));
             wanted = root.digest;
         }
@@ -172,9 +173,10 @@ Result<PassedArchive> pass_archive(const ByteSource& archive, ImageTarget& to) {
         if (!member) break;
         const bool is_blob = member->name.starts_with(k_blob_folder);
         if (!is_blob && member->name != "index.json") continue;
-        std::string begin(k_compression_mark_bytes, '\0');
+        std::string begin(k_tar_block_bytes, '\0');
         DBUILD_TRY(stream.read_begin(begin));
-        if (!is_blob || begin.starts_with('{')) {
+        const bool is_tar = begin.size() == k_tar_block_bytes && parse_tar_header(begin);
+        if (!is_blob || (begin.starts_with('{') && !is_tar)) {
             DBUILD_TRY_ASSIGN(auto text, read_text(stream, std::move(begin), member->size));
             DBUILD_TRY(texts->hold(member->name, std::move(text)));
             continue;

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t k_buffer_bytes = std::size_t{1} << 18;
 constexpr std::string_view k_gzip_mark = "\x1f\x8b\x08";
+constexpr unsigned char k_has_header_checksum = 2; // of the flags, the byte behind the mark: RFC 1952 §2.3.1
 
 struct ArchiveDeleter {
     void operator()(archive* handle) const { archive_read_free(handle); }
@@ -97,10 +98,12 @@ bool is_compressed(std::string_view start) {
 }
 
 Result<ByteSource> decompressed(const ByteSource& blob) {
-    DBUILD_TRY_ASSIGN(auto start, read_start(blob, k_gzip_mark.size()));
-    const bool is_gzip = start == k_gzip_mark;
+    DBUILD_TRY_ASSIGN(auto start, read_start(blob, k_gzip_mark.size() + 1));
+    // A header with a checksum ISA-L calls damaged if it comes in two pieces.
+    const bool is_for_gunzip =
+        start.starts_with(k_gzip_mark) && (static_cast<unsigned char>(start.back()) & k_has_header_checksum) == 0;
     auto whole = put_back(std::move(start), blob);
-    if (is_gzip)
+    if (is_for_gunzip)
         if (std::shared_ptr<Gunzip> gunzip = Gunzip::create(whole))
             return [gunzip](char* buffer, std::size_t capacity) { return gunzip->read(buffer, capacity); };
     const auto filters = std::make_shared<Filters>(std::move(whole));

@@ -217,7 +217,8 @@ Status LayerWriter::write(std::string_view bytes) {
 
 Result<LayerEntry> LayerWriter::add(LayerEntry entry, const BodyReader& body) {
     DBUILD_TRY(write(layer_header(entry)));
-    DBUILD_TRY_ASSIGN(auto added, read_body(std::move(entry), body, [&](std::string_view bytes) { return write(bytes); }));
+    DBUILD_TRY_ASSIGN(auto added,
+                      read_body(std::move(entry), body, [&](std::string_view bytes) { return write(bytes); }));
     if (added.type == EntryType::file) DBUILD_TRY(write(cache::oci::tar_padding(added.size)));
     return added;
 }

@@ -171,8 +171,7 @@ private:
         std::map<std::string, RootFolders> own_sources;
         for (const auto& mount : command.mounts) {
             if (!mount.send_source) continue;
-            DBUILD_TRY_ASSIGN(own_sources[mount.source_name],
-                              make_source(mount, workspace->path / mount.source_name));
+            DBUILD_TRY_ASSIGN(own_sources[mount.source_name], make_source(mount, workspace->path / mount.source_name));
             run.sources.emplace(mount.source_name, &own_sources[mount.source_name]);
         }
         const auto started = std::chrono::system_clock::now();

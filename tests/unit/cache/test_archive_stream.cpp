@@ -5,6 +5,7 @@
 
 #include "cache/oci/archive.hpp"
 #include "cache/oci/byte_source.hpp"
+#include "support/compression.hpp"
 
 #include <doctest/doctest.h>
 
@@ -20,6 +21,7 @@ public:
     Result<Presence> find_image(const Descriptor&) override { return Presence::absent; }
     Result<PushOutcome> put_blob(const Descriptor& blob, ImageSource& from) override {
         if (blobs.contains(blob.digest)) return PushOutcome::was_there;
+        types.emplace(blob.digest, blob.media_type);
         std::string bytes;
         DBUILD_TRY(from.read_blob(blob, [&](std::string_view piece) -> Status {
             bytes += piece;
@@ -32,7 +34,7 @@ public:
         root = manifest.descriptor.digest;
         return {};
     }
-    std::map<Digest, std::string> blobs;
+    std::map<Digest, std::string> blobs, types;
     Digest root;
 };
 
@@ -91,6 +93,20 @@ TEST_CASE("layers pass to the target, and the texts that are held make the image
         CHECK(target.blobs.at(sha256(saved.config)) == saved.config);
         CHECK(target.root == sha256(saved.manifest_json));
     }
+}
+
+TEST_CASE("a blob is told by its first bytes: JSON, a tar whatever its first name, something compressed") {
+    const auto tar = member("{arch}/file", "text") + std::string(k_tar_end_bytes, '\0');
+    const auto zstd = zstd_compress(tar).value();
+    std::string archive;
+    for (const auto& bytes : {tar, zstd, std::string("{\"a\":1}")}) archive += member(blob_name(sha256(bytes)), bytes);
+    MemoryTarget target;
+    const auto passed = pass(archive + std::string(k_tar_end_bytes, '\0'), target, 65536);
+    REQUIRE(passed);
+    CHECK(target.blobs.size() == 2);
+    CHECK(target.types.at(sha256(tar)) == k_layer_type);
+    CHECK(target.types.at(sha256(zstd)) == "");
+    CHECK(passed->texts->read_manifest(std::nullopt).error().kind == ErrorKind::not_found); // no index.json
 }
 
 TEST_CASE("an archive that is cut off anywhere is corrupt") {

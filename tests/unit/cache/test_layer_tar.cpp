@@ -203,6 +203,21 @@ TEST_CASE("gzip and zstd layers scan as the tar inside, whatever the pieces they
     }
 }
 
+TEST_CASE("a gzip layer whose header has a checksum scans as the tar inside") {
+    auto gzip = sample_tar(true);
+    REQUIRE(gzip[3] == 0); // flags: a header of ten bytes
+    gzip[3] = 2;
+    std::uint32_t crc = 0xffffffff;
+    for (int i = 0; i < 10; ++i) {
+        crc ^= static_cast<unsigned char>(gzip[static_cast<std::size_t>(i)]);
+        for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
+    }
+    gzip.insert(10, {static_cast<char>(~crc & 0xff), static_cast<char>(~crc >> 8 & 0xff)});
+    const auto layer = scan(gzip);
+    REQUIRE(layer);
+    CHECK(layer->diff_id == sha256(sample_tar()));
+}
+
 TEST_CASE("a tar without members is a layer that changes nothing") {
     const auto layer = scan(std::string(1024, '\0'));
     REQUIRE(layer);
