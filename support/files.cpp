@@ -5,7 +5,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -90,6 +92,14 @@ Status make_directories(const fs::path& path) {
     fs::create_directories(path, error);
     if (error) return fail(ErrorKind::unavailable, "cannot create folder " + path.string() + ": " + error.message());
     return {};
+}
+
+void spread_folders_of(const fs::path& folder) {
+    const Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    int flags = 0;
+    if (!fd.is_open() || ::ioctl(fd.get(), FS_IOC_GETFLAGS, &flags) != 0 || (flags & FS_TOPDIR_FL) != 0) return;
+    flags |= FS_TOPDIR_FL;
+    (void)::ioctl(fd.get(), FS_IOC_SETFLAGS, &flags);
 }
 
 AtomicFile::AtomicFile(fs::path final_path, fs::path temporary, Fd fd)

@@ -50,6 +50,11 @@ Result<std::vector<std::filesystem::path>> list_folder(const std::filesystem::pa
 
 Status make_directories(const std::filesystem::path& path);
 
+/// Tells the file system that the folders in this one are trees of their own. ext4 then puts each of them where there is
+/// room, not beside files that were deleted a moment ago: for minutes it passes over their inodes one by one, whenever
+/// a file is made. No effect on other file systems.
+void spread_folders_of(const std::filesystem::path& folder);
+
 /// A file that appears under its final name only by commit(): temporary file in the same folder, fdatasync, rename,
 /// fsync of the folder. Without commit() nothing is left behind.
 class AtomicFile {

@@ -151,6 +151,7 @@ LayerFolders::~LayerFolders() {
 Result<LayerFolders> LayerFolders::open(fs::path root, std::uint64_t max_bytes) {
     DBUILD_TRY(make_directories(root));
     if (::chmod(root.c_str(), 0700) != 0) return unavailable("cannot use", root, std::strerror(errno));
+    spread_folders_of(root);
     const auto lock_path = root / "lock";
     Fd lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     if (!lock.is_open()) return unavailable("cannot open", lock_path, std::strerror(errno));

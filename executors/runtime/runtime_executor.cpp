@@ -58,6 +58,7 @@ Result<std::unique_ptr<Opened>> open(const fs::path& folder) {
     std::error_code error;
     fs::permissions(folder, fs::perms::owner_all, error);
     if (error) return fail(ErrorKind::unsupported, fmt::format("cannot own {}: {}", folder.string(), error.message()));
+    spread_folders_of(folder);
     DBUILD_TRY(Workspace::remove_abandoned(folder));
     DBUILD_TRY_ASSIGN(auto layers, LayerFolders::open(layers_of(folder), k_max_unpacked_bytes));
     DBUILD_TRY_ASSIGN(auto own, Workspace::create(folder));
