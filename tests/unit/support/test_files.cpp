@@ -4,8 +4,13 @@
 
 #include <doctest/doctest.h>
 
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
 #include <optional>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 
 namespace fs = std::filesystem;
 using namespace dbuild;
@@ -63,6 +68,25 @@ TEST_CASE("a temporary folder is private and goes away with all that is in it") 
         REQUIRE(write_file(path / "a/b/f", "x"));
     }
     CHECK_FALSE(fs::exists(path));
+}
+
+TEST_CASE("folders below a marked one are trees of their own where the file system knows such a thing") {
+    const auto folder = TempDir::create("dbuild-test-").value();
+    const auto marked = folder.path() / "marked", below = marked / "below";
+    REQUIRE(make_directories(marked));
+    for (int i = 0; i < 2; ++i) spread_folders_of(marked);
+    REQUIRE(make_directories(below));
+    spread_folders_of(folder.path() / "none"); // no more than a hint: nothing comes of it
+    CHECK_FALSE(fs::exists(folder.path() / "none"));
+    const auto is_marked = [](const fs::path& path) {
+        const Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        int flags = 0;
+        return ::ioctl(fd.get(), FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_TOPDIR_FL) != 0;
+    };
+    struct statfs file_system {};
+    REQUIRE(::statfs(marked.c_str(), &file_system) == 0);
+    CHECK(is_marked(marked) == (file_system.f_type == EXT4_SUPER_MAGIC));
+    CHECK_FALSE(is_marked(below));
 }
 
 TEST_CASE("a lock can be taken again after it was given up") {
