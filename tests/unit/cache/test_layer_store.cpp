@@ -7,6 +7,7 @@
 #include "support/compression.hpp"
 #include "tests/unit/cache/store_fixture.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -181,11 +182,13 @@ TEST_CASE_FIXTURE(Fixture, "what is no tar is corrupt and leaves nothing behind"
 }
 
 TEST_CASE_FIXTURE(Fixture, "a source that fails midway fails the put with its own error") {
-    bool is_first = true;
+    std::size_t given = 0;
     const auto scan = layers.put(
-        [&](char* buffer, std::size_t) -> Result<std::size_t> {
-            if (!std::exchange(is_first, false)) return fail(ErrorKind::transient, "engine went away");
-            return tar.copy(buffer, 512);
+        [&](char* buffer, std::size_t capacity) -> Result<std::size_t> {
+            if (given == 512) return fail(ErrorKind::transient, "engine went away");
+            const auto count = tar.copy(buffer, std::min(capacity, 512 - given), given);
+            given += count;
+            return count;
         },
         diff_id);
     REQUIRE_FALSE(scan);
