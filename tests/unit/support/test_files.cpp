@@ -85,7 +85,7 @@ TEST_CASE("folders below a marked one are trees of their own where the file syst
     };
     struct statfs file_system {};
     REQUIRE(::statfs(marked.c_str(), &file_system) == 0);
-    CHECK(is_marked(marked) == (file_system.f_type == EXT4_SUPER_MAGIC));
+    if (file_system.f_type == EXT4_SUPER_MAGIC) CHECK(is_marked(marked)); // others may or may not know it
     CHECK_FALSE(is_marked(below));
 }
 
