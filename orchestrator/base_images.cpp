@@ -9,7 +9,6 @@
 #include "orchestrator/registry_settings.hpp"
 #include "orchestrator/saved_base.hpp"
 #include "orchestrator/store_target.hpp"
-#include "support/files.hpp"
 #include "support/platform.hpp"
 
 #include <fmt/format.h>

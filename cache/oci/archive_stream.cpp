@@ -43,14 +43,6 @@ public:
         return count;
     }
 
-    /// As much of the current member as `text` is long, or all of it.
-    Status read_begin(std::string& text) {
-        text.resize(std::min<std::uint64_t>(text.size(), left_));
-        DBUILD_TRY(read_whole(text.data(), text.size()));
-        left_ -= text.size();
-        return {};
-    }
-
 private:
     Status read_whole(char* buffer, std::size_t size) {
         while (size > 0) {
@@ -140,17 +132,6 @@ void note(PushOutcome outcome, std::uint64_t bytes, CopyReport& report) {
     if (outcome == PushOutcome::uploaded) report.bytes_moved += bytes;
 }
 
-/// The member's bytes again, of which `begin` is known already.
-ByteSource with_begin(TarStream& stream, std::string begin) {
-    return [&stream, begin = std::move(begin),
-            at = std::size_t{0}](char* buffer, std::size_t capacity) mutable -> Result<std::size_t> {
-        if (at == begin.size()) return stream.read(buffer, capacity);
-        const auto count = begin.copy(buffer, capacity, at);
-        at += count;
-        return count;
-    };
-}
-
 Result<std::string> read_text(TarStream& stream, std::string text, std::uint64_t size) {
     if (size > k_max_held_bytes) return fail(ErrorKind::corrupt, "the image archive has too much JSON in it");
     auto have = text.size();
@@ -168,13 +149,13 @@ Result<PassedArchive> pass_archive(const ByteSource& archive, ImageTarget& to) {
     auto texts = std::make_unique<HeldTexts>();
     PassedArchive passed;
     TarStream stream(archive);
+    const ByteSource member_bytes = [&](char* buffer, std::size_t capacity) { return stream.read(buffer, capacity); };
     for (;;) {
         DBUILD_TRY_ASSIGN(const auto member, stream.next());
         if (!member) break;
         const bool is_blob = member->name.starts_with(k_blob_folder);
         if (!is_blob && member->name != "index.json") continue;
-        std::string begin(k_tar_block_bytes, '\0');
-        DBUILD_TRY(stream.read_begin(begin));
+        DBUILD_TRY_ASSIGN(auto begin, read_start(member_bytes, k_tar_block_bytes));
         const bool is_tar = begin.size() == k_tar_block_bytes && parse_tar_header(begin);
         if (!is_blob || (begin.starts_with('{') && !is_tar)) {
             DBUILD_TRY_ASSIGN(auto text, read_text(stream, std::move(begin), member->size));
@@ -183,7 +164,7 @@ Result<PassedArchive> pass_archive(const ByteSource& archive, ImageTarget& to) {
         }
         DBUILD_TRY_ASSIGN(const auto digest, Digest::parse("sha256:" + member->name.substr(k_blob_folder.size())));
         Descriptor descriptor{is_compressed(begin) ? "" : std::string(k_layer_type), digest, member->size};
-        PassingBlob blob(with_begin(stream, std::move(begin)));
+        PassingBlob blob(put_back(std::move(begin), member_bytes));
         DBUILD_TRY_ASSIGN(const auto outcome, to.put_blob(descriptor, blob));
         note(outcome, member->size, passed.report);
     }

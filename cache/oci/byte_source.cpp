@@ -35,6 +35,28 @@ ByteSource text_source(std::string_view text) {
     };
 }
 
+Result<std::string> read_start(const ByteSource& source, std::size_t count) {
+    std::string start(count, '\0');
+    std::size_t done = 0;
+    while (done < count) {
+        DBUILD_TRY_ASSIGN(const auto got, source(start.data() + done, count - done));
+        if (got == 0) break;
+        done += got;
+    }
+    start.resize(done);
+    return start;
+}
+
+ByteSource put_back(std::string start, ByteSource rest) {
+    return [start = std::move(start), rest = std::move(rest),
+            given = std::size_t{0}](char* buffer, std::size_t capacity) mutable -> Result<std::size_t> {
+        if (given == start.size()) return rest(buffer, capacity);
+        const auto count = start.copy(buffer, capacity, given);
+        given += count;
+        return count;
+    };
+}
+
 Status pull_what_is_pushed(const std::function<Status(const ByteSink&)>& push,
                            const std::function<Status(const ByteSource&)>& pull) {
     int ends[2];

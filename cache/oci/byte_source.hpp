@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <string>
 #include <string_view>
 
 namespace dbuild::cache::oci {
@@ -19,6 +20,12 @@ Status send_file(const std::filesystem::path& path, const ByteSink& sink);
 
 /// In: text — borrowed.
 ByteSource text_source(std::string_view text);
+
+/// `count` bytes of the source, or all that it has. Errors: the source's.
+Result<std::string> read_start(const ByteSource& source, std::size_t count);
+
+/// A source as it was before its start was read. In: rest — the source since then.
+ByteSource put_back(std::string start, ByteSource rest);
 
 /// Turns a reader that pushes into a source that is pulled from: `push` runs in a thread of its own, behind a pipe.
 /// Out: what `pull` gives. Errors: those of push, before those of pull; unavailable — no pipe.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/oci/decompression.hpp"
 
+#include "cache/oci/byte_source.hpp"
+#include "cache/oci/libarchive_reader.hpp"
 #include "support/gunzip.hpp"
-
-#include <archive.h>
 
 #include <algorithm>
 #include <memory>
@@ -16,18 +16,11 @@ constexpr std::size_t k_buffer_bytes = std::size_t{1} << 18;
 constexpr std::string_view k_gzip_mark = "\x1f\x8b\x08";
 constexpr unsigned char k_has_header_checksum = 2; // of the flags, the byte behind the mark: RFC 1952 §2.3.1
 
-struct ArchiveDeleter {
-    void operator()(archive* handle) const { archive_read_free(handle); }
-};
-
 /// libarchive's filters, by its reader for what is no archive.
 class Filters {
 public:
     explicit Filters(ByteSource blob) : blob_(std::move(blob)), decoder_(archive_read_new()) {
-        archive_read_support_filter_gzip(decoder_.get());
-        archive_read_support_filter_zstd(decoder_.get());
-        archive_read_support_filter_xz(decoder_.get());
-        archive_read_support_filter_bzip2(decoder_.get());
+        support_filters(decoder_.get());
         archive_read_support_format_raw(decoder_.get());
         archive_read_support_format_empty(decoder_.get());
     }
@@ -61,34 +54,10 @@ private:
     }
 
     ByteSource blob_;
-    std::unique_ptr<archive, ArchiveDeleter> decoder_;
+    ArchiveReader decoder_;
     std::string buffer_ = std::string(k_buffer_bytes, '\0');
     std::optional<Error> blob_error_;
 };
-
-/// `count` bytes of the source, or all that it has.
-Result<std::string> read_start(const ByteSource& source, std::size_t count) {
-    std::string start(count, '\0');
-    std::size_t done = 0;
-    while (done < count) {
-        DBUILD_TRY_ASSIGN(const auto got, source(start.data() + done, count - done));
-        if (got == 0) break;
-        done += got;
-    }
-    start.resize(done);
-    return start;
-}
-
-/// The source as it was before its start was read.
-ByteSource put_back(std::string start, const ByteSource& source) {
-    return [start = std::move(start), given = std::size_t{0}, &source](char* buffer, std::size_t capacity) mutable {
-        if (given == start.size()) return source(buffer, capacity);
-        const auto count = std::min(capacity, start.size() - given);
-        start.copy(buffer, count, given);
-        given += count;
-        return Result<std::size_t>(count);
-    };
-}
 
 } // namespace
 
@@ -102,7 +71,8 @@ Result<ByteSource> decompressed(const ByteSource& blob) {
     // A header with a checksum ISA-L calls damaged if it comes in two pieces.
     const bool is_for_gunzip =
         start.starts_with(k_gzip_mark) && (static_cast<unsigned char>(start.back()) & k_has_header_checksum) == 0;
-    auto whole = put_back(std::move(start), blob);
+    auto whole =
+        put_back(std::move(start), [&blob](char* buffer, std::size_t capacity) { return blob(buffer, capacity); });
     if (is_for_gunzip)
         if (std::shared_ptr<Gunzip> gunzip = Gunzip::create(whole))
             return [gunzip](char* buffer, std::size_t capacity) { return gunzip->read(buffer, capacity); };

@@ -2,8 +2,8 @@
 #include "cache/oci/layer_tar.hpp"
 
 #include "cache/oci/decompression.hpp"
+#include "cache/oci/libarchive_reader.hpp"
 
-#include <archive.h>
 #include <archive_entry.h>
 
 #include <cstring>
@@ -15,11 +15,6 @@ namespace dbuild::cache::oci {
 namespace {
 
 constexpr std::size_t k_buffer_bytes = std::size_t{1} << 18;
-
-struct ArchiveDeleter {
-    void operator()(archive* handle) const { archive_read_free(handle); }
-};
-using ArchiveReader = std::unique_ptr<archive, ArchiveDeleter>;
 
 tl::unexpected<Error> archive_failure(archive* handle, std::string_view what) {
     const char* text = archive_error_string(handle);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/store/layer_store.hpp"
 
+#include "cache/oci/byte_source.hpp"
 #include "cache/oci/decompression.hpp"
 #include "cache/store/catalog.hpp"
 #include "cache/store/layer_reader.hpp"
@@ -10,7 +11,6 @@
 #include "support/compression.hpp"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -57,10 +57,9 @@ bool exists(const fs::path& path) {
 }
 
 bool is_compressed_file(const fs::path& path) {
-    std::array<char, oci::k_compression_mark_bytes> start{};
     const auto source = file_source(path);
-    const auto count = source ? (*source)(start.data(), start.size()) : Result<std::size_t>(0);
-    return count && oci::is_compressed({start.data(), *count});
+    const auto start = source ? oci::read_start(*source, oci::k_compression_mark_bytes) : Result<std::string>();
+    return start && oci::is_compressed(*start);
 }
 
 Result<oci::LayerScan> scan_checked(const oci::ByteSource& blob, const Digest& expected, const oci::ByteSink& sink) {

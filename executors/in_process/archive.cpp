@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "executors/in_process/archive.hpp"
 
+#include "cache/oci/libarchive_reader.hpp"
 #include "executors/in_process/scratch_file.hpp"
 
-#include <archive.h>
 #include <archive_entry.h>
 
 #include <algorithm>
@@ -24,10 +24,7 @@ constexpr std::size_t k_block_bytes = 512;
 constexpr std::size_t k_max_link = 4095; // the kernel's
 constexpr std::string_view k_capability = "security.capability";
 
-struct Deleter {
-    void operator()(archive* handle) const { archive_read_free(handle); }
-};
-using Reader = std::unique_ptr<archive, Deleter>;
+using Reader = cache::oci::ArchiveReader;
 
 /// The file's bytes, hashed on the way.
 struct Input {
@@ -55,10 +52,7 @@ struct Input {
 
 Reader open_reader(Input& input, int (*support_format)(archive*), bool& is_open) {
     Reader reader(archive_read_new());
-    archive_read_support_filter_gzip(reader.get());
-    archive_read_support_filter_bzip2(reader.get());
-    archive_read_support_filter_xz(reader.get());
-    archive_read_support_filter_zstd(reader.get());
+    cache::oci::support_filters(reader.get());
     support_format(reader.get());
     is_open = archive_read_open(reader.get(), &input, nullptr, Input::read, nullptr) == ARCHIVE_OK;
     return reader;

@@ -4,7 +4,6 @@
 unpacked only, or the index.json that older engines did not write.
 Usage: forgetful_engine.py SOCKET SOCKET_OF_THE_ENGINE layers|index"""
 import io
-import os
 import re
 import socket
 import socketserver
@@ -75,6 +74,4 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     request_queue_size = 64
 
 
-if os.path.exists(sys.argv[1]):
-    os.unlink(sys.argv[1])
 Server(sys.argv[1], Request).serve_forever()

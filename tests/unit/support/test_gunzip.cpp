@@ -3,37 +3,21 @@
 #include "support/gunzip.hpp"
 
 #include "support/gzip_writer.hpp"
-#include "support/process.hpp"
+#include "tests/unit/support/samples.hpp"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <cstdint>
 #include <string>
 
 using namespace dbuild;
 
 namespace {
 
-/// Noise, the same on every machine, and behind it what compresses well: longer than any buffer on the way.
-std::string sample() {
-    std::string bytes;
-    std::uint32_t state = 7;
-    while (bytes.size() < 700'000) {
-        state = state * 1664525 + 1013904223;
-        bytes += static_cast<char>(state >> 24);
-    }
-    return bytes + std::string(700'000, 'x');
-}
+/// Longer than any buffer on the way.
+std::string sample() { return noise(700'000, 7) + std::string(700'000, 'x'); }
 
-std::string by_gzip(std::string text) {
-    std::string packed;
-    const auto done = run_process(
-        {{"gzip", "-c"}, std::move(text)}, [&](std::string_view bytes) { packed += bytes; },
-        [](std::string_view message) { MESSAGE(message); });
-    REQUIRE(done);
-    return packed;
-}
+std::string by_gzip(std::string text) { return dbuild::by_gzip("-c", std::move(text)); }
 
 /// In: piece — bytes that the source gives at a time; capacity — of each read.
 Result<std::string> unpack(std::string_view packed, std::size_t piece, std::size_t capacity) {

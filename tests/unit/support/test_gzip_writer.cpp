@@ -2,28 +2,19 @@
 // gzip: the same bytes however a stream is cut and whatever the number of threads; gzip's own program reads them.
 #include "support/gzip_writer.hpp"
 
-#include "support/process.hpp"
+#include "tests/unit/support/samples.hpp"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <cstdint>
 #include <string>
 
 using namespace dbuild;
 
 namespace {
 
-/// Noise, the same on every machine, and behind it what compresses well: three members and a part of one.
-std::string sample() {
-    std::string bytes;
-    std::uint32_t state = 1;
-    while (bytes.size() < 900'000) {
-        state = state * 1664525 + 1013904223;
-        bytes += static_cast<char>(state >> 24);
-    }
-    return bytes + std::string(900'000, 'x');
-}
+/// Noise, and behind it what compresses well: three members and a part of one.
+std::string sample() { return noise(900'000, 1) + std::string(900'000, 'x'); }
 
 std::string compress(std::string_view text, std::size_t piece, int level, std::size_t threads) {
     std::string out;
@@ -38,15 +29,7 @@ std::string compress(std::string_view text, std::size_t piece, int level, std::s
     return out;
 }
 
-std::string unpack(std::string packed) {
-    std::string out;
-    const auto done = run_process(
-        {{"gzip", "-dc"}, std::move(packed)}, [&](std::string_view bytes) { out += bytes; },
-        [](std::string_view text) { MESSAGE(text); });
-    REQUIRE(done);
-    CHECK(done->exit_status == 0);
-    return out;
-}
+std::string unpack(std::string packed) { return by_gzip("-dc", std::move(packed)); }
 
 } // namespace
 
