@@ -19,14 +19,13 @@ namespace dbuild::orchestrator {
 namespace {
 
 namespace oci = cache::oci;
+using cache::oci::base_name;
 using cache::oci::EntryType;
 using dockerfile_parser::StageReference;
 using executors::LayerReader;
 using namespace executors::in_process;
 
 constexpr std::uint64_t k_max_account_bytes = 10 << 20; // BuildKit's limit
-
-std::string base_name(std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); }
 
 /// A link that stands in a folder that a wildcard matches must lead somewhere; it is copied as it is all the same.
 /// Source: BuildKit's contenthash, which makes a digest of the target of every link that a wildcard comes to.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/step_operation.hpp"
 
+#include "cache/oci/layer_tar.hpp"
 #include "orchestrator/remote_files.hpp"
 
 #include <filesystem>
@@ -9,8 +10,7 @@ namespace dbuild::orchestrator {
 namespace {
 
 namespace parser = dockerfile_parser;
-
-std::string base_name(std::string_view path) { return std::filesystem::path(path).filename().string(); }
+using cache::oci::base_name;
 
 Result<std::string> expand(std::string_view word, const OperationInputs& inputs) {
     return parser::expand_word(word, inputs.lookup, inputs.escape);

@@ -6,9 +6,11 @@
 #include <cstring>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/openat2.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace fs = std::filesystem;
@@ -43,6 +45,19 @@ Result<Fd> open_for_reading(const fs::path& path) {
     Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd.is_open()) return errno_failure("cannot open", path);
     return fd;
+}
+
+Fd open_below(int folder, const std::string& path, int flags) {
+    open_how how{};
+    how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
+    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+    return Fd(static_cast<int>(::syscall(SYS_openat2, folder, path.empty() ? "." : path.c_str(), &how, sizeof how)));
+}
+
+Fd open_below_where_possible(int folder, const std::string& path, int flags) {
+    Fd fd = open_below(folder, path, flags);
+    if (fd.is_open() || (errno != ENOSYS && errno != EPERM)) return fd;
+    return Fd(::openat(folder, path.empty() ? "." : path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW));
 }
 
 Result<std::string> read_file(const fs::path& path) {

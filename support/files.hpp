@@ -35,6 +35,14 @@ private:
 /// Opens a file for reading (close-on-exec). Errors: not_found — no such file; unavailable — anything else.
 Result<Fd> open_for_reading(const std::filesystem::path& path);
 
+/// Opens what stands below a folder. No link is followed, neither at the end nor on the way, and nothing leads out of
+/// it. In: path — "": the folder itself. flags — of open(2), O_CLOEXEC added. Out: closed, with errno set, if it fails.
+Fd open_below(int folder, const std::string& path, int flags);
+
+/// The same for folders that their own user could open too: before Linux 5.6, or in a sandbox that does not know
+/// openat2, only the end is guarded.
+Fd open_below_where_possible(int folder, const std::string& path, int flags);
+
 /// The whole file. Errors: as open_for_reading; unavailable — a read failed.
 Result<std::string> read_file(const std::filesystem::path& path);
 
@@ -50,9 +58,9 @@ Result<std::vector<std::filesystem::path>> list_folder(const std::filesystem::pa
 
 Status make_directories(const std::filesystem::path& path);
 
-/// Tells the file system that the folders in this one are trees of their own. ext4 then puts each of them where there is
-/// room, not beside files that were deleted a moment ago: for minutes it passes over their inodes one by one, whenever
-/// a file is made. No effect on other file systems.
+/// Tells the file system that the folders in this one are trees of their own. ext4 then puts each of them where there
+/// is room, not beside files that were deleted a moment ago: for minutes it passes over their inodes one by one,
+/// whenever a file is made. No effect on other file systems.
 void spread_folders_of(const std::filesystem::path& folder);
 
 /// A file that appears under its final name only by commit(): temporary file in the same folder, fdatasync, rename,

@@ -11,9 +11,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <mutex>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -255,14 +253,7 @@ Status Walk::run() {
 } // namespace
 
 Fd ContextRoot::open_below(const std::string& below, int flags) const {
-    open_how how{};
-    how.flags = static_cast<std::uint64_t>(flags) | O_CLOEXEC;
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-    const auto* name = below.empty() ? "." : below.c_str();
-    Fd opened(static_cast<int>(::syscall(SYS_openat2, fd.get(), name, &how, sizeof how)));
-    if (opened.is_open() || (errno != ENOSYS && errno != EPERM)) return opened;
-    return Fd(::openat(fd.get(), name,
-                       flags | O_CLOEXEC | O_NOFOLLOW)); // Linux before 5.6, or a sandbox that does not know it
+    return open_below_where_possible(fd.get(), below, flags);
 }
 
 tl::unexpected<Error> ContextRoot::failure(std::string_view what, std::string_view below) const {

@@ -189,4 +189,6 @@ std::string parent_path(std::string_view path) {
     return std::string(slash == path.npos ? std::string_view() : path.substr(0, slash));
 }
 
+std::string base_name(std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); }
+
 } // namespace dbuild::cache::oci

@@ -83,6 +83,8 @@ std::string clean_path(std::string_view path);
 
 /// The folder of a clean path; "" for what stands in the root.
 std::string parent_path(std::string_view path);
+/// Its last part.
+std::string base_name(std::string_view path);
 
 /// The files that layers give, one applied over the other.
 class FileTree {

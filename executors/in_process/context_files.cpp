@@ -18,14 +18,8 @@ namespace {
 constexpr std::size_t k_buffer_bytes = std::size_t{1} << 17;
 
 /// Errors: transient — gone, or a link now; unavailable.
-Result<Fd> open_below(int root, const std::string& path) {
-    open_how how{};
-    how.flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-    Fd fd(static_cast<int>(::syscall(SYS_openat2, root, path.c_str(), &how, sizeof how)));
-    if (!fd.is_open() &&
-        errno == ENOSYS) // before Linux 5.6: what the context's owner does meanwhile is not guarded against
-        fd = Fd(::openat(root, path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+Result<Fd> open_for_reading(int root, const std::string& path) {
+    Fd fd = open_below_where_possible(root, path, O_RDONLY | O_NONBLOCK);
     if (fd.is_open()) return fd;
     const bool is_changed = errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == EXDEV;
     return fail(is_changed ? ErrorKind::transient : ErrorKind::unavailable,
@@ -33,7 +27,7 @@ Result<Fd> open_below(int root, const std::string& path) {
 }
 
 Status read_below(int root, const std::string& path, const cache::oci::ByteSink& sink) {
-    DBUILD_TRY_ASSIGN(const Fd fd, open_below(root, path));
+    DBUILD_TRY_ASSIGN(const Fd fd, open_for_reading(root, path));
     thread_local std::string buffer(k_buffer_bytes, '\0');
     for (;;) {
         const auto count = ::read(fd.get(), buffer.data(), buffer.size());
@@ -69,7 +63,7 @@ CopiedEntry ContextFiles::file(cache::oci::LayerEntry entry) const {
     return copied;
 }
 
-Result<Fd> ContextFiles::open_file(const std::string& path) const { return open_below(root_->get(), path); }
+Result<Fd> ContextFiles::open_file(const std::string& path) const { return open_for_reading(root_->get(), path); }
 
 bool ContextFiles::leads_somewhere(const std::string& path) const {
     open_how how{};

@@ -10,9 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -20,12 +18,11 @@
 namespace dbuild::executors::runtime {
 namespace {
 
+using cache::oci::base_name;
 using cache::oci::EntryType;
 using cache::oci::LayerEntry;
 using cache::oci::parent_path;
 using cache::oci::TableOfContents;
-
-std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 /// Of a call that failed on a path of the layer: either the path cannot be, or the disk is the reason.
 tl::unexpected<Error> call_failure(std::string_view what, std::string_view path) {
@@ -106,13 +103,7 @@ private:
     }
 
     Result<Fd> open_folder(const std::string& path) {
-        open_how how{};
-        how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
-        how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-        const char* name = path.empty() ? "." : path.c_str();
-        const auto open = [&] {
-            return Fd(static_cast<int>(::syscall(SYS_openat2, root_.get(), name, &how, sizeof how)));
-        };
+        const auto open = [&] { return open_below(root_.get(), path, O_PATH | O_DIRECTORY); };
         Fd folder = open();
         if (!folder.is_open() && errno == ENOENT && !path.empty()) {
             DBUILD_TRY_ASSIGN(const Fd parent, open_folder(parent_path(path)));

@@ -8,17 +8,16 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace dbuild::executors::runtime {
 namespace {
 
-constexpr mode_t k_folder_mode = 0755, k_open_folder_mode = 01777, k_file_mode = 0644;
+using cache::oci::base_name;
+using cache::oci::parent_path;
 
-std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+constexpr mode_t k_folder_mode = 0755, k_open_folder_mode = 01777, k_file_mode = 0644;
 
 /// Out: whether it is new. Whatever the umask is, the mode is exact.
 bool make_one(int folder, const char* name, MountPoints::Kind kind) {
@@ -42,18 +41,6 @@ Result<std::string> follow_links(const cache::oci::FileTree& tree, const std::st
     return followed;
 }
 
-Result<Fd> open_below(int folder, const std::string& path, int flags) {
-    open_how how{};
-    how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-    const auto* name = path.empty() ? "." : path.c_str();
-    Fd fd(static_cast<int>(::syscall(SYS_openat2, folder, name, &how, sizeof how)));
-    if (!fd.is_open())
-        return fail(errno == ENOENT ? ErrorKind::not_found : ErrorKind::unavailable,
-                    fmt::format("cannot open /{}: {}", path, std::strerror(errno)));
-    return fd;
-}
-
 Result<bool> MountPoints::make(const std::string& path, Kind kind, Stay stay) {
     DBUILD_TRY_ASSIGN(const auto target, follow_links(tree_, cache::oci::clean_path(path)));
     if (target.empty() && kind == Kind::file) return fail(ErrorKind::unsupported, "cannot mount a file on /");
@@ -62,10 +49,13 @@ Result<bool> MountPoints::make(const std::string& path, Kind kind, Stay stay) {
         end = std::min(target.find('/', end + 1), target.size());
         const auto part = target.substr(0, end);
         const auto part_kind = end == target.size() ? kind : Kind::folder;
-        DBUILD_TRY_ASSIGN(const auto parent, open_below(root_, cache::oci::parent_path(part), O_PATH | O_DIRECTORY));
-        is_new = make_one(parent.get(), name_of(part).c_str(), part_kind);
+        const Fd parent = open_below(root_, parent_path(part), O_PATH | O_DIRECTORY);
+        if (!parent.is_open())
+            return fail(ErrorKind::unavailable,
+                        fmt::format("cannot open the folder of /{}: {}", part, std::strerror(errno)));
+        is_new = make_one(parent.get(), base_name(part).c_str(), part_kind);
         struct stat found {};
-        if (::fstatat(parent.get(), name_of(part).c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0)
+        if (::fstatat(parent.get(), base_name(part).c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0)
             return fail(ErrorKind::unavailable, fmt::format("cannot make /{}: {}", part, std::strerror(errno)));
         if (S_ISDIR(found.st_mode) == (part_kind == Kind::file))
             return fail(ErrorKind::unsupported, fmt::format("cannot mount on /{}: /{} is {} folder", target, part,
@@ -77,18 +67,18 @@ Result<bool> MountPoints::make(const std::string& path, Kind kind, Stay stay) {
 
 void MountPoints::remove_made() const {
     for (auto made = made_.rbegin(); made != made_.rend(); ++made) {
-        const auto name = name_of(*made);
-        const auto folder = open_below(root_, cache::oci::parent_path(*made), O_RDONLY | O_DIRECTORY);
+        const auto name = base_name(*made);
+        const Fd folder = open_below(root_, parent_path(*made), O_RDONLY | O_DIRECTORY);
         struct stat parent {
         }, found{};
-        if (!folder || ::fstat(folder->get(), &parent) != 0 ||
-            ::fstatat(folder->get(), name.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0)
+        if (!folder.is_open() || ::fstat(folder.get(), &parent) != 0 ||
+            ::fstatat(folder.get(), name.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0)
             continue;
         const bool is_empty_file = S_ISREG(found.st_mode) && found.st_size == 0;
         if (!S_ISDIR(found.st_mode) && !is_empty_file) continue;
-        ::unlinkat(folder->get(), name.c_str(), S_ISDIR(found.st_mode) ? AT_REMOVEDIR : 0); // fails if there is more
+        ::unlinkat(folder.get(), name.c_str(), S_ISDIR(found.st_mode) ? AT_REMOVEDIR : 0); // fails if there is more
         const std::array<timespec, 2> times = {parent.st_atim, parent.st_mtim};
-        ::futimens(folder->get(), times.data());
+        ::futimens(folder.get(), times.data());
     }
 }
 

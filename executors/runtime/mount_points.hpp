@@ -39,7 +39,4 @@ private:
 /// Errors: unsupported — links that never end.
 Result<std::string> follow_links(const cache::oci::FileTree& tree, const std::string& path);
 
-/// Opens a path below a folder without following any link. In: flags — of open(2). Errors: not_found, unavailable.
-Result<Fd> open_below(int folder, const std::string& path, int flags);
-
 } // namespace dbuild::executors::runtime

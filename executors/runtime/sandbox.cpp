@@ -32,9 +32,9 @@ constexpr std::string_view k_script_folder = "/dev/pipes/";
 Result<std::string> read_accounts(const RootFolders& root, const fs::path& merged, int merged_fd,
                                   const std::string& path) {
     DBUILD_TRY_ASSIGN(const auto target, follow_links(root.tree, path));
-    const auto file = open_below(merged_fd, target, O_RDONLY | O_NONBLOCK);
+    const Fd file = open_below(merged_fd, target, O_RDONLY | O_NONBLOCK);
     struct stat found {};
-    if (!file || ::fstat(file->get(), &found) != 0 || !S_ISREG(found.st_mode)) return std::string();
+    if (!file.is_open() || ::fstat(file.get(), &found) != 0 || !S_ISREG(found.st_mode)) return std::string();
     if (found.st_size > k_max_account_bytes)
         return fail(ErrorKind::step_failed, fmt::format("/{} is larger than 10 MiB", path));
     return read_file(merged / target);

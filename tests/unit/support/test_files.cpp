@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cerrno>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
@@ -19,6 +20,25 @@ TEST_SUITE_BEGIN("support/files");
 
 TEST_CASE("a full disk has an error of its own") {
     CHECK(write_file("/dev/full", "x").error().kind == ErrorKind::no_space);
+}
+
+TEST_CASE("files are opened below a folder, no link is followed, and nothing leads out") {
+    const auto outer = TempDir::create("dbuild-test-").value();
+    const auto root = outer.path() / "root";
+    fs::create_directories(root / "d");
+    REQUIRE(write_file(root / "d/f", "bytes"));
+    REQUIRE(write_file(outer.path() / "outside", ""));
+    fs::create_symlink("d", root / "inside");
+    fs::create_symlink("f", root / "d/inside");
+    const Fd folder(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    for (const auto open : {open_below, open_below_where_possible}) {
+        CHECK(open(folder.get(), "d/f", O_RDONLY).is_open());
+        CHECK(open(folder.get(), "", O_RDONLY | O_DIRECTORY).is_open());
+        for (const auto* path : {"inside/f", "d/inside", "../outside", "/etc/passwd", "d/../../outside"})
+            CHECK_MESSAGE(!open(folder.get(), path, O_RDONLY).is_open(), path);
+        CHECK(!open(folder.get(), "d/g", O_RDONLY).is_open());
+        CHECK(errno == ENOENT);
+    }
 }
 
 TEST_CASE("a file comes back as it was written, a missing one is not found, a folder is unavailable") {

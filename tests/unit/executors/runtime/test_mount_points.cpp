@@ -211,23 +211,4 @@ TEST_CASE("what the RUN puts in the way leads no removal out of the root") {
     }
 }
 
-TEST_CASE("files are opened below a folder, and no link is followed") {
-    Root root;
-    fs::create_directory(root / "d");
-    REQUIRE(write_file(root / "d/f", "bytes"));
-    fs::create_symlink("d", root / "inside");
-    fs::create_symlink("f", root / "d/inside");
-    const Fd folder(::open(root.path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    CHECK(open_below(folder.get(), "d/f", O_RDONLY));
-    CHECK(open_below(folder.get(), "", O_RDONLY | O_DIRECTORY));
-    for (const auto* path : {"inside/f", "d/inside", "../outside/empty", "/etc/passwd", "d/../../outside/empty"}) {
-        const auto opened = open_below(folder.get(), path, O_RDONLY);
-        REQUIRE_MESSAGE(!opened, path);
-        CHECK(opened.error().kind == ErrorKind::unavailable);
-    }
-    const auto missing = open_below(folder.get(), "d/g", O_RDONLY);
-    REQUIRE(!missing);
-    CHECK(missing.error().kind == ErrorKind::not_found);
-}
-
 TEST_SUITE_END();
