@@ -218,6 +218,14 @@ Status LayerFolders::publish(const fs::path& made, const Digest& diff_id, TableO
     return {};
 }
 
+Result<std::uint64_t> unpacked_bytes(const fs::path& root) {
+    DBUILD_TRY_ASSIGN(const auto paths, list_folder(root));
+    std::uint64_t bytes = 0;
+    for (const auto& path : paths)
+        if (is_layer(path)) bytes += size_of(path).value_or(0);
+    return bytes;
+}
+
 UnpackedLayer LayerFolders::use(const Digest& diff_id, Layer& layer) const {
     const auto folder = folder_of(diff_id);
     if (const auto now = std::chrono::steady_clock::now(); now - layer.touched >= k_touch_interval) {

@@ -71,4 +71,7 @@ private:
     std::unique_ptr<Known> known_; // not here, so that this can be moved
 };
 
+/// Bytes of the files in all unpacked layers. In: root — may be missing. Errors: unavailable.
+Result<std::uint64_t> unpacked_bytes(const std::filesystem::path& root);
+
 } // namespace dbuild::executors::runtime

@@ -28,8 +28,10 @@ namespace dbuild::executors::runtime {
 namespace {
 
 constexpr std::uint64_t k_max_unpacked_bytes = std::uint64_t{10} << 30;
+constexpr auto k_max_unused = std::chrono::hours(24 * 30); // of a cache mount
 
 fs::path layers_of(const fs::path& folder) { return folder / "layers"; }
+fs::path cache_mounts_of(const fs::path& folder) { return folder / "cache-mounts"; }
 
 /// What the first RUN of a process needs, and no build in which nothing is missing.
 struct Opened {
@@ -72,6 +74,10 @@ class RuntimeExecutor final : public Executor {
 public:
     RuntimeExecutor(fs::path folder, std::string oci_runtime)
         : folder_(std::move(folder)), oci_runtime_(std::move(oci_runtime)) {}
+    ~RuntimeExecutor() override {
+        if (opening_ && *opening_)
+            (void)prune_cache_folders(cache_mounts_of(folder_), {std::nullopt, k_max_unused}, false);
+    }
     std::string_view name() const override { return "runtime"; }
 
     bool is_usable() const override {
@@ -131,12 +137,10 @@ private:
             if (!step.command) continue;
             for (const auto& mount : step.command->mounts)
                 if (mount.type == CommandMount::Type::cache && emptied_.insert(mount.cache_id).second)
-                    DBUILD_TRY(empty_cache_folder(cache_mounts(), mount));
+                    DBUILD_TRY(empty_cache_folder(cache_mounts_of(folder_), mount));
         }
         return {};
     }
-
-    fs::path cache_mounts() const { return folder_ / "cache-mounts"; }
 
     /// Not kept: files of the build context are read as fast again.
     static Result<RootFolders> make_source(const CommandMount& mount, const fs::path& folder) {
@@ -159,7 +163,7 @@ private:
                           const std::map<std::string, RootFolders>& sources, const SegmentObserver& observer,
                           const CancelCheck& is_cancelled, SegmentResult& result) {
         DBUILD_TRY_ASSIGN(auto workspace, Workspace::create(folder_));
-        SandboxRun run{oci_runtime_, workspace->path, &root, &command, {}, cache_mounts(), nullptr};
+        SandboxRun run{oci_runtime_, workspace->path, &root, &command, {}, cache_mounts_of(folder_), nullptr};
         Networks::Lent network;
         if (command.has_network) {
             auto taken = opened().networks.take(is_cancelled);
@@ -237,11 +241,18 @@ Result<std::unique_ptr<Executor>> make_runtime_executor(const fs::path& folder) 
     return std::make_unique<RuntimeExecutor>(fs::absolute(folder), std::move(oci_runtime));
 }
 
-Status shrink_unpacked_layers(const fs::path& folder, std::uint64_t max_bytes) {
+Result<FolderUse> folder_use(const fs::path& folder) {
+    FolderUse use;
+    DBUILD_TRY_ASSIGN(use.unpacked_layers, unpacked_bytes(layers_of(folder)));
+    DBUILD_TRY_ASSIGN(use.cache_mounts, cache_folder_bytes(cache_mounts_of(folder)));
+    return use;
+}
+
+Result<std::size_t> prune_folder(const fs::path& folder, const FolderLimits& limits) {
     std::error_code ignored;
-    if (!fs::exists(layers_of(folder), ignored)) return {};
-    const auto shrunk = LayerFolders::open(layers_of(folder), max_bytes); // shrinks when it ends
-    return shrunk ? Status{} : fail(shrunk.error());
+    if (limits.max_bytes && !limits.is_dry_run && fs::exists(layers_of(folder), ignored))
+        DBUILD_TRY(LayerFolders::open(layers_of(folder), *limits.max_bytes)); // shrinks when it ends
+    return prune_cache_folders(cache_mounts_of(folder), {limits.max_bytes, limits.max_age}, limits.is_dry_run);
 }
 
 } // namespace dbuild::executors::runtime

@@ -5,9 +5,11 @@
 
 #include "executors/executor.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 namespace dbuild::executors::runtime {
 
@@ -22,8 +24,23 @@ inline constexpr const char* k_runtime_folder = "runtime";
 /// Errors:  unsupported — not root, no crun or runc, no pasta, another architecture than x86-64.
 Result<std::unique_ptr<Executor>> make_runtime_executor(const std::filesystem::path& folder);
 
-/// Deletes unpacked layers, least recently used first, until they take so many bytes; none while any process uses them.
-/// Errors: unavailable.
-Status shrink_unpacked_layers(const std::filesystem::path& folder, std::uint64_t max_bytes);
+/// What builds leave in the folder, in bytes.
+struct FolderUse {
+    std::uint64_t unpacked_layers = 0; // of their files
+    std::uint64_t cache_mounts = 0;    // on disk
+};
+
+/// In: folder — may be missing. Errors: unavailable.
+Result<FolderUse> folder_use(const std::filesystem::path& folder);
+
+struct FolderLimits {
+    std::optional<std::uint64_t> max_bytes;      // of unpacked layers, and as many of cache mounts
+    std::optional<std::chrono::seconds> max_age; // of cache mounts, since a RUN took them; unpacked layers go at reboot
+    bool is_dry_run = false;                     // unpacked layers stay, and are not counted
+};
+
+/// Deletes what is beyond the limits, least recently used first; nothing that a process uses.
+/// Out:     how many cache mounts went, or would. Errors: unavailable.
+Result<std::size_t> prune_folder(const std::filesystem::path& folder, const FolderLimits& limits);
 
 } // namespace dbuild::executors::runtime

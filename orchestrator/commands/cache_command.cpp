@@ -44,7 +44,8 @@ void declare_options(CLI::App& verb, std::string_view word, CacheOptions& option
     if (word == "verify") verb.add_flag("--repair", options.repairs, "Remove what is damaged");
     if (word != "prune") return;
     verb.add_option("--max-size", options.max_size,
-                    "Keep at most this much, e.g. 20GB (default: the smaller of 20 GB and 10% of the disk)");
+                    "Keep at most this much of layers, and as much of unpacked layers and of cache mounts each, e.g. "
+                    "20GB (default: the smaller of 20 GB and 10% of the disk)");
     verb.add_option("--max-age", options.max_age, "Evict what was not used for so long, e.g. 30d, with its records");
     verb.add_option("--keep-scope", options.keep_scopes, "Evict nothing that this scope uses; repeatable")
         ->allow_extra_args(false);

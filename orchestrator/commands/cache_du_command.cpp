@@ -5,6 +5,7 @@
 #include "cache/store/catalog.hpp"
 #include "cache/store/prune.hpp"
 #include "cache/store/records.hpp"
+#include "executors/runtime/runtime_executor.hpp"
 #include "orchestrator/engine_client.hpp"
 
 #include <boost/json.hpp>
@@ -84,6 +85,9 @@ Status show_usage(const store::LayerStore& layers, const CacheOptions& options) 
     for (const auto& layer : stored) tar_bytes += layer.tar_bytes;
     const auto scopes = uses_of_scopes(steps, stored_layer_bytes(packs, stored));
     DBUILD_TRY_ASSIGN(const auto index_bytes, catalog.index_bytes());
+    DBUILD_TRY_ASSIGN(const auto runtime,
+                      executors::runtime::folder_use(layers.root() / executors::runtime::k_runtime_folder));
+    const auto in_all = total + index_bytes + runtime.unpacked_layers + runtime.cache_mounts;
     const auto limit = store::default_max_bytes(layers.root(), total);
     const auto engine = usage_of_engine();
     if (options.is_json) {
@@ -95,10 +99,12 @@ Status show_usage(const store::LayerStore& layers, const CacheOptions& options) 
             scope_list[name] = {
                 {"layers", use.layers.size()}, {"bytes_alone", use.alone}, {"bytes_shared", use.shared}};
         print_json({{"folder", layers.root().string()},
-                    {"bytes", total + index_bytes},
+                    {"bytes", in_all},
                     {"index_bytes", index_bytes},
                     {"pack_bytes", pack_bytes},
                     {"base_and_spool_bytes", total - pack_bytes},
+                    {"unpacked_layer_bytes", runtime.unpacked_layers},
+                    {"cache_mount_bytes", runtime.cache_mounts},
                     {"packs", packs.size()},
                     {"layers", stored.size()},
                     {"layer_tar_bytes", tar_bytes},
@@ -115,8 +121,11 @@ Status show_usage(const store::LayerStore& layers, const CacheOptions& options) 
     fmt::print("  {:>10}  layers of base images as they came, and layers that are not packed yet\n",
                size_text(total - pack_bytes));
     fmt::print("  {:>10}  index of {} steps\n", size_text(index_bytes), steps.size());
-    fmt::print("  {:>10}  in all; prune keeps {} unless told otherwise\n", size_text(total + index_bytes),
-               size_text(limit));
+    fmt::print("  {:>10}  layers unpacked for RUNs\n", size_text(runtime.unpacked_layers));
+    fmt::print("  {:>10}  cache mounts of RUNs\n", size_text(runtime.cache_mounts));
+    fmt::print(
+        "  {:>10}  in all; prune keeps {} of layers, of unpacked layers and of cache mounts unless told otherwise\n",
+        size_text(in_all), size_text(limit));
     if (engine)
         fmt::print(
             "beside it, which prune does not touch:\n  {:>10}  images of the engine\n  {:>10}  BuildKit's cache\n",

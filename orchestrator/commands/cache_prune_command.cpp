@@ -32,9 +32,9 @@ Status prune_store(const store::LayerStore& layers, const CacheOptions& options)
                           limits.progress = progress;
                           return store::prune(layers, limits);
                       }));
-    if (!options.is_dry_run && limits.max_bytes)
-        DBUILD_TRY(executors::runtime::shrink_unpacked_layers(layers.root() / executors::runtime::k_runtime_folder,
-                                                              *limits.max_bytes));
+    DBUILD_TRY_ASSIGN(const auto removed_cache_mounts,
+                      executors::runtime::prune_folder(layers.root() / executors::runtime::k_runtime_folder,
+                                                       {limits.max_bytes, limits.max_age, options.is_dry_run}));
     if (options.is_json) {
         print_json({{"bytes_before", result.bytes_before},
                     {"bytes_after", result.bytes_after},
@@ -43,12 +43,15 @@ Status prune_store(const store::LayerStore& layers, const CacheOptions& options)
                     {"removed_packs", result.removed_packs},
                     {"repacked_layers", result.repacked_layers},
                     {"removed_records", result.removed_records},
+                    {"removed_cache_mounts", removed_cache_mounts},
                     {"dry_run", options.is_dry_run}});
         return {};
     }
-    fmt::print("{}{} layers and {} base layers evicted, {} records removed: {} -> {}\n",
+    const auto cache_mounts =
+        removed_cache_mounts > 0 ? fmt::format(", {} cache mounts deleted", removed_cache_mounts) : std::string();
+    fmt::print("{}{} layers and {} base layers evicted, {} records removed{}: {} -> {}\n",
                options.is_dry_run ? "dry run: " : "", result.evicted_layers, result.evicted_blobs,
-               result.removed_records, size_text(result.bytes_before), size_text(result.bytes_after));
+               result.removed_records, cache_mounts, size_text(result.bytes_before), size_text(result.bytes_after));
     return {};
 }
 

@@ -205,3 +205,20 @@ printf 'FROM dbuild-test/busybox:1\nRUN echo next %s\n' "$run_id" >"$context/Doc
 run next
 wait_for 5 "the end of the container of a killed build" has_none
 expect_equal "" "$(find "$DBUILD_CACHE_DIR/runtime" -maxdepth 1 -name 'run-*')" "what a killed build left behind"
+
+# What cache mounts hold is counted, and goes by age, by size, and after a month by itself; an image built before stays a hit.
+printf 'FROM dbuild-test/busybox:1\nRUN --mount=type=cache,target=/c,id=%s-kept head -c 3000000 /dev/zero >/c/bytes\n' "$run_id" >"$context/Dockerfile"
+use() { "$DBUILD" cache du --format json | jq ".$1"; }
+cache_mounts() { "$DBUILD" cache prune --format json "$@" | jq .removed_cache_mounts; }
+run kept
+[ "$(use cache_mount_bytes)" -ge 3000000 ] || fail "du says $(use cache_mount_bytes) bytes of cache mounts"
+[ "$(use unpacked_layer_bytes)" -gt 0 ] || fail "du says nothing of unpacked layers"
+expect_equal 0 "$(cache_mounts --max-age 1h)" "cache mounts removed that were just used"
+find "$DBUILD_CACHE_DIR/runtime/cache-mounts" -name '*.lock' -exec touch -d '31 days ago' {} +
+sed -i 's/head/true; head/' "$context/Dockerfile"
+run used
+expect_equal 1 "$(find "$DBUILD_CACHE_DIR/runtime/cache-mounts" -mindepth 1 -maxdepth 1 -type d | wc -l)" "cache mounts after a month: the one that was used"
+expect_equal "1 1" "$(cache_mounts --max-size 1MB --dry-run) $(cache_mounts --max-size 1MB)" "cache mounts removed for their size"
+expect_equal 0 "$(use cache_mount_bytes)" "bytes of cache mounts"
+run without
+expect_equal "" "$(steps_done without)" "steps that ran for want of a cache mount"

@@ -6,9 +6,11 @@
 
 #include <doctest/doctest.h>
 
+#include <optional>
 #include <set>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <vector>
 
 namespace fs = std::filesystem;
 using namespace dbuild;
@@ -146,6 +148,52 @@ TEST_CASE("a folder is emptied unless somebody has it; it stays, with its owner 
     CHECK(fs::status(path).permissions() == fs::perms(0700));
     CHECK(fs::exists("/etc/passwd"));
     CHECK(empty_cache_folder(caches.root(), cache_mount("never used")));
+}
+
+TEST_CASE("what nobody took for long goes, and the least recently used until the rest is small enough" *
+          doctest::skip(is_user)) {
+    const Caches caches;
+    CHECK(prune_cache_folders(caches.root(), {0, std::chrono::seconds(0)}, false).value() == 0); // nothing there
+    CHECK(cache_folder_bytes(caches.root()).value() == 0);
+    std::vector<fs::path> paths;
+    for (const int days : {3, 1, 2, 0}) {
+        const auto path = caches.path_of(cache_mount(std::to_string(days)));
+        fs::create_directory(path / "below");
+        REQUIRE(write_file(path / "below/file", std::string(100'000, 'x')));
+        fs::create_hard_link(path / "below/file", path / "again");
+        fs::last_write_time(path.string() + ".lock",
+                            fs::file_time_type::clock::now() - std::chrono::hours(24 * days + 1));
+        paths.push_back(path);
+    }
+    const auto bytes = cache_folder_bytes(caches.root()).value();
+    CHECK(bytes >= 400'000);
+    CHECK(bytes < 500'000);
+    const auto left = [&] {
+        std::string names;
+        for (const auto& path : paths) names += fs::exists(path) ? 'y' : '-';
+        return names;
+    };
+    const CacheFolderLimits old{std::nullopt, std::chrono::hours(24 * 3)}, large{bytes / 2, std::nullopt};
+    CHECK(prune_cache_folders(caches.root(), old, true).value() == 1);
+    CHECK(left() == "yyyy");
+    CHECK(prune_cache_folders(caches.root(), old, false).value() == 1);
+    CHECK(left() == "-yyy");
+    CHECK(prune_cache_folders(caches.root(), large, true).value() == 1);
+    CHECK(prune_cache_folders(caches.root(), large, false).value() == 1);
+    CHECK(left() == "-y-y");
+    CHECK(prune_cache_folders(caches.root(), large, false).value() == 0);
+    CHECK(cache_folder_bytes(caches.root()).value() <= bytes / 2);
+
+    std::optional<CacheFolder> held = caches.take(cache_mount("1")).value(); // is now the last one that was used
+    fs::create_directories(paths[3].string() + ".gone/rest");                // of somebody who was killed
+    CHECK(prune_cache_folders(caches.root(), {0, std::nullopt}, false).value() == 1);
+    CHECK(left() == "-y--");
+    CHECK(!fs::exists(paths[3].string() + ".gone"));
+    held.reset();
+    CHECK(prune_cache_folders(caches.root(), {std::nullopt, std::chrono::hours(1)}, false).value() == 0);
+    CHECK(prune_cache_folders(caches.root(), {0, std::nullopt}, false).value() == 1);
+    CHECK(caches.path_of(cache_mount("1")) == paths[1]);
+    CHECK(fs::is_empty(paths[1]));
 }
 
 TEST_SUITE_END();
