@@ -150,7 +150,8 @@ Status load_from_engine(const Parts& parts, BaseImage& base, executors::Executor
 /// An engine that pulls an image leaves out what it has unpacked for another one, and cannot save the image whole then.
 /// (Seen on Docker 26.1.5.) Errors: unsupported — the registry does not give it either: docker builds on what it has
 /// unpacked.
-Status load_from_registry(const Parts& parts, BaseImage& base, executors::Executor* runs_on_it) {
+/// In: problem — what is wrong with what the engine gives.
+Status load_from_registry(const Parts& parts, BaseImage& base, executors::Executor* runs_on_it, const Error& problem) {
     const auto load = [&]() -> Status {
         DBUILD_TRY_ASSIGN(auto settings, read_registry_settings(*parts.cancelled));
         oci::Registries registries(std::move(settings));
@@ -164,8 +165,8 @@ Status load_from_registry(const Parts& parts, BaseImage& base, executors::Execut
         return record_contents(parts, base, runs_on_it);
     };
     if (const Status loaded = load(); !loaded)
-        return fail(ErrorKind::unsupported,
-                    "the engine cannot save " + base.reference + " whole, and " + loaded.error().message);
+        return fail(ErrorKind::unsupported, fmt::format("the engine cannot save {} whole ({}), and {}", base.reference,
+                                                        problem.message, loaded.error().message));
     return {};
 }
 
@@ -300,8 +301,10 @@ Status load_base(const Parts& parts, BaseImage& base, executors::Executor* runs_
         DBUILD_TRY(record_contents(parts, base, runs_on_it));
     } else {
         Status loaded = load_from_engine(parts, base, runs_on_it);
-        if (!loaded && loaded.error().kind == ErrorKind::not_found)
-            loaded = load_from_registry(parts, base, runs_on_it);
+        const auto is_over = [](const Error& error) {
+            return error.kind == ErrorKind::interrupted || error.kind == ErrorKind::no_space;
+        };
+        if (!loaded && !is_over(loaded.error())) loaded = load_from_registry(parts, base, runs_on_it, loaded.error());
         DBUILD_TRY(std::move(loaded));
     }
     return parts.index->record_pin(base.reference, base.id);

@@ -5,6 +5,7 @@
 #include "cache/oci/byte_source.hpp"
 #include "cache/oci/decompression.hpp"
 #include "cache/oci/layout_folder.hpp"
+#include "cache/oci/tar_stream.hpp"
 
 #include <algorithm>
 #include <map>
@@ -12,58 +13,8 @@
 namespace dbuild::cache::oci {
 namespace {
 
+constexpr std::size_t k_max_text_bytes = std::size_t{8} << 20; // more is no manifest and no configuration
 constexpr std::size_t k_max_held_bytes = std::size_t{64} << 20;
-
-/// The members of a tar, one after the other.
-class TarStream {
-public:
-    explicit TarStream(const ByteSource& source) : source_(source) {}
-
-    /// The next file, or nothing at the end of the archive. What was not read of the one before is passed over.
-    Result<std::optional<TarMember>> next() {
-        for (;;) {
-            DBUILD_TRY(pass_over(left_ + padding_));
-            char block[k_tar_block_bytes];
-            DBUILD_TRY(read_whole(block, sizeof block));
-            if (block[0] == '\0') return std::nullopt;
-            const auto member = parse_tar_header({block, sizeof block});
-            if (!member) return fail(ErrorKind::corrupt, "the image archive is damaged");
-            left_ = member->size;
-            padding_ = tar_padding(member->size).size();
-            if (member->is_file) return member;
-        }
-    }
-
-    /// Of the current member. Out: 0 — it has ended.
-    Result<std::size_t> read(char* buffer, std::size_t capacity) {
-        if (left_ == 0) return std::size_t{0};
-        DBUILD_TRY_ASSIGN(const auto count, source_(buffer, std::min<std::uint64_t>(capacity, left_)));
-        if (count == 0) return fail(ErrorKind::corrupt, "the image archive is cut off");
-        left_ -= count;
-        return count;
-    }
-
-private:
-    Status read_whole(char* buffer, std::size_t size) {
-        while (size > 0) {
-            DBUILD_TRY_ASSIGN(const auto count, source_(buffer, size));
-            if (count == 0) return fail(ErrorKind::corrupt, "the image archive is cut off");
-            buffer += count;
-            size -= count;
-        }
-        return {};
-    }
-    Status pass_over(std::uint64_t bytes) {
-        std::string buffer(std::min<std::uint64_t>(bytes, std::uint64_t{1} << 18), '\0');
-        for (; bytes > 0; bytes -= std::min<std::uint64_t>(bytes, buffer.size()))
-            DBUILD_TRY(read_whole(buffer.data(), std::min<std::uint64_t>(bytes, buffer.size())));
-        left_ = padding_ = 0;
-        return {};
-    }
-
-    const ByteSource& source_;
-    std::uint64_t left_ = 0, padding_ = 0; // of the current member
-};
 
 /// A blob that is just passing: it can be read once.
 class PassingBlob : public ImageSource {
@@ -80,11 +31,12 @@ private:
 
 class HeldTexts : public ImageSource {
 public:
+    bool has_room_for(std::uint64_t bytes) const {
+        return bytes <= k_max_text_bytes && held_bytes_ + bytes <= k_max_held_bytes;
+    }
     /// Errors: corrupt.
     Status hold(std::string_view name, std::string text) {
         held_bytes_ += text.size();
-        if (held_bytes_ > k_max_held_bytes)
-            return fail(ErrorKind::corrupt, "the image archive has too much JSON in it");
         if (name == "index.json")
             index_ = std::move(text);
         else if (auto digest = sha256(text); name == blob_member(digest))
@@ -132,15 +84,11 @@ void note(PushOutcome outcome, std::uint64_t bytes, CopyReport& report) {
     if (outcome == PushOutcome::uploaded) report.bytes_moved += bytes;
 }
 
-Result<std::string> read_text(TarStream& stream, std::string text, std::uint64_t size) {
-    if (size > k_max_held_bytes) return fail(ErrorKind::corrupt, "the image archive has too much JSON in it");
-    auto have = text.size();
-    text.resize(size);
-    while (have < size) {
-        DBUILD_TRY_ASSIGN(const auto count, stream.read(text.data() + have, size - have));
-        have += count;
-    }
-    return text;
+/// Manifests, indexes and configurations begin so, and so do attestations.
+bool is_json(std::string_view begin) {
+    const auto first = begin.find_first_not_of(" \t\r\n");
+    const bool is_tar = begin.size() == k_tar_block_bytes && has_tar_checksum(begin);
+    return first != begin.npos && begin[first] == '{' && !is_tar;
 }
 
 } // namespace
@@ -156,10 +104,10 @@ Result<PassedArchive> pass_archive(const ByteSource& archive, ImageTarget& to) {
         const bool is_blob = member->name.starts_with(k_blob_folder);
         if (!is_blob && member->name != "index.json") continue;
         DBUILD_TRY_ASSIGN(auto begin, read_start(member_bytes, k_tar_block_bytes));
-        const bool is_tar = begin.size() == k_tar_block_bytes && parse_tar_header(begin);
-        if (!is_blob || (begin.starts_with('{') && !is_tar)) {
-            DBUILD_TRY_ASSIGN(auto text, read_text(stream, std::move(begin), member->size));
-            DBUILD_TRY(texts->hold(member->name, std::move(text)));
+        if (!is_blob || (is_json(begin) && texts->has_room_for(member->size))) {
+            if (member->size > k_max_text_bytes) return fail(ErrorKind::corrupt, "the image archive has a huge index");
+            DBUILD_TRY_ASSIGN(auto rest, read_start(member_bytes, member->size - begin.size()));
+            DBUILD_TRY(texts->hold(member->name, std::move(begin) + rest));
             continue;
         }
         DBUILD_TRY_ASSIGN(const auto digest, Digest::parse("sha256:" + member->name.substr(k_blob_folder.size())));

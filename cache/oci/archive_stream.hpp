@@ -14,12 +14,11 @@ struct PassedArchive {
     CopyReport report;                  // of the blobs that the target was given
 };
 
-/// Gives `to` all blobs of the archive as they come, one after the other, except those that begin as JSON does, and not
-/// as a tar. A blob's descriptor says k_layer_type if it does not begin as anything compressed, and no media type
-/// otherwise.
-/// In: archive — the tar of an OCI layout with one image.
-/// Errors: not_found, when the texts are asked for the image — there is no index.json; corrupt — it is no tar, a blob
-/// does not match its name, or more than 64 MiB of JSON; those of both.
+/// Gives `to` all blobs of the archive as they come, one after the other, except JSON of up to 8 MiB a blob and 64 MiB
+/// in all: more is in attestations only. A blob's descriptor says k_layer_type if it does not begin as anything
+/// compressed, and no media type otherwise. In: archive — the tar of an OCI layout with one image. Errors: not_found,
+/// when the texts are asked for the image — there is no index.json; corrupt — it is no tar, or a blob does not match
+/// its name; those of both.
 Result<PassedArchive> pass_archive(const ByteSource& archive, ImageTarget& to);
 
 } // namespace dbuild::cache::oci

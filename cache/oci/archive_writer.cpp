@@ -3,6 +3,7 @@
 
 #include "cache/oci/archive.hpp"
 #include "cache/oci/byte_source.hpp"
+#include "cache/oci/tar_header.hpp"
 #include "support/http.hpp"
 
 #include <boost/json.hpp>

@@ -54,7 +54,7 @@ private:
     }
 
     ByteSource blob_;
-    ArchiveReader decoder_;
+    LibarchiveReader decoder_;
     std::string buffer_ = std::string(k_buffer_bytes, '\0');
     std::optional<Error> blob_error_;
 };

@@ -3,6 +3,7 @@
 
 #include "cache/oci/byte_source.hpp"
 #include "cache/oci/layout_folder.hpp"
+#include "cache/oci/tar_header.hpp"
 
 #include <boost/json.hpp>
 

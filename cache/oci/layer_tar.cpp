@@ -129,7 +129,7 @@ Result<TableOfContents> read_contents(archive* tar, const FileSink& files) {
 Result<LayerScan> scan_layer(const ByteSource& blob, const ByteSink& uncompressed, const FileSink& files) {
     DBUILD_TRY_ASSIGN(const auto decoded, decompressed(blob));
     TarInput tar_input(decoded, uncompressed);
-    const ArchiveReader tar(archive_read_new());
+    const LibarchiveReader tar(archive_read_new());
     archive_read_support_format_tar(tar.get());
     const bool is_tar = archive_read_open(tar.get(), &tar_input, nullptr, TarInput::read, nullptr) == ARCHIVE_OK;
     Result<TableOfContents> contents =

@@ -8,10 +8,10 @@
 
 namespace dbuild::cache::oci {
 
-struct ArchiveDeleter {
+struct LibarchiveDeleter {
     void operator()(archive* handle) const { archive_read_free(handle); }
 };
-using ArchiveReader = std::unique_ptr<archive, ArchiveDeleter>;
+using LibarchiveReader = std::unique_ptr<archive, LibarchiveDeleter>;
 
 /// The ways in which layers, and archives of ADD, are compressed.
 inline void support_filters(archive* reader) {

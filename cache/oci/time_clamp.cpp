@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/oci/time_clamp.hpp"
 
-#include "cache/oci/archive.hpp"
+#include "cache/oci/tar_header.hpp"
 
 #include <fmt/format.h>
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Header fields by POSIX ustar and the GNU manual ("Basic Tar Format"): offsets 124 (size), 148 (checksum), 156 (type).
+// Header fields by POSIX ustar and the GNU manual ("Basic Tar Format"): offsets 124 (size), 156 (type).
 #include "cache/store/tar_splitter.hpp"
 
+#include "cache/oci/tar_header.hpp"
 #include "cache/store/chunker.hpp"
 
 #include <algorithm>
@@ -36,19 +37,6 @@ std::optional<std::uint64_t> number_field(std::string_view field) {
         value = value << 3 | static_cast<std::uint64_t>(field[at] - '0');
     const bool is_ended = at == field.size() || field[at] == ' ' || field[at] == '\0';
     return is_ended && value <= k_max_file_bytes ? std::optional(value) : std::nullopt;
-}
-
-/// Old programs summed signed bytes.
-bool has_right_checksum(std::string_view header) {
-    const auto expected = number_field(header.substr(148, 8));
-    std::int64_t as_unsigned = 0, as_signed = 0;
-    for (std::size_t i = 0; i < k_block; ++i) {
-        const char c = i >= 148 && i < 156 ? ' ' : header[i];
-        as_unsigned += static_cast<unsigned char>(c);
-        as_signed += static_cast<signed char>(c);
-    }
-    return expected &&
-           (static_cast<std::int64_t>(*expected) == as_unsigned || static_cast<std::int64_t>(*expected) == as_signed);
 }
 
 std::uint64_t padding_after(std::uint64_t size) { return (k_block - size % k_block) % k_block; }
@@ -116,7 +104,7 @@ Status TarSplitter::take_block(std::string_view block) {
 
 Status TarSplitter::take_header(std::string_view header) {
     const auto size = number_field(header.substr(124, 12));
-    if (!size || !has_right_checksum(header)) {
+    if (!size || !oci::has_tar_checksum(header)) {
         begin_opaque();
         return take_content(header);
     }

@@ -2,6 +2,7 @@
 #include "cache/store/transfer.hpp"
 
 #include "cache/oci/archive.hpp"
+#include "cache/oci/tar_header.hpp"
 #include "cache/store/catalog.hpp"
 #include "cache/store/rebuild.hpp"
 #include "cache/store/record_transfer.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "executors/buildx/oci_exchange.hpp"
 
-#include "cache/oci/archive.hpp"
+#include "cache/oci/tar_header.hpp"
 #include "executors/buildx/prefix_image.hpp"
 #include "support/files.hpp"
 

@@ -2,6 +2,7 @@
 #include "executors/in_process/archive.hpp"
 
 #include "cache/oci/libarchive_reader.hpp"
+#include "cache/oci/tar_header.hpp"
 #include "executors/in_process/scratch_file.hpp"
 
 #include <archive_entry.h>
@@ -20,11 +21,10 @@ namespace {
 using cache::oci::EntryType;
 
 constexpr std::size_t k_buffer_bytes = std::size_t{1} << 17;
-constexpr std::size_t k_block_bytes = 512;
 constexpr std::size_t k_max_link = 4095; // the kernel's
 constexpr std::string_view k_capability = "security.capability";
 
-using Reader = cache::oci::ArchiveReader;
+using Reader = cache::oci::LibarchiveReader;
 
 /// The file's bytes, hashed on the way.
 struct Input {
@@ -93,17 +93,10 @@ bool has_numbers(std::string_view block) {
            (!has_device || (is_number(329, 8) && is_number(337, 8)));
 }
 
-/// Source: Go's archive/tar: a sum over signed or unsigned bytes will do, and blocks of zeros are an end, not a header.
+/// Source: Go's archive/tar: blocks of zeros are an end, not a header.
 bool is_tar_header(std::string_view block) {
-    if (block.size() < k_block_bytes || block.find_first_not_of('\0') == block.npos) return false;
-    long unsigned_sum = 0, signed_sum = 0;
-    for (std::size_t i = 0; i < k_block_bytes; ++i) {
-        const bool is_sum = i >= 148 && i < 156;
-        unsigned_sum += is_sum ? ' ' : static_cast<unsigned char>(block[i]);
-        signed_sum += is_sum ? ' ' : static_cast<signed char>(block[i]);
-    }
-    const auto written = std::strtol(std::string(block.substr(148, 8)).c_str(), nullptr, 8);
-    return (written == unsigned_sum || written == signed_sum) && has_numbers(block);
+    return block.size() >= cache::oci::k_tar_block_bytes && block.find_first_not_of('\0') != block.npos &&
+           cache::oci::has_tar_checksum(block) && has_numbers(block);
 }
 
 tl::unexpected<Error> damaged(archive* reader) {
@@ -227,7 +220,7 @@ Result<bool> is_archive(const Fd& file) {
     bool is_open = false;
     const auto reader = open_reader(input, archive_read_support_format_raw, is_open);
     archive_entry* whole = nullptr;
-    std::string block(k_block_bytes, '\0');
+    std::string block(cache::oci::k_tar_block_bytes, '\0');
     std::size_t size = 0;
     bool is_damaged = false; // then unpacking it says how, where copying it would hide it
     if (!is_open || archive_read_next_header(reader.get(), &whole) != ARCHIVE_OK) {

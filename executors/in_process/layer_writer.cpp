@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "executors/in_process/layer_writer.hpp"
 
-#include "cache/oci/archive.hpp"
+#include "cache/oci/tar_header.hpp"
 #include "support/files.hpp"
 
 #include <fmt/format.h>

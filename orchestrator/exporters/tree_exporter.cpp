@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "orchestrator/exporters/tree_exporter.hpp"
 
-#include "cache/oci/archive.hpp"
+#include "cache/oci/tar_header.hpp"
 #include "executors/in_process/layer_writer.hpp"
 #include "orchestrator/exporters/folder_writer.hpp"
 #include "orchestrator/output_file.hpp"

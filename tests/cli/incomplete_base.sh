@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # An engine that cannot save a base image whole, also one of which the index knows all but whose layers were lost: docker buildx
-# builds on what the engine has unpacked.
+# builds on what the engine has unpacked. And images that could be taken for such.
 set -euo pipefail
 . "$(dirname "$0")/../helpers/cli.sh"
 
@@ -22,6 +22,17 @@ before() {
 dockerfile "$run_id one"
 build first -t "$tag" "$context"
 expect_equal "$run_id one" "$(made)" "the image"
+
+# A digit of its configuration stands where a tar has its size.
+docker buildx build -q --load -t "dbuild-test/incomplete-$run_id:digit" - >/dev/null <<END
+FROM dbuild-test/busybox:1
+ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin NODE_VERSION=20.11.0
+LABEL long=$(printf 'x%.0s' $(seq 200))
+END
+printf 'FROM dbuild-test/incomplete-%s:digit\nRUN echo %s >/made\n' "$run_id" "$run_id digit" >"$context/Dockerfile"
+build digit -t "$tag" "$context"
+if grep -q "cannot save" "$work/digit.err"; then fail "handed over for its configuration"; fi
+expect_equal "$run_id digit" "$(made)" "the image on one whose configuration has a digit there"
 
 for gap in layers index; do
     before $gap

@@ -2,7 +2,7 @@
 // What the tests of the store share: made-up layers, and a store in a folder of its own.
 #pragma once
 
-#include "cache/oci/archive.hpp"
+#include "cache/oci/tar_header.hpp"
 #include "cache/store/layer_store.hpp"
 #include "support/files.hpp"
 

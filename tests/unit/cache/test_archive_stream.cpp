@@ -5,6 +5,7 @@
 
 #include "cache/oci/archive.hpp"
 #include "cache/oci/byte_source.hpp"
+#include "cache/oci/tar_header.hpp"
 #include "support/compression.hpp"
 
 #include <doctest/doctest.h>
@@ -107,6 +108,44 @@ TEST_CASE("a blob is told by its first bytes: JSON, a tar whatever its first nam
     CHECK(target.types.at(sha256(tar)) == k_layer_type);
     CHECK(target.types.at(sha256(zstd)) == "");
     CHECK(passed->texts->read_manifest(std::nullopt).error().kind == ErrorKind::not_found); // no index.json
+}
+
+TEST_CASE("JSON that has octal digits where a tar has its size is JSON, and what begins with blanks too") {
+    std::string config = R"({"architecture":"amd64","config":{"Env":["PATH=/usr/bin"],"Labels":{"a":")";
+    config.resize(124, ' ');
+    config += "00000000007 \"}}}" + std::string(600, ' ');
+    const std::string pretty = "\n  {\"a\": 1}";
+    std::string archive;
+    for (const auto& bytes : {config, pretty}) archive += member(blob_name(sha256(bytes)), bytes);
+    MemoryTarget target;
+    const auto passed = pass(archive + std::string(k_tar_end_bytes, '\0'), target, 65536);
+    REQUIRE(passed);
+    CHECK(target.blobs.empty());
+    std::string read;
+    for (const auto& bytes : {config, pretty})
+        CHECK(passed->texts->read_blob({"", sha256(bytes), bytes.size()}, [&](std::string_view piece) -> Status {
+            read += piece;
+            return {};
+        }));
+    CHECK(read == config + pretty);
+}
+
+TEST_CASE("JSON that is too long for a manifest or a configuration, and what is too much, passes like a layer") {
+    const auto json = [](std::size_t bytes, char fill) { return "{" + std::string(bytes - 2, fill) + "}"; };
+    constexpr std::size_t k_most = std::size_t{8} << 20;
+    std::string archive;
+    const auto huge = json(k_most + 1, ' ');
+    archive += member(blob_name(sha256(huge)), huge);
+    for (const char fill : {'1', '2', '3', '4', '5', '6', '7', '8', '9'}) {
+        const auto large = json(k_most, fill);
+        archive += member(blob_name(sha256(large)), large);
+    }
+    MemoryTarget target;
+    const auto passed = pass(archive + std::string(k_tar_end_bytes, '\0'), target, 65536);
+    REQUIRE(passed);
+    CHECK(target.blobs.size() == 2); // the first, and the last: eight are 64 MiB
+    CHECK(target.blobs.contains(sha256(huge)));
+    CHECK(target.blobs.contains(sha256(json(k_most, '9'))));
 }
 
 TEST_CASE("an archive that is cut off anywhere is corrupt") {

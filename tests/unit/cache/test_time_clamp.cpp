@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cache/oci/archive.hpp"
+#include "cache/oci/tar_header.hpp"
 #include "cache/oci/time_clamp.hpp"
 #include "executors/in_process/layer_writer.hpp"
 

@@ -2,7 +2,7 @@
 // Layers for tests: entries, and the tar that holds them in that order, however strange.
 #pragma once
 
-#include "cache/oci/archive.hpp"
+#include "cache/oci/tar_header.hpp"
 #include "executors/in_process/layer_writer.hpp"
 
 #include <string>
