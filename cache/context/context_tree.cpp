@@ -117,6 +117,8 @@ Result<ContextTree> ContextTree::open(fs::path root, PathPredicate is_ignored, P
                                       fs::path stat_folder) {
     Fd fd(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!fd.is_open()) return fail(ErrorKind::unavailable, "build context " + root.string() + " is not a folder");
+    std::error_code error;
+    if (auto absolute = fs::canonical(root, error); !error) root = std::move(absolute);
     auto cache = StatCache::open(std::move(stat_folder), fd.get());
     ContextRoot opened{std::move(root), std::move(fd), std::move(is_ignored), std::move(can_skip_directory)};
     return ContextTree(std::make_unique<Impl>(std::move(opened), std::move(cache)));

@@ -19,7 +19,7 @@ namespace dbuild::cache::context {
 /// An open context, and what of it does not belong to it.
 struct ContextRoot {
     using PathPredicate = std::function<bool(std::string_view)>;
-    std::filesystem::path path;
+    std::filesystem::path path; // absolute: a thread that runs a RUN has a current folder of its own
     Fd fd;
     PathPredicate is_ignored, can_skip_directory; // null: nothing is ignored; called by several threads
 

@@ -206,6 +206,17 @@ run next
 wait_for 5 "the end of the container of a killed build" has_none
 expect_equal "" "$(find "$DBUILD_CACHE_DIR/runtime" -maxdepth 1 -name 'run-*')" "what a killed build left behind"
 
+# A context that is named from the current folder, and looked at again while a RUN has another one: its links and attributes.
+mkdir "$work/near" && cd "$work/near"
+mkdir d && echo "near $run_id" >d/file && python3 -c 'import os; os.setxattr("d/file", "user.note", b"x")' && ln -s d link
+printf 'FROM dbuild-test/busybox:1\nRUN --mount=type=bind,source=link,target=/m cat /m/file >/got\n' >Dockerfile
+for name in near near_again; do # the second one knows the attributes already
+    sed -i "s/cat .*/cat \/m\/file >\/got # $name/" Dockerfile
+    build $name --executor runtime -t "$tag" .
+    expect_equal runtime "$(executors $name)" "who ran a RUN that reads . ($name)"
+done
+cd "$work"
+
 # What cache mounts hold is counted, and goes by age, by size, and after a month by itself; an image built before stays a hit.
 printf 'FROM dbuild-test/busybox:1\nRUN --mount=type=cache,target=/c,id=%s-kept head -c 3000000 /dev/zero >/c/bytes\n' "$run_id" >"$context/Dockerfile"
 use() { "$DBUILD" cache du --format json | jq ".$1"; }
