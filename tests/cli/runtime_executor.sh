@@ -125,6 +125,33 @@ expect_equal "" "$(find "$DBUILD_CACHE_DIR/runtime" -maxdepth 1 -name 'run-*'; g
 "$source_dir/scripts/compile_seccomp_filter.sh" >"$work/filter"
 cmp "$work/filter" "$source_dir/executors/runtime/seccomp.bpf.base64" || fail "seccomp.bpf.base64 is not what seccomp.json says"
 
+# What it says of each system call, with arguments that none takes, is what BuildKit's says: EPERM, ENOSYS, or the kernel's own word.
+cat >"$work/calls.c" <<'END'
+#include <errno.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int main(void) {
+    for (long number = 300; number < 600; ++number) {
+        fflush(stdout);
+        const pid_t child = fork();
+        if (child == 0) {
+            alarm(2); /* for those that wait */
+            errno = 0;
+            syscall(number, -1L, -1L, -1L, -1L, -1L, -1L);
+            printf("%ld %d\n", number, errno);
+            fflush(stdout);
+            _exit(0);
+        }
+        waitpid(child, NULL, 0);
+    }
+}
+END
+cc -static -o "$context/calls" "$work/calls.c"
+printf 'FROM dbuild-test/busybox:1\nRUN --mount=type=bind,target=/m /m/calls >/calls\n' >"$context/Dockerfile"
+same_as_buildx calls runtime
+rm "$context/calls"
+
 expect_equal 700 "$(stat -c %a "$DBUILD_CACHE_DIR/runtime")" "mode of the folder that holds what RUNs made"
 
 # What it cannot do: the RUNs around are still its own.
