@@ -107,16 +107,19 @@ Status record_scan(const Parts& parts, const BaseImage& base, std::size_t layer,
     if (scan.diff_id != diff_id)
         return fail(ErrorKind::corrupt,
                     base.reference + ": layer " + diff_id.to_string() + " has other bytes than its name says");
-    return parts.index->record_layer(diff_id, {scan.size, false}, scan.contents);
+    DBUILD_TRY(parts.index->record_layer(diff_id, {scan.size, false}, scan.contents));
+    return parts.index->record_unpacked(base.layers[layer].digest, diff_id);
 }
 
-/// Of layers that were fetched, but never looked into (dbuild pull): what they hold.
+/// Of layers that were fetched, but never looked into (dbuild pull): what they hold. Also of one whose diff_id is known
+/// from another image: steps of both have the same keys, so both have to have its bytes.
 Status record_contents(const Parts& parts, const BaseImage& base, executors::Executor* runs_on_it) {
     for (std::size_t i = 0; i < base.layers.size(); ++i) {
-        const auto& diff_id = base.config.diff_ids[i];
+        const auto &diff_id = base.config.diff_ids[i], &blob = base.layers[i].digest;
         DBUILD_TRY_ASSIGN(const auto known, parts.index->find_layer(diff_id));
-        if (known) continue;
-        const auto scan = scan_stored(parts, base.layers[i].digest, runs_on_it);
+        DBUILD_TRY_ASSIGN(const bool is_checked, parts.index->has_unpacked(blob, diff_id));
+        if (known && (is_checked || blob == diff_id)) continue;
+        const auto scan = scan_stored(parts, blob, runs_on_it);
         if (!scan) return fail(Error(scan.error()).with("of " + base.reference));
         DBUILD_TRY(record_scan(parts, base, i, *scan));
     }

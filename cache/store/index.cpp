@@ -207,6 +207,18 @@ Status Index::record_compressed(std::span<const CompressedLayer> layers, std::st
     });
 }
 
+Result<bool> Index::has_unpacked(const Digest& blob, const Digest& diff_id) {
+    DBUILD_TRY_ASSIGN(auto select, database_.query("SELECT 1 FROM unpacked_blob WHERE blob = ? AND diff_id = ?"));
+    return select.bind(blob).bind(diff_id).step();
+}
+
+Status Index::record_unpacked(const Digest& blob, const Digest& diff_id) {
+    return database_.write([&]() -> Status {
+        DBUILD_TRY_ASSIGN(auto insert, database_.query("INSERT OR IGNORE INTO unpacked_blob VALUES(?,?)"));
+        return insert.bind(blob).bind(diff_id).run();
+    });
+}
+
 Result<std::optional<Digest>> Index::find_clamped(const Digest& diff_id, std::uint64_t latest) {
     DBUILD_TRY_ASSIGN(auto select,
                       database_.query("SELECT clamped FROM clamped_layer WHERE diff_id = ? AND latest = ?"));

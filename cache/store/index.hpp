@@ -129,6 +129,10 @@ public:
     Result<std::optional<CompressedLayer>> find_compressed(const Digest& diff_id, std::string_view compression);
     Status record_compressed(std::span<const CompressedLayer> layers, std::string_view compression);
 
+    /// Whether somebody unpacked the blob and found the layer in it: what an image says of the two may be untrue.
+    Result<bool> has_unpacked(const Digest& blob, const Digest& diff_id);
+    Status record_unpacked(const Digest& blob, const Digest& diff_id);
+
     /// The layer that a layer became when its times were clamped. In: latest — seconds since 1970.
     Result<std::optional<Digest>> find_clamped(const Digest& diff_id, std::uint64_t latest);
     Status record_clamped(const Digest& diff_id, std::uint64_t latest, const Digest& clamped);

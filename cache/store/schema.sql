@@ -30,6 +30,11 @@ CREATE TABLE compressed_layer (            -- memo: the blob that a compression 
     size        INTEGER NOT NULL,          -- bytes of the blob
     PRIMARY KEY (diff_id, compression)
 ) WITHOUT ROWID;
+CREATE TABLE unpacked_blob (               -- memo: a blob of a base image that was looked into, and is that layer
+    blob        BLOB NOT NULL,
+    diff_id     BLOB NOT NULL,
+    PRIMARY KEY (blob, diff_id)
+) WITHOUT ROWID;
 CREATE TABLE brought_image (               -- memo: an image that an engine got from here and had every blob of
     manifest    BLOB PRIMARY KEY,
     bytes       INTEGER NOT NULL           -- of the manifest

@@ -155,6 +155,11 @@ TEST_CASE_FIXTURE(Fixture, "blobs are remembered by layer and compression, and i
     CHECK(found->digest == gzip.digest);
     CHECK(found->size == gzip.size);
     CHECK(index.find_compressed(sha256("l"), "zstd").value()->digest == zstd.digest);
+    REQUIRE(index.record_unpacked(sha256("gzip of l"), sha256("l")));
+    REQUIRE(index.record_unpacked(sha256("gzip of l"), sha256("l")));
+    CHECK(index.has_unpacked(sha256("gzip of l"), sha256("l")).value());
+    CHECK_FALSE(index.has_unpacked(sha256("zstd of l"), sha256("l")).value());
+    CHECK_FALSE(index.has_unpacked(sha256("gzip of l"), sha256("other")).value());
     REQUIRE(index.record_brought(sha256("m"), 700));
     REQUIRE(index.record_brought(sha256("m"), 700));
     CHECK(index.find_brought(sha256("m")).value() == 700);
@@ -193,12 +198,12 @@ TEST_CASE_FIXTURE(Fixture, "a pin is an answer from when it was asked for until 
 
 TEST_CASE("an index of a newer format is refused as unsupported, both formats are named, and nothing is changed") {
     const auto root = TempDir::create("dbuild-test-").value();
-    make_database(root.path() / "index.sqlite", "PRAGMA user_version=7");
+    make_database(root.path() / "index.sqlite", "PRAGMA user_version=8");
     const auto before = read_file(root.path() / "index.sqlite").value();
     const auto opened = Index::open(root.path());
     REQUIRE_FALSE(opened);
     CHECK(opened.error().kind == ErrorKind::unsupported);
-    CHECK(opened.error().message.find("has format 7, this dbuild knows format 6") != std::string::npos);
+    CHECK(opened.error().message.find("has format 8, this dbuild knows format 7") != std::string::npos);
     CHECK(read_file(root.path() / "index.sqlite").value() == before);
 }
 
@@ -271,6 +276,7 @@ TEST_CASE("an index of format 2 is brought up to date, and keeps all it knew") {
     for (const auto* memo :
          {"brought to an engine", "size of a blob", "gzip level 6 by zlib 1.2.13", "times clamped to 7"})
         CHECK_FALSE(index.find_selection(Digest(), memo).value());
+    CHECK_FALSE(index.has_unpacked(Digest(), Digest()).value());
     CHECK(index.find_pin("dbuild-test/busybox:1").value());
     CHECK_FALSE(index.find_pin("dbuild-test/busybox:1", 1).value()); // nobody knows when that was asked
     REQUIRE(index.record_steps(std::array{record("new", "layer")}, "scope", OnConflict::keep_first));
