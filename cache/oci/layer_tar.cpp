@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cache/oci/layer_tar.hpp"
 
+#include "cache/oci/byte_source.hpp"
 #include "cache/oci/decompression.hpp"
 #include "cache/oci/libarchive_reader.hpp"
+#include "cache/oci/tar_stream.hpp"
 
 #include <archive_entry.h>
 
@@ -28,21 +30,34 @@ struct TarInput {
     const ByteSink& sink;
     Sha256 hasher;
     std::uint64_t size = 0;
-    std::string buffer = std::string(k_buffer_bytes, '\0');
+    std::string buffer, previous; // of the tar, the last bytes and those before them
     std::optional<Error> error;
 
     Result<std::size_t> pull() {
-        DBUILD_TRY_ASSIGN(const auto count, decoded(buffer.data(), buffer.size()));
-        const std::string_view bytes(buffer.data(), count);
-        hasher.update(bytes);
-        size += bytes.size();
-        if (sink && count > 0) DBUILD_TRY(sink(bytes));
+        std::swap(buffer, previous);
+        buffer.resize(k_buffer_bytes);
+        std::size_t count = 0;
+        while (count < buffer.size()) {
+            DBUILD_TRY_ASSIGN(const auto got, decoded(buffer.data() + count, buffer.size() - count));
+            if (got == 0) break;
+            count += got;
+        }
+        buffer.resize(count);
+        hasher.update(buffer);
+        size += count;
+        if (sink && count > 0) DBUILD_TRY(sink(buffer));
         return count;
+    }
+    /// The bytes from there to the last one; none if they are gone.
+    std::string since(std::uint64_t offset) const {
+        const auto kept = previous + buffer;
+        const auto begin = size - kept.size();
+        return offset < begin || offset > size ? std::string() : kept.substr(offset - begin);
     }
     static la_ssize_t read(archive*, void* context, const void** data) {
         auto& input = *static_cast<TarInput*>(context);
-        *data = input.buffer.data();
         auto count = input.pull();
+        *data = input.buffer.data();
         if (count) return static_cast<la_ssize_t>(*count);
         input.error = std::move(count).error();
         return -1;
@@ -80,7 +95,15 @@ Result<EntryType> entry_type(archive_entry* entry) {
     return fail(ErrorKind::corrupt, "layer: an entry of unknown type");
 }
 
-Result<LayerEntry> read_entry(archive* tar, archive_entry* raw, const FileSink& files) {
+Result<std::string> symlink_target(archive* tar, archive_entry* raw, const TarInput& input, const std::string& path) {
+    if (const char* target = archive_entry_symlink(raw); target && *target) return std::string(target);
+    const auto bytes = input.since(static_cast<std::uint64_t>(archive_read_header_position(tar)));
+    DBUILD_TRY_ASSIGN(auto target, read_pax_link(text_source(bytes)));
+    if (target.empty()) return fail(ErrorKind::corrupt, "layer: a link to nothing: " + path);
+    return target;
+}
+
+Result<LayerEntry> read_entry(archive* tar, archive_entry* raw, const TarInput& input, const FileSink& files) {
     LayerEntry entry;
     DBUILD_TRY_ASSIGN(entry.path, entry_path(archive_entry_pathname(raw)));
     entry.mode = static_cast<std::uint32_t>(archive_entry_perm(raw)) & 07777;
@@ -100,8 +123,7 @@ Result<LayerEntry> read_entry(archive* tar, archive_entry* raw, const FileSink& 
     }
     DBUILD_TRY_ASSIGN(entry.type, entry_type(raw));
     if (entry.type == EntryType::symlink) {
-        const char* target = archive_entry_symlink(raw);
-        entry.link_target = target ? target : "";
+        DBUILD_TRY_ASSIGN(entry.link_target, symlink_target(tar, raw, input, entry.path));
     } else if (entry.type == EntryType::file) {
         entry.size = static_cast<std::uint64_t>(archive_entry_size(raw));
         DBUILD_TRY_ASSIGN(entry.content, hash_data(tar, entry.path, files));
@@ -112,14 +134,14 @@ Result<LayerEntry> read_entry(archive* tar, archive_entry* raw, const FileSink& 
     return entry;
 }
 
-Result<TableOfContents> read_contents(archive* tar, const FileSink& files) {
+Result<TableOfContents> read_contents(archive* tar, const TarInput& input, const FileSink& files) {
     TableOfContents contents;
     archive_entry* raw = nullptr;
     for (;;) {
         const int code = archive_read_next_header(tar, &raw);
         if (code == ARCHIVE_EOF) return contents;
         if (code != ARCHIVE_OK && code != ARCHIVE_WARN) return archive_failure(tar, "no tar");
-        DBUILD_TRY_ASSIGN(auto entry, read_entry(tar, raw, files));
+        DBUILD_TRY_ASSIGN(auto entry, read_entry(tar, raw, input, files));
         contents.entries.push_back(std::move(entry));
     }
 }
@@ -132,8 +154,8 @@ Result<LayerScan> scan_layer(const ByteSource& blob, const ByteSink& uncompresse
     const LibarchiveReader tar(archive_read_new());
     archive_read_support_format_tar(tar.get());
     const bool is_tar = archive_read_open(tar.get(), &tar_input, nullptr, TarInput::read, nullptr) == ARCHIVE_OK;
-    Result<TableOfContents> contents =
-        is_tar ? read_contents(tar.get(), files) : Result<TableOfContents>(archive_failure(tar.get(), "no tar"));
+    Result<TableOfContents> contents = is_tar ? read_contents(tar.get(), tar_input, files)
+                                              : Result<TableOfContents>(archive_failure(tar.get(), "no tar"));
     if (tar_input.error) return fail(std::move(*tar_input.error));
     if (!contents) return fail(std::move(contents).error());
     for (std::size_t count = 1; count > 0;) { // the diff_id covers also what comes after the end of the tar

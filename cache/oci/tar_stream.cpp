@@ -13,25 +13,32 @@ constexpr auto k_no_size = std::numeric_limits<std::uint64_t>::max();
 
 tl::unexpected<Error> cut_off() { return fail(ErrorKind::corrupt, "the image archive is cut off"); }
 
-/// Of PAX records, `LENGTH KEY=VALUE\n` each, the last `size`, or k_no_size. Source: POSIX, pax, "pax Extended Header".
-std::uint64_t size_in_records(std::string_view records) {
-    auto size = k_no_size;
+/// Of PAX records, `LENGTH KEY=VALUE\n` each, the last value of a key. Source: POSIX, pax, "pax Extended Header".
+std::optional<std::string_view> find_record(std::string_view records, std::string_view key) {
+    std::optional<std::string_view> value;
     while (!records.empty()) {
         std::size_t length = 0;
         const auto [end, error] = std::from_chars(records.data(), records.data() + records.size(), length);
-        if (error != std::errc() || length == 0 || length > records.size()) break;
-        auto record = records.substr(0, length);
+        const auto digits = static_cast<std::size_t>(end - records.data());
+        if (error != std::errc() || length <= digits + 1 || length > records.size()) break;
+        const auto record =
+            records.substr(digits + 1, length - digits - 2); // neither the blank nor the end of the line
         records.remove_prefix(length);
-        record.remove_prefix(std::min(static_cast<std::size_t>(end - record.data()) + 1, record.size()));
-        constexpr std::string_view k_key = "size=";
-        std::uint64_t value = 0;
-        if (record.starts_with(k_key) &&
-            std::from_chars(record.data() + k_key.size(), record.data() + record.size(), value).ec == std::errc() &&
-            value <= k_max_tar_member_bytes)
-            size = value;
+        if (record.size() > key.size() && record.starts_with(key) && record[key.size()] == '=')
+            value = record.substr(key.size() + 1);
     }
-    return size;
+    return value;
 }
+
+/// Out: k_no_size — they do not say, or what no archive holds.
+std::uint64_t size_in_records(std::string_view records) {
+    const auto text = find_record(records, "size").value_or("");
+    std::uint64_t size = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), size);
+    return error == std::errc() && size <= k_max_tar_member_bytes ? size : k_no_size;
+}
+
+bool is_extension(char type) { return type == 'x' || type == 'g' || type == 'L' || type == 'K'; }
 
 } // namespace
 
@@ -48,7 +55,7 @@ Result<std::optional<TarMember>> TarStream::next() {
             DBUILD_TRY_ASSIGN(size, read_pax_size(member->size));
             continue;
         }
-        if (member->type != 'g' && member->type != 'L' && member->type != 'K') {
+        if (!is_extension(member->type)) {
             if (size != k_no_size) member->size = size;
             size = k_no_size;
         }
@@ -91,6 +98,18 @@ Status TarStream::skip(std::uint64_t bytes) {
     for (; bytes > 0; bytes -= std::min<std::uint64_t>(bytes, buffer.size()))
         DBUILD_TRY(read_whole(buffer.data(), std::min<std::uint64_t>(bytes, buffer.size())));
     return {};
+}
+
+Result<std::string> read_pax_link(const ByteSource& tar) {
+    for (;;) {
+        DBUILD_TRY_ASSIGN(const auto block, read_start(tar, k_tar_block_bytes));
+        const auto member = block.size() == k_tar_block_bytes ? parse_tar_header(block) : std::nullopt;
+        if (!member || !is_extension(member->type) || member->size > k_max_records_bytes) return std::string();
+        DBUILD_TRY_ASSIGN(const auto body, read_start(tar, member->size + tar_padding(member->size).size()));
+        if (member->type != 'x') continue;
+        if (const auto link = find_record(std::string_view(body).substr(0, member->size), "linkpath"))
+            return std::string(*link);
+    }
 }
 
 } // namespace dbuild::cache::oci

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 
 namespace dbuild::cache::oci {
 
@@ -37,5 +38,11 @@ private:
     PassOver pass_over_;
     std::uint64_t left_ = 0, padding_ = 0; // of the current member
 };
+
+/// The target of a link as the PAX records before it say, or "". libarchive has none where nothing of it is ASCII: Go
+/// leaves the field of the header empty then, and in the C locale the record cannot be converted. (Seen on 3.6.2.)
+/// In:      tar — from the first header of the entry on; archive_read_header_position() says where that is.
+/// Errors:  the source's.
+Result<std::string> read_pax_link(const ByteSource& tar);
 
 } // namespace dbuild::cache::oci

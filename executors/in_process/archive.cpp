@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "executors/in_process/archive.hpp"
 
+#include "cache/oci/byte_source.hpp"
+#include "cache/oci/decompression.hpp"
 #include "cache/oci/libarchive_reader.hpp"
-#include "cache/oci/tar_header.hpp"
+#include "cache/oci/tar_stream.hpp"
 #include "executors/in_process/scratch_file.hpp"
 
 #include <archive_entry.h>
@@ -151,7 +153,28 @@ Status read_body(archive* reader, archive_entry* raw, CopiedEntry& copied, Scrat
     return {};
 }
 
-Result<CopiedEntry> read_entry(archive* reader, archive_entry* raw, std::string_view name, ScratchFile& scratch) {
+/// A target that libarchive does not give (read_pax_link): the archive is read again up to there. Or "".
+Result<std::string> read_link_again(int file, std::int64_t position) {
+    const cache::oci::ByteSource bytes = [file, at = off_t{0}](char* buffer,
+                                                               std::size_t capacity) mutable -> Result<std::size_t> {
+        const auto count = ::pread(file, buffer, capacity, at);
+        if (count < 0)
+            return fail(ErrorKind::unavailable, std::string("cannot read an archive: ") + std::strerror(errno));
+        at += count;
+        return static_cast<std::size_t>(count);
+    };
+    DBUILD_TRY_ASSIGN(const auto tar, cache::oci::decompressed(bytes));
+    for (auto left = static_cast<std::uint64_t>(position); left > 0;) {
+        DBUILD_TRY_ASSIGN(const auto passed,
+                          cache::oci::read_start(tar, std::min<std::uint64_t>(left, k_buffer_bytes)));
+        if (passed.empty()) return std::string();
+        left -= passed.size();
+    }
+    return cache::oci::read_pax_link(tar);
+}
+
+Result<CopiedEntry> read_entry(archive* reader, archive_entry* raw, std::string_view name, const Input& input,
+                               ScratchFile& scratch) {
     CopiedEntry copied;
     auto& entry = copied.entry;
     entry.path = cache::oci::clean_path(name);
@@ -178,6 +201,9 @@ Result<CopiedEntry> read_entry(archive* reader, archive_entry* raw, std::string_
     if (entry.type == EntryType::symlink) {
         const char* target = either(archive_entry_symlink(raw), archive_entry_symlink_utf8(raw));
         entry.link_target = target ? target : "";
+        if (entry.link_target.empty()) {
+            DBUILD_TRY_ASSIGN(entry.link_target, read_link_again(input.fd, archive_read_header_position(reader)));
+        }
         if (entry.link_target.empty() || entry.link_target.size() > k_max_link)
             return fail(ErrorKind::step_failed, "cannot unpack " + std::string(name) + ": an empty or too long link");
         entry.mode = 0777;
@@ -197,7 +223,7 @@ bool is_cut_behind_body(archive* reader) {
     return text && std::string_view(text).starts_with("Truncated input file");
 }
 
-Result<std::vector<CopiedEntry>> read_entries(archive* reader, ScratchFile& scratch) {
+Result<std::vector<CopiedEntry>> read_entries(archive* reader, const Input& input, ScratchFile& scratch) {
     std::vector<CopiedEntry> entries;
     for (archive_entry* raw = nullptr;;) {
         const int code = archive_read_next_header(reader, &raw);
@@ -206,7 +232,7 @@ Result<std::vector<CopiedEntry>> read_entries(archive* reader, ScratchFile& scra
         const char* name = either(archive_entry_pathname(raw), archive_entry_pathname_utf8(raw));
         if (!name || !*name) return fail(ErrorKind::step_failed, "cannot unpack: an entry without a name");
         if (is_dot(name)) continue;
-        DBUILD_TRY_ASSIGN(auto copied, read_entry(reader, raw, name, scratch));
+        DBUILD_TRY_ASSIGN(auto copied, read_entry(reader, raw, name, input, scratch));
         entries.push_back(std::move(copied));
     }
 }
@@ -248,7 +274,7 @@ Result<std::vector<CopiedEntry>> read_archive(const Fd& file, const Digest& cont
     bool is_open = false;
     const auto reader = open_reader(input, archive_read_support_format_tar, is_open);
     auto entries =
-        is_open ? read_entries(reader.get(), *scratch) : Result<std::vector<CopiedEntry>>(damaged(reader.get()));
+        is_open ? read_entries(reader.get(), input, *scratch) : Result<std::vector<CopiedEntry>>(damaged(reader.get()));
     while (input.pull() > 0) {
     } // what stands behind the archive counts too
     if (input.error)

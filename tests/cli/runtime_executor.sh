@@ -233,6 +233,29 @@ run next
 wait_for 5 "the end of the container of a killed build" has_none
 expect_equal "" "$(find "$DBUILD_CACHE_DIR/runtime" -maxdepth 1 -name 'run-*')" "what a killed build left behind"
 
+# Links whose targets have nothing that is ASCII: what is made, read back, copied on, added from an archive, and edited.
+mkdir "$context/links"
+ln -s é "$context/links/copied"
+ln -s "$(printf '\xe9')" "$context/links/latin"
+tar --format=posix -C "$context/links" -czf "$context/links.tar.gz" copied latin
+cat >"$context/Dockerfile" <<END
+FROM dbuild-test/busybox:1 AS made
+COPY links /links
+ADD links.tar.gz /added/
+RUN ln -s ü /links/made; ls -l /links | sed 's/.* -> //' >/read
+FROM dbuild-test/busybox:1
+COPY --from=made /links /links
+COPY --from=made /added /added
+COPY --from=made /read /read
+RUN ls -l /links /added | sed 's/.* -> //' >/read-again
+END
+same_as_buildx links "in-process runtime"
+ln -sfn ö "$context/links/copied"
+sed -i 's/-s ü/-s ß/' "$context/Dockerfile"
+same_as_buildx other_links "in-process runtime"
+expect_exit 0 verified "$DBUILD" cache verify
+rm -r "$context"/links*
+
 # A context that is named from the current folder, and looked at again while a RUN has another one: its links and attributes.
 mkdir "$work/near" && cd "$work/near"
 mkdir d && echo "near $run_id" >d/file && python3 -c 'import os; os.setxattr("d/file", "user.note", b"x")' && ln -s d link

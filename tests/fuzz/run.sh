@@ -17,7 +17,7 @@ case "$name" in
 store_formats)
     watched=cache
     sources=(cache/store/{chunker,database,pack_format,query,recipe,record_transfer,reserve,tar_splitter}.cpp
-        cache/oci/{byte_source,contents,decompression,layer_tar,path_walk,tar_header}.cpp dockerfile_parser/{dockerignore,glob,unicode}.cpp support/{digest,files,gunzip}.cpp -I"$folder/generated")
+        cache/oci/{byte_source,contents,decompression,layer_tar,path_walk,tar_header,tar_stream}.cpp dockerfile_parser/{dockerignore,glob,unicode}.cpp support/{digest,files,gunzip}.cpp -I"$folder/generated")
     libraries=(-lcrypto -lsqlite3 -larchive -lfmt)
     cmake -D DBUILD_GENERATED_DIR="$folder/generated" -P cache/store/schema.cmake
     options+=(-max_len=8192 -rss_limit_mb=2048)

@@ -3,6 +3,7 @@
 #include "cache/oci/tar_stream.hpp"
 
 #include "cache/oci/archive.hpp"
+#include "cache/oci/layer_tar.hpp"
 #include "support/files.hpp"
 
 #include <doctest/doctest.h>
@@ -76,6 +77,53 @@ TEST_CASE("a size in a PAX record is that of the next file, whatever its header 
     REQUIRE(archive);
     CHECK(archive->read_file("large").value() == large);
     CHECK(archive->read_file("small").value() == "s");
+}
+
+/// As Go writes a link whose target is not ASCII: the record has it, the header what is ASCII of it.
+std::string link_of_go(const std::string& name, const std::string& target, const std::string& ascii = "") {
+    const auto body = " linkpath=" + target + "\n";
+    auto records = std::to_string(body.size() + 2) + body;
+    if (records.size() != body.size() + 2) records = std::to_string(body.size() + 3) + body;
+    auto header = tar_header(name, 0);
+    header.replace(157, ascii.size(), ascii);
+    unsigned sum = 0;
+    for (std::size_t i = 0; i < header.size(); ++i)
+        sum += i >= 148 && i < 156 ? ' ' : static_cast<unsigned char>(i == 156 ? '2' : header[i]);
+    header[156] = '2';
+    for (std::size_t i = 0; i < 6; ++i) header[148 + i] = static_cast<char>('0' + (sum >> 3 * (5 - i) & 7));
+    return member(with_type(tar_header("PaxHeaders.0/" + name, records.size()), 'x'), records) + header;
+}
+
+TEST_CASE("links whose target has nothing that is ASCII keep it, wherever a reader's buffer ends") {
+    const std::string utf8 = "\xc3\xa9", latin = "\xe9\xe8", mixed = "a\xc3\xa9\xe9", large(300, '\xe4');
+    const auto links =
+        link_of_go("u", utf8) + link_of_go("l", latin) + link_of_go("m", mixed, "a") + link_of_go("long", large);
+    for (const std::size_t before : {0, 250'000, 258'000, 259'000, 259'500, 260'000, 260'500, 261'000, 261'500}) {
+        CAPTURE(before);
+        const auto tar = member(tar_header("before", before), std::string(before, 'b')) + links + end;
+        for (const std::size_t piece : {std::size_t{100'000'000}, std::size_t{777}}) {
+            auto rest = std::string_view(tar);
+            const auto scan = scan_layer([&](char* buffer, std::size_t capacity) -> Result<std::size_t> {
+                const auto count = rest.copy(buffer, std::min(capacity, piece));
+                rest.remove_prefix(count);
+                return count;
+            });
+            REQUIRE(scan);
+            CHECK(scan->diff_id == sha256(tar));
+            REQUIRE(scan->contents.entries.size() == 5);
+            std::size_t i = 1;
+            for (const auto& target : {utf8, latin, mixed, large})
+                CHECK(scan->contents.entries[i++].link_target == target);
+        }
+    }
+}
+
+TEST_CASE("a link to nothing is no layer's") {
+    const auto tar = with_type(tar_header("link", 0), '2') + end;
+    const auto scan = scan_layer(text_source(tar));
+    REQUIRE_FALSE(scan);
+    CHECK(scan.error().kind == ErrorKind::corrupt);
+    CHECK(scan.error().message == "layer: a link to nothing: link");
 }
 
 TEST_CASE("records that are none change nothing, and a size beyond all is none") {
