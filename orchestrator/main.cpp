@@ -41,6 +41,11 @@ int main(int count, char** words) {
     action.sa_flags = static_cast<int>(SA_RESETHAND); // the first signal asks for an orderly end, the second one ends
     sigaction(SIGINT, &action, nullptr);
     sigaction(SIGTERM, &action, nullptr);
+    for (const int signal : {SIGHUP, SIGQUIT}) { // of a terminal that goes away; not under nohup
+        struct sigaction before {};
+        sigaction(signal, nullptr, &before);
+        if (before.sa_handler != SIG_IGN) sigaction(signal, &action, nullptr);
+    }
     std::signal(SIGPIPE, SIG_IGN);
     try {
         return run({words + 1, words + count});

@@ -106,6 +106,12 @@ ProcessResult wait_for(pid_t pid) {
     return to_result(status);
 }
 
+/// It can still be waited for.
+bool has_ended(pid_t pid) {
+    siginfo_t info{};
+    return ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+}
+
 /// Ends the process group step by step as long as it is told to.
 class Canceller {
 public:
@@ -122,6 +128,7 @@ public:
         was_cancelled_ = true;
     }
     bool was_cancelled() const { return was_cancelled_; }
+    bool is_over() const { return was_cancelled_ && std::chrono::steady_clock::now() >= deadline_; }
 
 private:
     pid_t group_;
@@ -166,8 +173,11 @@ Result<ProcessResult> run_process(const ProcessOptions& options, const OutputSin
     std::string buffer(65536, '\0');
     while (out.read_end.is_open() || err.read_end.is_open()) {
         std::array<pollfd, 2> watched = {pollfd{out.read_end.get(), POLLIN, 0}, pollfd{err.read_end.get(), POLLIN, 0}};
-        ::poll(watched.data(), watched.size(), k_poll_ms); // a closed one is -1, which poll leaves alone
+        const int ready =
+            ::poll(watched.data(), watched.size(), k_poll_ms); // a closed one is -1, which poll leaves alone
         canceller.tick();
+        // Who else has the streams then, and keeps them open, is not waited for.
+        if (canceller.was_cancelled() && (ready == 0 || canceller.is_over()) && has_ended(pid)) break;
         for (std::size_t i = 0; i < streams.size(); ++i) {
             if (watched[i].revents == 0) continue;
             const auto count = ::read(watched[i].fd, buffer.data(), buffer.size());

@@ -29,7 +29,7 @@ bool is_in_path(const std::string& program);
 /// Runs the program to its end.
 /// In:     on_stdout, on_stderr — called from this thread with whatever arrives, any cut.
 ///         is_cancelled — may be empty; once true, the program's process group gets SIGTERM, and SIGKILL after two
-///         seconds.
+///         seconds; what it started and did not end is not waited for.
 /// Errors: unavailable — it cannot be started; interrupted — it was cancelled.
 Result<ProcessResult> run_process(const ProcessOptions& options, const OutputSink& on_stdout,
                                   const OutputSink& on_stderr, const CancelCheck& is_cancelled = nullptr);

@@ -5,6 +5,8 @@
 #include "support/files.hpp"
 
 #include <array>
+#include <chrono>
+#include <optional>
 #include <sys/mount.h>
 #include <thread>
 #include <utility>
@@ -14,7 +16,8 @@ namespace fs = std::filesystem;
 namespace dbuild::executors::runtime {
 namespace {
 
-constexpr std::array k_runtimes = {"crun", "runc"}; // the first one that is there
+constexpr std::array k_runtimes = {"crun", "runc"};         // the first one that is there
+constexpr auto k_patience = std::chrono::milliseconds(500); // for a container to become one that can be killed
 
 void ignore_output(std::string_view) {}
 
@@ -48,12 +51,19 @@ Result<std::string> find_oci_runtime() {
 Result<int> run_container(const std::string& runtime, const fs::path& folder, const OutputSink& on_output,
                           const CancelCheck& is_cancelled) {
     const auto id = container_id(folder);
-    bool was_killed = false;
+    std::optional<std::chrono::steady_clock::time_point> cancelled;
+    bool is_dead = false;
+    // The first process of a container is a PID 1, which takes no SIGTERM; and the runtime cannot kill it before it has
+    // written down what it started. Ended before that, it would leave the container alone.
     const auto kill_when_cancelled = [&] {
         if (!is_cancelled || !is_cancelled()) return false;
-        // The first process of a container is a PID 1, which takes no SIGTERM. Where there is none yet, the runtime
-        // ends.
-        if (!std::exchange(was_killed, true)) (void)call(runtime, folder, {"kill", id, "KILL"});
+        const auto now = std::chrono::steady_clock::now();
+        if (!cancelled) cancelled = now;
+        if (is_dead) return true;
+        const auto killed = call(runtime, folder, {"kill", id, "KILL"});
+        is_dead = killed && killed->exit_status == 0;
+        if (!is_dead && now - *cancelled < k_patience) return false;
+        if (!std::exchange(is_dead, true)) end_abandoned_container(folder);
         return true;
     };
     hide_second_cgroups();
@@ -62,6 +72,7 @@ Result<int> run_container(const std::string& runtime, const fs::path& folder, co
         end_abandoned_container(folder);
         return fail(done.error());
     }
+    if (cancelled && done->exit_status != 0) return fail(ErrorKind::interrupted, "interrupted");
     // The runtime's own failure has no exit status of its own, but only then it has something to say.
     const auto own_words = read_file(log_of(folder));
     if (done->exit_status != 0 && own_words && own_words->find(R"("level":"error")") != own_words->npos)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Ctrl-C and SIGTERM end docker buildx within two seconds, with exit status 130, and keep what finished; after kill -9 of
+# Ctrl-C, SIGTERM and a terminal that goes away end docker buildx within two seconds, with exit status 130, and keep what finished; after kill -9 of
 # dbuild in the second stage, neither the first stage nor what the engine finished runs again.
 set -euo pipefail
 . "$(dirname "$0")/../helpers/cli.sh"
@@ -25,7 +25,7 @@ has_fetched() { grep -q "$1" "$work/fetched"; }
 buildx_pids() { pgrep -f "buildx build.*$work" || true; }
 have_ended() { ! ps -p "$(paste -sd, <<<"$1")" >/dev/null; }
 
-for signal in INT TERM; do
+for signal in INT TERM HUP; do
     write_dockerfile $signal never
     "$DBUILD" --report "$work/$signal.json" -t "$tag" "$work/context" >"$work/$signal.out" 2>"$work/$signal.err" &
     pid=$!

@@ -209,7 +209,8 @@ expect_exit 1 no_program "$DBUILD" --executor runtime -t "$tag" "$context"
 expect_contains "$work/no_program.err" "no such file or directory"
 expect_contains "$work/no_program.err" "docker buildx does" # what cannot be started has not run
 
-# Ctrl-C ends the container at once; after kill -9 the next build ends it.
+# Ctrl-C, or a terminal that goes away, ends the container at once, also where the runtime cannot kill it; after kill -9 the next build
+# ends it.
 cat >"$context/Dockerfile" <<END
 FROM dbuild-test/busybox:1
 RUN echo $run_id; touch /begun; while true; do sleep 0.1; done # $run_id
@@ -217,13 +218,22 @@ END
 containers() { pgrep -f "while true; do sleep 0.1; done # $run_id" | wc -l; }
 has_container() { [ "$(containers)" != 0 ]; }
 has_none() { [ "$(containers)" = 0 ]; }
-for signal in INT KILL; do
-    "$DBUILD" --executor runtime -t "$tag" "$context" >"$work/killed.out" 2>"$work/killed.err" &
+mkdir "$work/kills-not"
+cat >"$work/kills-not/crun" <<END
+#!/bin/sh
+case " \$* " in *" kill "*) exit 1 ;; esac
+exec $(command -v crun) "\$@"
+END
+chmod +x "$work/kills-not/crun"
+for signal in INT HUP INT-unable KILL; do
+    path=$PATH
+    if [ $signal = INT-unable ] && command -v crun >/dev/null; then path=$work/kills-not:$PATH; fi
+    PATH=$path "$DBUILD" --executor runtime -t "$tag" "$context" >"$work/killed.out" 2>"$work/killed.err" &
     background+=($!)
     wait_for 20 "the container" has_container
-    kill -$signal "${background[-1]}"
+    kill -${signal%-*} "${background[-1]}"
     wait "${background[-1]}" 2>/dev/null || true
-    if [ $signal = INT ]; then
+    if [ $signal != KILL ]; then
         wait_for 2 "the end of the container" has_none
         expect_equal "" "$(find "$DBUILD_CACHE_DIR/runtime" -maxdepth 1 -name 'run-*')" "what an interrupted build left behind"
     fi

@@ -101,6 +101,17 @@ TEST_CASE("cancelling ends the program and what it started, and reports interrup
     CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(2));
 }
 
+TEST_CASE("what left the process group and keeps the streams open is not waited for") {
+    const auto begin = std::chrono::steady_clock::now();
+    const auto done =
+        run({"sh", "-c",
+             "setsid sleep 30 & setsid sh -c 'trap \"\" PIPE; while sleep 0.01; do echo x; done 2>/dev/null' & wait"},
+            [&] { return std::chrono::steady_clock::now() - begin > std::chrono::milliseconds(300); });
+    REQUIRE_FALSE(done.result);
+    CHECK(done.result.error().kind == ErrorKind::interrupted);
+    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(5));
+}
+
 TEST_CASE("a program that ignores SIGTERM is killed after the grace") {
     std::atomic<bool> cancelled = true;
     const auto begin = std::chrono::steady_clock::now();
