@@ -73,7 +73,7 @@ void add_heredocs(const parser::RunInstruction& run, std::string& line, RunOpera
         return;
     }
     const auto& heredoc = run.heredocs.front();
-    if (heredoc.body.starts_with("#!")) {
+    if (heredoc.raw_body.starts_with("#!")) { // as written: behind tabs it is a comment of the shell, as in BuildKit
         operation.script = heredoc.body;
         line = "/dev/pipes/" + heredoc.name;
     } else {

@@ -5,6 +5,7 @@
 #include "dockerfile_parser/platform.hpp"
 #include "dockerfile_parser/step_directives.hpp"
 #include "orchestrator/command_line/fields.hpp"
+#include "orchestrator/run_secrets.hpp"
 #include "support/platform.hpp"
 #include "support/quantity.hpp"
 
@@ -178,7 +179,10 @@ Status set_scope(Line& line, Value value) { return line.options.scope = value, S
 Status add_fallback_scope(Line& line, Value value) { return line.options.fallback_scopes.push_back(value), Status{}; }
 Status set_report(Line& line, Value value) { return line.options.report = value, Status{}; }
 Status set_help(Line& line, Value value) { return line.wants_help = value == "true", Status{}; }
-Status add_secret(Line& line, Value value) { return line.options.secrets.push_back(value), Status{}; }
+Status add_secret(Line& line, Value value) {
+    DBUILD_TRY(check_secret(value));
+    return line.options.secrets.push_back(value), Status{};
+}
 Status add_ssh_agent(Line& line, Value value) { return line.options.ssh_agents.push_back(value), Status{}; }
 
 constexpr auto boolean = FlagValue::boolean;

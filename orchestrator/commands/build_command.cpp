@@ -7,6 +7,7 @@
 #include "orchestrator/explanation.hpp"
 #include "orchestrator/hand_over.hpp"
 #include "orchestrator/image_build.hpp"
+#include "orchestrator/run_secrets.hpp"
 #include "support/files.hpp"
 #include "support/http.hpp"
 
@@ -40,6 +41,7 @@ bool is_handed_over(const Status& done) {
 /// Errors: besides those of building, unsupported — docker buildx has to build it, and the message says why.
 Status execute(BuildCommandLine& line, Purpose purpose, const std::atomic<bool>& cancelled,
                progress::Reporter& reporter, Report& report) {
+    if (purpose == Purpose::build) DBUILD_TRY(find_secrets(line.options.secrets));
     const auto& outputs = line.options.outputs;
     const auto is_registry = [](const auto& output) { return output.kind == exporters::Output::Kind::registry; };
     if (purpose == Purpose::build && std::any_of(outputs.begin(), outputs.end(), is_registry)) prepare_remote_http();

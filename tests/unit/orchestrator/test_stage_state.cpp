@@ -411,6 +411,13 @@ TEST_SUITE("orchestrator/stage_state") {
         CHECK(run.script == "#!/bin/x\n");
         CHECK(run.arguments == Words{"/bin/sh", "-c", "/dev/pipes/E"});
     }
+    TEST_CASE("a #! behind tabs is a comment of the shell, though the tabs go") {
+        const Evaluation evaluation("FROM scratch\nRUN <<-E\n\t#!/bin/x\n\ty\n\tE\n");
+        const auto stage = resolved(evaluation);
+        const auto& run = std::get<RunOperation>(stage.steps[0].operation);
+        CHECK(run.script.empty());
+        CHECK(run.arguments == Words{"/bin/sh", "-c", "#!/bin/x\ny\n"});
+    }
     TEST_CASE("a heredoc alone is the script, in every spelling") {
         for (const std::string line : {"<<EOF", "<< EOF", "3<<EOF", "<<\"EOF\"", "<<-EOF"}) {
             CAPTURE(line);
@@ -437,8 +444,8 @@ TEST_SUITE("orchestrator/stage_state") {
     TEST_CASE("what this version does not plan is unsupported, with its place") {
         for (const std::string instruction :
              {"RUN --mount=from=scratch,target=/c x", "RUN --mount=source=a*,target=/c x", "RUN --network=host x",
-              "RUN --security=insecure x", "RUN --device=d x", "COPY --from=scratch a b",
-              "ADD https://bob@h/a.git b", "EXPOSE 1.2.3.4:80:80"}) {
+              "RUN --security=insecure x", "RUN --device=d x", "COPY --from=scratch a b", "ADD https://bob@h/a.git b",
+              "EXPOSE 1.2.3.4:80:80"}) {
             CAPTURE(instruction);
             const auto error = error_of("USER u\n" + instruction + "\n");
             CHECK(error.kind == ErrorKind::unsupported);
