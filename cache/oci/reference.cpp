@@ -4,6 +4,7 @@
 #include "support/digest.hpp"
 
 #include <algorithm>
+#include <cctype>
 
 namespace dbuild::cache::oci {
 namespace {
@@ -56,8 +57,8 @@ std::string without_user_info(std::string_view text) {
 } // namespace
 
 Result<ImageReference> ImageReference::parse(std::string_view text) {
-    const auto invalid = [&] {
-        return fail(ErrorKind::usage, "invalid reference format: \"" + without_user_info(text) + "\"");
+    const auto invalid = [&](const char* why = "") {
+        return fail(ErrorKind::usage, "invalid reference format: \"" + without_user_info(text) + "\"" + why);
     };
     ImageReference reference;
     std::string_view rest = text;
@@ -83,6 +84,9 @@ Result<ImageReference> ImageReference::parse(std::string_view text) {
             rest = rest.substr(slash + 1);
         }
     }
+    std::string lower(rest);
+    std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+    if (lower != rest && is_path(lower)) return invalid(": the repository's name must be lower-case");
     if (!is_path(rest)) return invalid();
     reference.path = rest;
     if (reference.domain == "docker.io" && reference.path.find('/') == std::string::npos)

@@ -173,6 +173,7 @@ Status set_remotes(BuildCommandLine& line) {
 }
 
 Status set_output_kind(BuildCommandLine& line) {
+    line.options.is_quiet = line.options.is_quiet || line.progress == progress::Form::quiet;
     if (!line.options.is_quiet) return {};
     if (line.progress != progress::Form::automatic && line.progress != progress::Form::quiet)
         return fail(ErrorKind::usage, "--progress and --quiet cannot be used together");

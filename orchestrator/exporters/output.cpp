@@ -127,6 +127,8 @@ Result<Output> Output::parse(std::string_view text) {
         if (!output.path.empty()) output.kind = is_tar ? Kind::archive : Kind::layout_folder;
     } else if (type == "local") {
         if (output.path.empty()) return fail(ErrorKind::usage, "--output: type=local needs dest=FOLDER");
+        if (output.path == "-")
+            return fail(ErrorKind::usage, "--output: type=local cannot go to standard output; type=tar can");
         output.kind = Kind::folder;
     } else if (type == "tar") {
         if (output.path.empty()) output.path = "-";

@@ -24,6 +24,7 @@ Result<Form> parse_form(std::string_view name) {
                                                                                 {"rawjson", Form::rawjson},
                                                                                 {"quiet", Form::quiet},
                                                                                 {"none", Form::none}}};
+    if (name.empty()) return Form::automatic; // an unset variable of a script; buildx takes it too
     for (const auto& [known, form] : forms)
         if (known == name) return form;
     return fail(ErrorKind::usage,

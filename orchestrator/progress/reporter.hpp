@@ -24,7 +24,7 @@ public:
 /// The values of --progress. `automatic` is tty on a terminal that can redraw, else plain.
 enum class Form { automatic, plain, tty, rawjson, quiet, none };
 
-/// In: name — a value of --progress: auto, plain, tty, rawjson, quiet or none. Errors: usage.
+/// In: name — a value of --progress: auto, plain, tty, rawjson, quiet, none, or nothing. Errors: usage.
 Result<Form> parse_form(std::string_view name);
 
 /// In: console — tty needs a terminal, and is plain elsewhere.

@@ -16,6 +16,14 @@ expect_contains "$work/near_flag.err" "unknown flag --no-cach (did you mean --no
 expect_exit 2 two_paths "$DBUILD" "$work/context" "$work"
 expect_contains "$work/two_paths.err" "one PATH is expected, and there are 2"
 expect_exit 2 bad_boolean "$DBUILD" --pull=maybe "$work/context"
+expect_exit 2 upper_case "$DBUILD" -t BadName "$work/context"
+expect_contains "$work/upper_case.err" lower-case
+expect_exit 2 folder_to_stdout "$DBUILD" -o type=local,dest=- "$work/context"
+expect_contains "$work/folder_to_stdout.err" "--output: type=local"
+expect_exit 2 bare_secret "$DBUILD" --secret token "$work/context"
+expect_contains "$work/bare_secret.err" "--secret token"
+expect_exit 1 no_secret "$DBUILD" --secret "id=x,src=$work/none" "$work/context"
+expect_contains "$work/no_secret.err" "cannot find $work/none"
 expect_contains "$work/bad_boolean.err" --pull
 expect_exit 2 bad_tag "$DBUILD" -t 'No:::Name' "$work/context"
 expect_contains "$work/bad_tag.err" --tag

@@ -57,8 +57,10 @@ expect_equal true "$(jq -r 'select(.dbuild.event == "step_hit") | .vertexes[0].c
 
 # quiet and none say nothing where nothing is wrong; the option beats the environment, ours beats BuildKit's.
 BUILDKIT_PROGRESS=rawjson build quiet --progress quiet "${arguments[@]}"
+expect_equal "$(image_id "$tag")" "$(cat "$work/quiet.out")" "the image ID, which quiet does say"
 BUILDKIT_PROGRESS=plain DBUILD_PROGRESS=none build none --no-cache "${arguments[@]}"
 expect_equal "" "$(cat "$work/quiet.err" "$work/none.err")" "quiet and none"
+expect_exit 0 unset "$DBUILD" --progress= "${arguments[@]}"
 DBUILD_PROGRESS=fancy expect_exit 2 fancy "$DBUILD" "${arguments[@]}"
 expect_contains "$work/fancy.err" DBUILD_PROGRESS
 

@@ -299,7 +299,8 @@ TEST_SUITE("orchestrator/progress/reporter") {
         CHECK(parse_form("rawjson") == Form::rawjson);
         CHECK(parse_form("quiet") == Form::quiet);
         CHECK(parse_form("none") == Form::none);
-        for (const char* wrong : {"", "fancy", "Plain"}) {
+        CHECK(parse_form("") == Form::automatic);
+        for (const char* wrong : {"fancy", "Plain"}) {
             REQUIRE_FALSE(parse_form(wrong));
             CHECK(parse_form(wrong).error().kind == ErrorKind::usage);
         }
